@@ -1,0 +1,91 @@
+//! The pages, by path and method.
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::Pages;
+use crate::body::Body;
+use crate::gateway::{ReloadRequest, Reloaded};
+use crate::problem_document::ProblemDocument;
+
+impl Pages {
+    pub(super) async fn answer(&self, request: &Request<Body>) -> Response<Body> {
+        let known = match request.uri().path() {
+            "/healthz" => Some(Method::GET),
+            "/readyz" | "/snapshot" | "/reload" if !self.serves_admin => None,
+            "/readyz" | "/snapshot" => Some(Method::GET),
+            "/reload" => Some(Method::POST),
+            "/metrics" if self.serves_metrics => Some(Method::GET),
+            _ => None,
+        };
+        let Some(method) = known else {
+            return problem(StatusCode::NOT_FOUND, "no-page", "there is no such page on this listener");
+        };
+        let asked = request.method();
+        if *asked != method && !(method == Method::GET && *asked == Method::HEAD) {
+            let mut response =
+                problem(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this page has another method");
+            let allow = HeaderValue::from_static(if method == Method::GET { "GET, HEAD" } else { "POST" });
+            response.headers_mut().insert(header::ALLOW, allow);
+            return response;
+        }
+        match request.uri().path() {
+            "/readyz" => self.ready(),
+            "/snapshot" => json_page(StatusCode::OK, &self.state.borrow().to_json()),
+            "/metrics" => text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.metrics.render()),
+            "/reload" => self.reload().await,
+            _ => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
+        }
+    }
+
+    fn ready(&self) -> Response<Body> {
+        let (status, word) = if self.state.borrow().ready {
+            (StatusCode::OK, "ready\n")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+        };
+        text(status, "text/plain; charset=utf-8", word.to_owned())
+    }
+
+    async fn reload(&self) -> Response<Body> {
+        let (reply, answer) = oneshot::channel();
+        let sender = self.reload.borrow().clone();
+        if let Some(sender) = sender {
+            // Where nobody takes it, the reply is dropped with it, which is the answer below.
+            let _ = sender.send(ReloadRequest { reason: "admin", reply: Some(reply) }).await;
+        } else {
+            drop(reply);
+        }
+        match answer.await {
+            Ok(Reloaded::Published(generation)) => {
+                json_page(StatusCode::OK, &json!({ "result": "published", "generation": generation }))
+            }
+            Ok(Reloaded::Unchanged(generation)) => {
+                json_page(StatusCode::OK, &json!({ "result": "unchanged", "generation": generation }))
+            }
+            Ok(Reloaded::Refused(problems)) => json_page(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &json!({ "result": "refused", "problems": problems }),
+            ),
+            Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the gateway is stopping"),
+        }
+    }
+}
+
+fn problem(status: StatusCode, kind: &str, detail: &str) -> Response<Body> {
+    ProblemDocument::new(status, kind, detail).into_response(None)
+}
+
+fn json_page(status: StatusCode, document: &serde_json::Value) -> Response<Body> {
+    text(status, "application/json", format!("{document:#}\n"))
+}
+
+fn text(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

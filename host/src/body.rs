@@ -1,0 +1,379 @@
+//! The one body type of requests and responses, and why a body can end early. Not `Send`: it lives on one worker.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+
+type Streamed = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError>>>;
+
+/// What follows a head. The common shapes are variants, so that only a step's own stream is boxed.
+#[derive(Default)]
+pub(crate) enum Body {
+    #[default]
+    Empty,
+    Whole(Bytes),
+    /// Bytes as they arrive from a client or an upstream.
+    Received(Received),
+    Stream(Streamed),
+}
+
+/// Whose fault it was that a body ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Origin {
+    Client,
+    Upstream,
+    Step,
+    Gateway,
+}
+
+impl Origin {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Upstream => "upstream",
+            Self::Step => "step",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+/// A body that ended early. `kind` is a metric label: `reset`, `timeout`, `malformed`, `too-large`, `fault`.
+#[derive(Debug)]
+pub(crate) struct BodyError {
+    pub(crate) origin: Origin,
+    pub(crate) kind: &'static str,
+    pub(crate) source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl BodyError {
+    pub(crate) fn new(origin: Origin, kind: &'static str) -> Self {
+        Self { origin, kind, source: None }
+    }
+
+    fn received(origin: Origin, error: hyper::Error) -> Self {
+        Self { origin, kind: kind_of(&error), source: Some(error.into()) }
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the body from the {} ended early: {}", self.origin.as_str(), self.kind)
+    }
+}
+
+impl Error for BodyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+/// hyper says `body error`; what happened is at the end of the chain.
+fn kind_of(error: &hyper::Error) -> &'static str {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(current) = cause {
+        if let Some(io) = current.downcast_ref::<std::io::Error>() {
+            match io.kind() {
+                std::io::ErrorKind::TimedOut => return "timeout",
+                std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput => return "malformed",
+                _ => {}
+            }
+        }
+        cause = current.source();
+    }
+    "reset"
+}
+
+/// Told how a received body ended, so that its connection can be used again or must be closed.
+pub(crate) trait Tail {
+    /// The body was read to its end. Dropping the tail instead means that it was not.
+    fn completed(self: Box<Self>);
+}
+
+/// A body that hyper receives, with its origin for errors.
+pub(crate) struct Received {
+    incoming: Incoming,
+    origin: Origin,
+    tail: Option<Box<dyn Tail>>,
+    explicit: bool,
+}
+
+impl Received {
+    pub(crate) fn new(incoming: Incoming, origin: Origin, tail: Option<Box<dyn Tail>>) -> Self {
+        Self { incoming, origin, tail, explicit: false }
+    }
+
+    /// For HTTP/2, whose last frame says that it is the last: hyper takes a reset with NO_ERROR for an end as well, but such a
+    /// message is not whole.
+    pub(crate) fn ending_explicitly(mut self) -> Self {
+        self.explicit = true;
+        self
+    }
+
+    fn complete(&mut self) {
+        if let Some(tail) = self.tail.take() {
+            tail.completed();
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => {
+                if self.incoming.is_end_stream() {
+                    self.complete();
+                }
+                Some(Ok(frame))
+            }
+            Some(Err(error)) => {
+                self.tail = None;
+                Some(Err(BodyError::received(self.origin, error)))
+            }
+            None if self.explicit && !self.incoming.is_end_stream() => {
+                self.tail = None;
+                Some(Err(BodyError::new(self.origin, "reset")))
+            }
+            None => {
+                self.complete();
+                None
+            }
+        })
+    }
+}
+
+impl Body {
+    /// A body of a step or of the gateway itself.
+    pub(crate) fn stream(body: impl http_body::Body<Data = Bytes, Error = BodyError> + 'static) -> Self {
+        Self::Stream(Box::pin(body))
+    }
+
+    /// The reverse of `collect_bounded`.
+    pub(crate) fn from_parts(bytes: Bytes, trailers: Option<HeaderMap>) -> Self {
+        match trailers {
+            None if bytes.is_empty() => Self::Empty,
+            None => Self::Whole(bytes),
+            Some(trailers) => Self::stream(WithTrailers { bytes: Some(bytes).filter(|b| !b.is_empty()), trailers: Some(trailers) }),
+        }
+    }
+
+    /// The number of bytes still to come, where that is known.
+    pub(crate) fn exact(&self) -> Option<u64> {
+        self.size_hint().exact()
+    }
+
+    /// Reads the body to its end, refusing to hold more than `limit` bytes.
+    pub(crate) async fn collect_bounded(self, limit: usize) -> Result<(Bytes, Option<HeaderMap>), CollectError> {
+        match self {
+            Self::Empty => return Ok((Bytes::new(), None)),
+            Self::Whole(bytes) if bytes.len() <= limit => return Ok((bytes, None)),
+            _ => {}
+        }
+        // A stated length that is too large is refused before a byte of it is read.
+        if usize::try_from(self.size_hint().lower()).map_or(true, |least| least > limit) {
+            return Err(CollectError::TooLarge);
+        }
+        let mut gathered = Gathered::default();
+        let mut body = self;
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            gathered.take(frame.map_err(CollectError::Body)?, limit)?;
+        }
+        Ok(gathered.finish())
+    }
+}
+
+/// Most bodies are one chunk: it is kept as it is, and copied only when a second one follows.
+#[derive(Default)]
+struct Gathered {
+    first: Bytes,
+    more: BytesMut,
+    trailers: Option<HeaderMap>,
+}
+
+impl Gathered {
+    fn take(&mut self, frame: Frame<Bytes>, limit: usize) -> Result<(), CollectError> {
+        match frame.into_data() {
+            Ok(data) => {
+                let held = if self.more.is_empty() { self.first.len() } else { self.more.len() };
+                if data.len() > limit - held {
+                    return Err(CollectError::TooLarge);
+                }
+                if held == 0 {
+                    self.first = data;
+                } else {
+                    if self.more.is_empty() {
+                        self.more.extend_from_slice(&self.first);
+                    }
+                    self.more.extend_from_slice(&data);
+                }
+            }
+            Err(frame) => self.trailers = frame.into_trailers().ok(),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> (Bytes, Option<HeaderMap>) {
+        let bytes = if self.more.is_empty() { self.first } else { self.more.freeze() };
+        (bytes, self.trailers)
+    }
+}
+
+/// Why a body could not be held whole.
+#[derive(Debug)]
+pub(crate) enum CollectError {
+    TooLarge,
+    Body(BodyError),
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Self::Empty;
+                Poll::Ready(if bytes.is_empty() { None } else { Some(Ok(Frame::data(bytes))) })
+            }
+            Self::Received(received) => received.poll_frame(cx),
+            Self::Stream(stream) => stream.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Received(received) => received.incoming.is_end_stream(),
+            Self::Stream(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Received(received) => received.incoming.size_hint(),
+            Self::Stream(stream) => stream.size_hint(),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
+            Self::Received(received) => write!(f, "Received(from the {})", received.origin.as_str()),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::from_parts(bytes, None)
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+/// Bytes that were held whole and the trailers that came after them.
+struct WithTrailers {
+    bytes: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+}
+
+impl http_body::Body for WithTrailers {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = match self.bytes.take() {
+            Some(bytes) => Some(Frame::data(bytes)),
+            None => self.trailers.take().map(Frame::trailers),
+        };
+        Poll::Ready(frame.map(Ok))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none() && self.trailers.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trailers() -> HeaderMap {
+        [(http::HeaderName::from_static("x-sum"), http::HeaderValue::from_static("1"))].into_iter().collect()
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn a_whole_body_has_an_exact_length_and_one_frame() {
+        let mut body = Body::from("hello");
+        assert_eq!(body.exact(), Some(5));
+        assert!(!body.is_end_stream());
+        let frame = block_on(std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)));
+        assert_eq!(frame.unwrap().unwrap().into_data().unwrap(), "hello");
+        assert!(body.is_end_stream());
+        assert_eq!(body.exact(), Some(0));
+    }
+
+    #[test]
+    fn trailers_survive_collecting() {
+        let body = Body::from_parts(Bytes::from_static(b"abc"), Some(trailers()));
+        let (bytes, found) = block_on(body.collect_bounded(3)).unwrap();
+        assert_eq!((&bytes[..], found), (&b"abc"[..], Some(trailers())));
+    }
+
+    #[test]
+    fn collecting_stops_at_the_limit() {
+        let two = Body::stream(Chunks(vec!["ab", "cd"]));
+        assert!(matches!(block_on(two.collect_bounded(3)), Err(CollectError::TooLarge)));
+        let two = Body::stream(Chunks(vec!["ab", "cd"]));
+        assert_eq!(block_on(two.collect_bounded(4)).unwrap().0, "abcd");
+        assert!(matches!(block_on(Body::from("abcd").collect_bounded(3)), Err(CollectError::TooLarge)));
+        assert_eq!(block_on(Body::Empty.collect_bounded(0)).unwrap().0, "");
+    }
+
+    struct Chunks(Vec<&'static str>);
+
+    impl http_body::Body for Chunks {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            if self.0.is_empty() {
+                return Poll::Ready(None);
+            }
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from(self.0.remove(0))))))
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! One step of a chain on one worker: the call of a phase with its circuit, its limits and its fault policy.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Method, StatusCode, Uri};
+use sluice_abi::{Answer, Phase, Reply};
+
+use super::circuit::Circuit;
+use super::failure::{ChainFailure, FaultReport, FaultReports};
+use super::visit::Visit;
+use crate::config::OnError;
+use crate::telemetry::{StepMetrics, StepVerdict};
+use crate::wasm::{ExchangeView, Fault, FaultKind, Pool};
+
+/// One step of a chain on one worker.
+pub(crate) struct Step {
+    name: Arc<str>,
+    route: Arc<str>,
+    pool: Rc<Pool>,
+    phases: [bool; Phase::ALL.len()],
+    on_error: OnError,
+    circuit: Option<RefCell<Circuit>>,
+    metrics: Arc<StepMetrics>,
+    reports: FaultReports,
+}
+
+/// The heads as they were before a call that might fault and be passed over.
+struct Before {
+    request: Option<(Method, Uri, HeaderMap)>,
+    response: Option<(StatusCode, HeaderMap)>,
+}
+
+impl Before {
+    fn of(view: &ExchangeView) -> Self {
+        Self {
+            request: view.request.as_ref().map(|head| (head.method.clone(), head.uri.clone(), head.headers.clone())),
+            response: view.response.as_ref().map(|head| (head.status, head.headers.clone())),
+        }
+    }
+
+    fn restore(self, view: &mut ExchangeView) {
+        if let (Some(head), Some((method, uri, headers))) = (&mut view.request, self.request) {
+            (head.method, head.uri, head.headers) = (method, uri, headers);
+        }
+        if let (Some(head), Some((status, headers))) = (&mut view.response, self.response) {
+            (head.status, head.headers) = (status, headers);
+        }
+        view.written = None;
+        view.reply = None;
+    }
+}
+
+impl Step {
+    /// A step named `name` of the route `route`.
+    pub(crate) fn new(
+        name: Arc<str>,
+        route: Arc<str>,
+        pool: Rc<Pool>,
+        on_error: OnError,
+        circuit: Option<Circuit>,
+        metrics: Arc<StepMetrics>,
+        reports: FaultReports,
+    ) -> Self {
+        let mut phases = [false; Phase::ALL.len()];
+        for phase in &pool.bound().module.descriptor.phases {
+            phases[*phase as usize] = true;
+        }
+        Self { name, route, pool, phases, on_error, circuit: circuit.map(RefCell::new), metrics, reports }
+    }
+
+    /// Whether its plugin has a phase.
+    pub(super) const fn has(&self, phase: Phase) -> bool {
+        self.phases[phase as usize]
+    }
+
+    /// Its name.
+    pub(super) const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The most bytes of a body it may hold.
+    pub(super) fn body_limit(&self) -> usize {
+        self.pool.bound().limits.body
+    }
+
+    /// Runs a phase: the answer it gives, if it gives one, or what its fault means for the exchange.
+    pub(super) async fn call(
+        &self,
+        visit: &Visit,
+        index: usize,
+        phase: Phase,
+        last: bool,
+    ) -> Result<Option<Reply>, ChainFailure> {
+        let state = &visit.steps[index];
+        if state.passed_over.get() {
+            return Ok(None);
+        }
+        if self.circuit.as_ref().is_some_and(|circuit| !circuit.borrow_mut().admits(Instant::now)) {
+            self.metrics.call(phase, Duration::ZERO, StepVerdict::Fault("circuit-open"));
+            return self.decide(visit, index, "circuit-open", None);
+        }
+        let limits = &self.pool.bound().limits;
+        let limit = limits.time.min(limits.exchange_time.saturating_sub(state.spent.get()));
+        if limit.is_zero() {
+            let fault = Fault::new(FaultKind::Deadline, "its time for this exchange is used up");
+            return self.faulted(visit, index, phase, Duration::ZERO, fault, None);
+        }
+        let before =
+            if self.on_error == OnError::Allow { visit.slot.with(|view| Before::of(view)) } else { None };
+        let called = self.pool.call(&visit.slot, &state.own, phase, last, (index, &self.name), limit).await;
+        state.spent.set(state.spent.get() + called.busy);
+        match called.answer {
+            Ok(answer) => {
+                if let Some(circuit) = &self.circuit {
+                    circuit.borrow_mut().succeeded();
+                    self.metrics.circuit_open(false);
+                }
+                if answer == Answer::Respond {
+                    self.metrics.call(phase, called.busy, StepVerdict::Respond);
+                    return Ok(visit.slot.with(|view| view.reply.take()).flatten());
+                }
+                self.metrics.call(phase, called.busy, StepVerdict::Continue);
+                Ok(None)
+            }
+            Err(fault) => self.faulted(visit, index, phase, called.busy, fault, before),
+        }
+    }
+
+    /// Counts and reports a fault, then decides.
+    #[cold]
+    fn faulted(
+        &self,
+        visit: &Visit,
+        index: usize,
+        phase: Phase,
+        busy: Duration,
+        fault: Fault,
+        before: Option<Before>,
+    ) -> Result<Option<Reply>, ChainFailure> {
+        self.metrics.call(phase, busy, StepVerdict::Fault(fault.kind.name()));
+        let opened_circuit =
+            self.circuit.as_ref().is_some_and(|circuit| circuit.borrow_mut().faulted(Instant::now()));
+        if let Some(circuit) = &self.circuit {
+            self.metrics.circuit_open(circuit.borrow().is_open());
+        }
+        let request_id =
+            visit.slot.with(|view| String::from_utf8_lossy(view.request_id.as_bytes()).into_owned()).unwrap_or_default();
+        let cause = fault.kind.name();
+        let report = FaultReport {
+            plugin: Arc::clone(&self.pool.bound().plugin),
+            route: Arc::clone(&self.route),
+            step: Arc::clone(&self.name),
+            phase,
+            kind: fault.kind,
+            message: fault.message,
+            backtrace: fault.backtrace,
+            request_id,
+            opened_circuit,
+        };
+        // Counted above; a full queue loses the words, not the number.
+        let _ = self.reports.try_send(report);
+        self.decide(visit, index, cause, before)
+    }
+
+    fn decide(
+        &self,
+        visit: &Visit,
+        index: usize,
+        cause: &'static str,
+        before: Option<Before>,
+    ) -> Result<Option<Reply>, ChainFailure> {
+        let status = match self.on_error {
+            OnError::Allow => {
+                visit.steps[index].passed_over.set(true);
+                if let Some(before) = before {
+                    visit.slot.with(|view| before.restore(view));
+                }
+                return Ok(None);
+            }
+            OnError::Deny => StatusCode::INTERNAL_SERVER_ERROR,
+            OnError::Respond(status) => status,
+        };
+        Err(ChainFailure::Step { step: Arc::clone(&self.name), cause, status })
+    }
+}

@@ -1,0 +1,185 @@
+//! One exchange of a test: what the plugin sees, and what it made of it after each phase.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use sluice_abi::harness::{self, Answered, Call, Called, Decision, HeaderList, Open, RequestHead, ResponseHead};
+use sluice_abi::{Answer, Phase, Reply};
+
+use super::world::{Stage, list};
+use crate::wasm::{ContextKey, ContextValues, ExchangeView, FaultKind, Lease, Slot};
+
+/// One exchange of a test.
+pub(super) struct Exchange {
+    slot: Slot,
+    step: Arc<str>,
+    own: RefCell<Option<Lease>>,
+    /// The request's head is on its way to the upstream still.
+    in_request: Cell<bool>,
+}
+
+impl Exchange {
+    pub(super) fn open(stage: &Stage, open: &Open) -> Result<Self, String> {
+        let mut context = ContextValues::default();
+        for (name, value) in &open.values {
+            if !context.set(ContextKey::Exchange(name.as_bytes()), &value.0) {
+                return Err("the context values are too large".to_owned());
+            }
+        }
+        let consumer = match &open.consumer {
+            Some(name) => Some(stage.consumers.get(name).cloned().ok_or(format!("there is no consumer `{name}`"))?),
+            None => None,
+        };
+        let text = |text: &str| HeaderValue::from_str(text).map_err(|_| format!("`{text}` cannot be sent"));
+        let view = ExchangeView {
+            request: Some(request(&open.request)?),
+            sent: None,
+            response: None,
+            body: Bytes::new(),
+            written: None,
+            reply: None,
+            outcome: None,
+            consumer,
+            context,
+            scheme: if open.scheme == "https" { "https" } else { "http" },
+            authority: text(&open.authority)?,
+            client: open.client_address.parse().map_err(|_| format!("`{}` is no address", open.client_address))?,
+            request_id: text(&open.request_id)?,
+            route: Arc::from(open.route.as_str()),
+        };
+        Ok(Self {
+            slot: Slot::new(Box::new(view)),
+            step: Arc::from(open.step.as_str()),
+            own: RefCell::default(),
+            in_request: Cell::new(true),
+        })
+    }
+
+    pub(super) async fn call(&self, stage: &Stage, call: Call) -> Result<Called, String> {
+        let bound = stage.pool.bound();
+        if !bound.module.descriptor.phases.contains(&call.phase) {
+            return Err(format!("the plugin has no phase `{}`", call.phase.name()));
+        }
+        self.prepare(&call)?;
+        let phase = call.phase;
+        let limit = Duration::from_secs(10);
+        let called = stage.pool.call(&self.slot, &self.own, phase, call.last, (0, &self.step), limit).await;
+        let (reply, body, request, response, consumer) = self
+            .slot
+            .with(|view| {
+                (
+                    view.reply.take(),
+                    view.take_body(),
+                    view.request.as_ref().map(|head| request_head(head)),
+                    view.response.as_ref().map(response_head),
+                    view.consumer.as_ref().map(|consumer| consumer.name.to_string()),
+                )
+            })
+            .ok_or("the exchange is busy")?;
+        let decision = match called.answer {
+            Ok(Answer::Respond) => match reply {
+                Some(reply) => Decision::Respond(Box::new(answered(reply))),
+                None => Decision::Continue,
+            },
+            Ok(_) => Decision::Continue,
+            Err(fault) if fault.kind == FaultKind::Failed => Decision::Failed { message: fault.message },
+            Err(fault) => Decision::Fault { message: fault.to_string() },
+        };
+        let has_body = !matches!(phase, Phase::Request | Phase::Response | Phase::Complete);
+        Ok(Called {
+            decision,
+            request,
+            response,
+            body: has_body.then(|| harness::Bytes(body.to_vec())),
+            consumer,
+            logs: stage.take_logs(),
+            fetched: stage.take_sent(),
+        })
+    }
+
+    /// Brings the view to where the gateway would have it at this phase.
+    fn prepare(&self, call: &Call) -> Result<(), String> {
+        let response = call.response.as_ref().map(response).transpose()?;
+        if !matches!(call.phase, Phase::Request | Phase::RequestBody) {
+            self.in_request.set(false);
+        }
+        self.slot
+            .with(|view| {
+                if !self.in_request.get() {
+                    view.send_request();
+                }
+                if response.is_some() {
+                    view.response = response;
+                }
+                if matches!(call.phase, Phase::ResponseChunk | Phase::Complete) {
+                    view.response = None;
+                }
+                view.body = call.body.as_ref().map(|body| Bytes::from(body.0.clone())).unwrap_or_default();
+                view.written = None;
+                view.outcome = call.outcome;
+            })
+            .ok_or_else(|| "the exchange is busy".to_owned())
+    }
+}
+
+fn headers(list: &HeaderList) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in list {
+        let field = HeaderName::try_from(name).ok().zip(HeaderValue::from_bytes(&value.0).ok());
+        let (field, value) = field.ok_or_else(|| format!("the header `{name}` is not valid"))?;
+        headers.append(field, value);
+    }
+    Ok(headers)
+}
+
+fn request(head: &RequestHead) -> Result<http::request::Parts, String> {
+    let target = match &head.query {
+        Some(query) => format!("{}?{query}", head.path),
+        None => head.path.clone(),
+    };
+    let request = Request::builder().method(head.method.as_str()).uri(target).body(());
+    let mut parts = request.map_err(|error| format!("the request is not valid: {error}"))?.into_parts().0;
+    parts.headers = headers(&head.headers)?;
+    Ok(parts)
+}
+
+fn response(head: &ResponseHead) -> Result<http::response::Parts, String> {
+    let mut parts = Response::new(()).into_parts().0;
+    parts.status = StatusCode::from_u16(head.status).map_err(|_| format!("{} is no status", head.status))?;
+    parts.headers = headers(&head.headers)?;
+    Ok(parts)
+}
+
+fn header_list(headers: &HeaderMap) -> HeaderList {
+    headers.iter().map(|(name, value)| (name.to_string(), harness::Bytes(value.as_bytes().to_vec()))).collect()
+}
+
+fn request_head(head: &http::request::Parts) -> RequestHead {
+    RequestHead {
+        method: head.method.to_string(),
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().map(str::to_owned),
+        headers: header_list(&head.headers),
+    }
+}
+
+fn response_head(head: &http::response::Parts) -> ResponseHead {
+    ResponseHead { status: head.status.as_u16(), headers: header_list(&head.headers) }
+}
+
+fn answered(reply: Reply) -> Answered {
+    match reply {
+        Reply::Plain { status, headers, body } => {
+            Answered { status, headers: list(&headers), body: harness::Bytes(body), problem: None }
+        }
+        Reply::Problem { headers, problem } => Answered {
+            status: problem.status,
+            headers: list(&headers),
+            body: harness::Bytes::default(),
+            problem: Some(problem),
+        },
+    }
+}

@@ -1,0 +1,181 @@
+//! What surrounds the plugin: a clock that stands still, made-up consumers, canned fetches.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use sha2::{Digest as _, Sha256};
+use sluice_abi::harness::{Bytes, Fetches, LogLine, Random, Sent, Start, World};
+use sluice_abi::{FetchRequest, LogLevel, harness};
+use tokio::sync::mpsc;
+
+use crate::config::{Capability, Consumer, Isolation, Key, KeyHash, Limits, Secret, Store};
+use crate::consumers::Consumers;
+use crate::store::MemoryStore;
+use crate::wasm::{BindError, Bound, Clock, FaultKind, FetchJob, Module, Pool, PoolMetrics, Services, Tap};
+
+/// A plugin in its made-up world.
+pub(super) struct Stage {
+    pub(super) pool: Pool,
+    pub(super) consumers: Arc<Consumers>,
+    clock: Arc<AtomicU64>,
+    tap: Arc<Tap>,
+    sent: Rc<RefCell<Vec<Sent>>>,
+}
+
+struct Uncounted;
+
+impl PoolMetrics for Uncounted {
+    fn created(&self) {}
+    fn alive(&self, _instances: usize, _memory: usize) {}
+}
+
+impl Stage {
+    /// Binds the plugin to its configuration in the world of the test.
+    pub(super) async fn set(module: Arc<Module>, start: Start) -> Result<Self, (harness::Stage, String)> {
+        let Start { config, world } = start;
+        let began = world.now_ms.saturating_mul(1_000_000);
+        let clock = Arc::new(AtomicU64::new(began));
+        let tap = Arc::new(Tap { logs: Mutex::default(), random: Mutex::new(Random::new(world.seed)) });
+        let consumers = Arc::new(Consumers::new(&consumers(&world), None));
+        let secrets = world.secrets.iter().map(|(name, value)| (name.clone(), Secret::new(value.as_str()))).collect();
+        let services = Services {
+            store: Arc::new(MemoryStore::new(&Store::default())),
+            consumers: Arc::clone(&consumers),
+            secrets: Arc::new(secrets),
+            clock: Clock::Fixed { now: Arc::clone(&clock), began },
+            tap: Some(Arc::clone(&tap)),
+        };
+        let name = Arc::from(module.descriptor.name.as_str());
+        let grants = grants(&module.descriptor.capabilities, &world);
+        let limits = limits(&world.limits);
+        let bound = Bound::new(name, module, &config, grants, limits, Isolation::Shared, services);
+        let bound = Arc::new(bound);
+        bound.try_out().await.map_err(|error| match error {
+            BindError::Refused(reason) => (harness::Stage::Config, reason),
+            BindError::Fault(fault) if fault.kind == FaultKind::Failed => (harness::Stage::SelfTest, fault.message),
+            BindError::Fault(fault) => (harness::Stage::Config, fault.to_string()),
+        })?;
+        let (jobs, queue) = mpsc::unbounded_channel();
+        let sent = Rc::<RefCell<Vec<Sent>>>::default();
+        tokio::task::spawn_local(answer_fetches(queue, Fetches::new(world.fetches), Rc::clone(&sent)));
+        Ok(Self { pool: Pool::new(bound, jobs, Box::new(Uncounted)), consumers, clock, tap, sent })
+    }
+
+    /// Lets time pass.
+    pub(super) fn advance(&self, ms: u64) {
+        self.clock.fetch_add(ms.saturating_mul(1_000_000), Ordering::Relaxed);
+    }
+
+    /// What was logged since the last look.
+    pub(super) fn take_logs(&self) -> Vec<LogLine> {
+        let lines = std::mem::take(&mut *self.tap.logs.lock().unwrap_or_else(PoisonError::into_inner));
+        let level = |level| match level {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+        };
+        lines.into_iter().map(|line| LogLine { level: level(line.level).to_owned(), message: line.message }).collect()
+    }
+
+    /// What was fetched since the last look.
+    pub(super) fn take_sent(&self) -> Vec<Sent> {
+        std::mem::take(&mut *self.sent.borrow_mut())
+    }
+}
+
+fn consumers(world: &World) -> Vec<Consumer> {
+    world
+        .consumers
+        .iter()
+        .map(|known| Consumer {
+            name: Arc::from(known.name.as_str()),
+            custom_id: known.custom_id.clone(),
+            groups: known.groups.clone(),
+            keys: known
+                .keys
+                .iter()
+                .map(|key| Key {
+                    hash: KeyHash::Sha256(Sha256::digest(key.key.as_bytes()).into()),
+                    expires: key.expires_ms.map(|ms| UNIX_EPOCH + Duration::from_millis(ms)),
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+/// What the descriptor wants, and of fetches and secrets what the world has.
+fn grants(wanted: &[String], world: &World) -> BTreeSet<Capability> {
+    let mut grants = BTreeSet::new();
+    for kind in wanted {
+        match kind.as_str() {
+            "log" => drop(grants.insert(Capability::Log)),
+            "clock" => drop(grants.insert(Capability::Clock)),
+            "random" => drop(grants.insert(Capability::Random)),
+            "store" => drop(grants.insert(Capability::Store)),
+            "consumers" => drop(grants.insert(Capability::Consumers)),
+            "crypto" => drop(grants.insert(Capability::Crypto)),
+            _ => {}
+        }
+    }
+    let upstreams = world.fetches.iter().map(|canned| Capability::Fetch(Arc::from(canned.upstream.as_str())));
+    let secrets = world.secrets.keys().map(|name| Capability::Secret(Arc::from(name.as_str())));
+    grants.extend(upstreams.chain(secrets));
+    grants
+}
+
+fn limits(limits: &harness::Limits) -> Limits {
+    Limits {
+        body: limits.body,
+        headers: limits.headers,
+        log: limits.log,
+        host_calls: limits.host_calls,
+        fetches: limits.fetches,
+        // A test is about what a plugin does; how long it may take depends on the machine.
+        time: Duration::from_secs(10),
+        exchange_time: Duration::from_secs(10),
+        ..Limits::default()
+    }
+}
+
+async fn answer_fetches(
+    mut jobs: mpsc::UnboundedReceiver<FetchJob>,
+    mut fetches: Fetches,
+    sent: Rc<RefCell<Vec<Sent>>>,
+) {
+    while let Some(job) = jobs.recv().await {
+        let (parts, body) = job.request.into_parts();
+        let headers: Vec<(Vec<u8>, Vec<u8>)> = parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .collect();
+        let request = FetchRequest {
+            upstream: job.upstream.to_string(),
+            method: parts.method.to_string(),
+            path: parts.uri.to_string(),
+            headers,
+            body: body.to_vec(),
+            timeout_ms: u32::try_from(job.timeout.as_millis()).unwrap_or(u32::MAX),
+        };
+        let answer = fetches.answer(&request);
+        sent.borrow_mut().push(Sent {
+            headers: list(&request.headers),
+            upstream: request.upstream,
+            method: request.method,
+            path: request.path,
+            body: Bytes(request.body),
+        });
+        let _ = job.reply.send(answer);
+    }
+}
+
+/// Headers as the protocol writes them.
+pub(super) fn list(headers: &[(Vec<u8>, Vec<u8>)]) -> harness::HeaderList {
+    headers.iter().map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), Bytes(value.clone()))).collect()
+}
+

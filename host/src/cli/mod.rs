@@ -1,0 +1,87 @@
+//! Arguments -> what to do -> exit code. 0: done. 1: what was asked for is not in order. 2: wrong arguments.
+#![allow(clippy::print_stdout, reason = "a command's result goes to standard output")]
+
+mod harness;
+mod keys;
+mod plugin;
+mod scaffold;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{config, gateway};
+
+/// A programmable API gateway whose policies are WebAssembly plugins.
+#[derive(Parser)]
+#[command(name = "sluice", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway until SIGTERM or SIGINT; SIGHUP reloads.
+    Run {
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
+        config: PathBuf,
+    },
+    /// Check a configuration with everything it names, and report every problem.
+    Check {
+        /// The configuration.
+        #[arg(value_name = "FILE", default_value = "gateway.toml")]
+        file: PathBuf,
+    },
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
+    /// Make credentials.
+    Keys {
+        #[command(subcommand)]
+        command: keys::Command,
+    },
+    /// Make, build, test and look at plugins.
+    Plugin {
+        #[command(subcommand)]
+        command: plugin::Command,
+    },
+}
+
+/// Runs the command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Run { config } => gateway::run(&config).map_err(anyhow::Error::from),
+        Command::Check { file } => check(&file),
+        Command::Schema => {
+            println!("{:#}", config::schema());
+            Ok(())
+        }
+        Command::Keys { command } => keys::run(&command),
+        Command::Plugin { command } => plugin::run(command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(file: &std::path::Path) -> anyhow::Result<()> {
+    gateway::check(file)?;
+    println!("{} is in order", file.display());
+    Ok(())
+}
+
+/// Problems are whole reports already; anything else is one line.
+fn complain(error: &anyhow::Error) {
+    match error.downcast_ref::<gateway::GatewayError>() {
+        Some(gateway::GatewayError::Problems(report)) => eprintln!("{}", report.trim_end()),
+        _ => eprintln!("error: {error:#}"),
+    }
+}

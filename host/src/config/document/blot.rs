@@ -1,0 +1,107 @@
+//! Blots out secrets that were written into the file itself, so that no message shows them.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+/// The text as it may be shown. Blots are as long as what they hide, so places stay right.
+pub(super) fn blot(text: &str, table: &DeTable<'_>, damaged: bool) -> String {
+    let mut spans = Vec::new();
+    collect(text, table, false, &mut spans);
+    if damaged {
+        // the tree is a guess then; the lines are not
+        lines(text, &mut spans);
+    }
+    let mut bytes = text.as_bytes().to_vec();
+    for span in spans {
+        for byte in bytes.get_mut(span).into_iter().flatten() {
+            if !matches!(byte, b'\n' | b'\r' | b'"' | b'\'') {
+                *byte = b'*';
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["secret", "credential", "pepper", "password", "private_key"].iter().any(|word| key.contains(word))
+}
+
+fn collect(text: &str, table: &DeTable<'_>, within: bool, spans: &mut Vec<Range<usize>>) {
+    for (key, value) in table {
+        let secret = within || is_secret(key.get_ref());
+        leaf(text, value.get_ref(), value.span(), secret, spans);
+    }
+}
+
+fn leaf(
+    text: &str,
+    value: &DeValue<'_>,
+    span: Range<usize>,
+    secret: bool,
+    spans: &mut Vec<Range<usize>>,
+) {
+    match value {
+        DeValue::Table(table) => collect(text, table, secret, spans),
+        DeValue::Array(array) => {
+            for value in array {
+                leaf(text, value.get_ref(), value.span(), secret, spans);
+            }
+        }
+        DeValue::String(content) if secret && !is_reference(content) => spans.push(span),
+        DeValue::Integer(_) | DeValue::Float(_) if secret => spans.push(span),
+        _ => {}
+    }
+}
+
+/// One `${...}` and nothing else: that is no secret, it names one. One is enough to name it, and more is not one.
+fn is_reference(content: &str) -> bool {
+    let name = content.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| !name.contains(['$', '{', '}']))
+}
+
+/// Everything after `=` on lines that speak of secrets, or that stand under a header that does.
+fn lines(text: &str, spans: &mut Vec<Range<usize>>) {
+    let mut start = 0;
+    let mut within = false;
+    for line in text.split_inclusive('\n') {
+        if line.trim_start().starts_with('[') {
+            within = is_secret(line);
+        }
+        if let Some((key, value)) = line.split_once('=')
+            && (within || is_secret(key) || is_secret(value))
+            && !is_reference(value.trim().trim_matches(['"', '\'']))
+        {
+            spans.push(start + key.len() + 1..start + line.len());
+        }
+        start += line.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::blot;
+    use toml::de::DeTable;
+
+    fn shown(text: &str) -> String {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        blot(text, table.get_ref(), !errors.is_empty())
+    }
+
+    #[test]
+    fn literals_are_hidden_and_references_are_not() {
+        assert_eq!(shown("[secrets]\na = \"hunter2\"\nb = \"${env:B}\""), "[secrets]\na = \"*******\"\nb = \"${env:B}\"");
+        assert_eq!(shown("credentials.pepper = 'ü'"), "credentials.pepper = '**'");
+        assert_eq!(shown("[secrets]\na = \"x${env:B}\""), "[secrets]\na = \"*********\"");
+        assert!(!shown("secrets = { a = [\"hunter2\", 12345] }").contains("hunter2"));
+        assert!(!shown("[secrets]\na = \"\"\"\nhunter2\n\"\"\"").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_broken_file_shows_none_either() {
+        for text in ["[secrets\na = \"hunter2\"", "[secrets]\na = hunter2 x", "[credentials]\npepper = \"hunter2", "secrets = { a = \"hunter2\""] {
+            assert!(!shown(text).contains("hunter2"), "{text}");
+        }
+    }
+}

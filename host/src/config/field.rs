@@ -1,0 +1,127 @@
+//! The leaves of what is written: fields that bear a broken value, and quantities.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{DeserializeOwned, Error, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::quantity::{DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size};
+
+/// The schema keyword that says in words what a value should be: `a duration such as "5s"`.
+pub(super) const EXPECTED: &str = "x-expected";
+/// The schema keyword that lists names by which people may look for a key.
+pub(super) const ALIASES: &str = "x-aliases";
+
+/// A key of a table. A value of the wrong shape does not spoil the table around it: the schema's validation reports it,
+/// and whoever resolves the rest goes on without it.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Field<T> {
+    #[default]
+    Absent,
+    Broken,
+    Given(T),
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // serde answers `None` to this for a key that is not there, so no field needs a `default` for being lenient,
+        // and `default` is left to say which keys are optional
+        deserializer.deserialize_option(FieldVisitor(PhantomData))
+    }
+}
+
+struct FieldVisitor<T>(PhantomData<T>);
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for FieldVisitor<T> {
+    type Value = Field<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Field::Absent)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Ok(serde_json::from_value(value).map_or(Field::Broken, Field::Given))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Field<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// `"5s"`
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DurationText(pub(super) Duration);
+
+impl<'de> Deserialize<'de> for DurationText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_duration(&text).map(Self).map_err(Error::custom)
+    }
+}
+
+impl JsonSchema for DurationText {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A whole number and a unit: us, ms, s, m, h or d.",
+            "type": "string",
+            "pattern": DURATION_PATTERN,
+            "examples": ["250ms", "5s", "1m"],
+            EXPECTED: "a duration such as \"5s\"",
+        })
+    }
+}
+
+/// `"16MiB"`
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SizeText(pub(super) u64);
+
+impl<'de> Deserialize<'de> for SizeText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_size(&text).map(Self).map_err(Error::custom)
+    }
+}
+
+impl JsonSchema for SizeText {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A whole number of bytes and a unit: B, KB, MB, GB, KiB, MiB or GiB.",
+            "type": "string",
+            "pattern": SIZE_PATTERN,
+            "examples": ["64KiB", "16MiB", "10MB"],
+            EXPECTED: "a size such as \"16MiB\"",
+        })
+    }
+}

@@ -1,0 +1,435 @@
+//! What the configuration means: valid by construction, and comparable, so that a reload can tell what changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::StatusCode;
+use ipnet::IpNet;
+
+use super::pattern::RouteMatch;
+use super::problem::Place;
+use super::value::ConfigValue;
+
+/// Everything that was configured, from all files.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Config {
+    pub(crate) workers: NonZeroUsize,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) upstreams: BTreeMap<Arc<str>, Arc<Upstream>>,
+    pub(crate) plugins: BTreeMap<Arc<str>, Arc<Plugin>>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) consumers: Vec<Consumer>,
+    /// The key of the HMAC under which API keys are stored.
+    pub(crate) pepper: Option<Secret>,
+    pub(crate) secrets: BTreeMap<String, Secret>,
+    pub(crate) store: Store,
+    pub(crate) reload: Reload,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) cache: Cache,
+    /// Every file that was read, and the directory of every include pattern: what to watch.
+    pub(crate) files: Vec<PathBuf>,
+    /// SHA-256 in hex over the bytes of all those files.
+    pub(crate) digest: String,
+}
+
+/// An address that the gateway listens on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Listener {
+    pub(crate) name: Arc<str>,
+    pub(crate) bind: SocketAddr,
+    pub(crate) serve: Serve,
+    pub(crate) protocols: Protocols,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) timeouts: ListenerTimeouts,
+    pub(crate) limits: ListenerLimits,
+}
+
+/// What a listener answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serve {
+    /// The routes.
+    Proxy,
+    /// The gateway's own pages.
+    Admin { admin: bool, metrics: bool },
+}
+
+/// The protocols that a listener speaks: at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Protocols {
+    pub(crate) h1: bool,
+    pub(crate) h2: bool,
+}
+
+/// How long a client may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListenerTimeouts {
+    /// For a whole request head.
+    pub(crate) header: Duration,
+    /// Between two reads of a request body.
+    pub(crate) body: Duration,
+    /// Between two exchanges on one connection.
+    pub(crate) idle: Duration,
+    /// For a whole exchange.
+    pub(crate) exchange: Duration,
+}
+
+impl Default for ListenerTimeouts {
+    fn default() -> Self {
+        Self {
+            header: Duration::from_secs(10),
+            body: Duration::from_secs(30),
+            idle: Duration::from_secs(75),
+            exchange: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How much a client may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListenerLimits {
+    /// Open connections, over all workers.
+    pub(crate) connections: usize,
+    /// Bytes of a request head.
+    pub(crate) header_bytes: usize,
+    /// Fields of a request head.
+    pub(crate) headers: usize,
+    /// Concurrent streams of one HTTP/2 connection.
+    pub(crate) streams: u32,
+}
+
+impl Default for ListenerLimits {
+    fn default() -> Self {
+        Self { connections: 10_000, header_bytes: 32 << 10, headers: 100, streams: 128 }
+    }
+}
+
+/// A service behind the gateway.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Upstream {
+    pub(crate) name: Arc<str>,
+    /// At least one.
+    pub(crate) targets: Vec<Target>,
+    pub(crate) timeouts: UpstreamTimeouts,
+    /// Idle connections kept per worker and target.
+    pub(crate) max_idle: usize,
+}
+
+/// One address of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Target {
+    /// A name or an address; an IPv6 address without its brackets.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// 1 or more.
+    pub(crate) weight: u32,
+}
+
+/// How long an upstream may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UpstreamTimeouts {
+    pub(crate) connect: Duration,
+    /// Until the response head.
+    pub(crate) request: Duration,
+    /// How long an unused connection is kept.
+    pub(crate) idle: Duration,
+}
+
+impl Default for UpstreamTimeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(1),
+            request: Duration::from_secs(15),
+            idle: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A WebAssembly module and what it may do.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Plugin {
+    pub(crate) name: Arc<str>,
+    /// Resolved against the directory of the file that names it.
+    pub(crate) module: PathBuf,
+    pub(crate) module_place: Place,
+    pub(crate) sha256: Option<[u8; 32]>,
+    pub(crate) capabilities: BTreeSet<Capability>,
+    pub(crate) capability_place: Option<Place>,
+    pub(crate) isolation: Isolation,
+    pub(crate) limits: Limits,
+    pub(crate) on_error: OnError,
+    /// `None`: no circuit.
+    pub(crate) circuit: Option<CircuitSettings>,
+    pub(crate) config: ConfigValue,
+}
+
+/// A right that a plugin was granted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Capability {
+    Log,
+    Clock,
+    Random,
+    Store,
+    Consumers,
+    Crypto,
+    /// To call this upstream.
+    Fetch(Arc<str>),
+    /// To use this secret.
+    Secret(Arc<str>),
+}
+
+impl Capability {
+    /// The kind, without the name after a colon: what a plugin's descriptor wants.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Clock => "clock",
+            Self::Random => "random",
+            Self::Store => "store",
+            Self::Consumers => "consumers",
+            Self::Crypto => "crypto",
+            Self::Fetch(_) => "fetch",
+            Self::Secret(_) => "secret",
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log => f.write_str("log"),
+            Self::Clock => f.write_str("clock"),
+            Self::Random => f.write_str("random"),
+            Self::Store => f.write_str("store"),
+            Self::Consumers => f.write_str("consumers"),
+            Self::Crypto => f.write_str("crypto"),
+            Self::Fetch(upstream) => write!(f, "fetch:{upstream}"),
+            Self::Secret(name) => write!(f, "secret:{name}"),
+        }
+    }
+}
+
+/// Whether exchanges may share an instance of a plugin, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    Shared,
+    /// A fresh instance for each exchange.
+    Exchange,
+}
+
+/// What a plugin may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Per call.
+    pub(crate) time: Duration,
+    /// Over all calls of one exchange.
+    pub(crate) exchange_time: Duration,
+    /// Bytes of linear memory.
+    pub(crate) memory: usize,
+    /// Elements of all tables.
+    pub(crate) table: usize,
+    /// Bytes of the stack.
+    pub(crate) stack: usize,
+    /// Bytes of a buffered body.
+    pub(crate) body: usize,
+    /// Bytes of header fields that a plugin may write or answer with.
+    pub(crate) headers: usize,
+    /// Bytes of log lines per call.
+    pub(crate) log: usize,
+    /// Host calls per call.
+    pub(crate) host_calls: u32,
+    /// Fetches per call.
+    pub(crate) fetches: u32,
+    pub(crate) fetch_timeout: Duration,
+    /// Instances per worker.
+    pub(crate) instances: usize,
+    /// An instance is replaced after this many calls.
+    pub(crate) calls: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_millis(10),
+            exchange_time: Duration::from_millis(50),
+            memory: 16 << 20,
+            table: 10_000,
+            stack: 512 << 10,
+            body: 1 << 20,
+            headers: 64 << 10,
+            log: 16 << 10,
+            host_calls: 10_000,
+            fetches: 8,
+            fetch_timeout: Duration::from_secs(5),
+            instances: 128,
+            calls: 1_000_000,
+        }
+    }
+}
+
+/// What becomes of an exchange whose step faulted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnError {
+    Deny,
+    Allow,
+    Respond(StatusCode),
+}
+
+/// When a plugin that keeps faulting is left out of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CircuitSettings {
+    /// So many faults ...
+    pub(crate) faults: u32,
+    /// ... within this time open the circuit ...
+    pub(crate) window: Duration,
+    /// ... for this long.
+    pub(crate) open: Duration,
+}
+
+impl Default for CircuitSettings {
+    fn default() -> Self {
+        Self { faults: 20, window: Duration::from_secs(5), open: Duration::from_secs(1) }
+    }
+}
+
+/// Which requests go where, and through which steps.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Route {
+    pub(crate) name: Arc<str>,
+    pub(crate) place: Place,
+    pub(crate) matches: RouteMatch,
+    /// The chain's steps with the route's own among them; names are unique.
+    pub(crate) steps: Vec<Step>,
+    pub(crate) upstream: Arc<Upstream>,
+}
+
+/// One use of a plugin in a route.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Step {
+    pub(crate) name: Arc<str>,
+    pub(crate) plugin: Arc<Plugin>,
+    /// The plugin's configuration with the step's own laid over it, key by key.
+    pub(crate) config: ConfigValue,
+    pub(crate) on_error: OnError,
+    pub(crate) place: Place,
+}
+
+/// Someone who calls the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Consumer {
+    pub(crate) name: Arc<str>,
+    pub(crate) custom_id: Option<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) keys: Vec<Key>,
+}
+
+/// A consumer's API key, hashed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) hash: KeyHash,
+    pub(crate) expires: Option<SystemTime>,
+}
+
+/// How an API key is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum KeyHash {
+    Sha256([u8; 32]),
+    /// Under the pepper, which is then configured.
+    HmacSha256([u8; 32]),
+}
+
+/// A value that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(Arc<str>);
+
+impl Secret {
+    pub(crate) fn new(value: impl Into<Arc<str>>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value, for the one who computes with it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Bounds of the shared counters and values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Store {
+    pub(crate) entries: usize,
+    /// Bytes of one value.
+    pub(crate) value: usize,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { entries: 1_000_000, value: 64 << 10 }
+    }
+}
+
+/// How changes on disk take effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reload {
+    pub(crate) watch: bool,
+    /// How long running exchanges may take to finish when the gateway stops.
+    pub(crate) drain: Duration,
+    /// How long the files must be quiet before they are read.
+    pub(crate) debounce: Duration,
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Self {
+            watch: true,
+            drain: Duration::from_secs(30),
+            debounce: Duration::from_millis(100),
+        }
+    }
+}
+
+/// What the gateway says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Telemetry {
+    /// A filter such as `info` or `info,sluice=debug`.
+    pub(crate) log: String,
+    pub(crate) format: LogFormat,
+    pub(crate) access_log: AccessLog,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { log: "info".to_owned(), format: LogFormat::Text, access_log: AccessLog::Stdout }
+    }
+}
+
+/// The shape of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Where the line of each exchange goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AccessLog {
+    Off,
+    Stdout,
+    File(PathBuf),
+}
+
+/// Where compiled plugins are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cache {
+    /// `None`: the place that `wasm/` chooses.
+    pub(crate) dir: Option<PathBuf>,
+}

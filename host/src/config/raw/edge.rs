@@ -1,0 +1,139 @@
+//! What was written: listeners and upstreams.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::List;
+use crate::config::field::{DurationText, Field, SizeText};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Listener")]
+#[schemars(extend("x-expected" = "a table such as { bind = \"0.0.0.0:8080\" }"))]
+pub(in crate::config) struct RawListener {
+    /// Address and port.
+    #[schemars(extend("x-expected" = "an address and port such as \"0.0.0.0:8080\"", "x-aliases" = ["listen", "address", "addr", "port"]))]
+    pub(in crate::config) bind: Field<String>,
+    /// `proxy` (the default) for the routes, or `admin` and `metrics` for the gateway's own pages.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub(in crate::config) serve: List<RawServe>,
+    /// Default: both.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub(in crate::config) protocols: List<RawProtocol>,
+    /// Networks whose `X-Forwarded-*` headers are believed.
+    #[serde(default)]
+    pub(in crate::config) trusted_proxies: List<String>,
+    /// How long a client may take.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["timeouts"]))]
+    pub(in crate::config) timeout: Field<RawListenerTimeouts>,
+    /// How much a client may ask for.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["limit"]))]
+    pub(in crate::config) limits: Field<RawListenerLimits>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum RawServe {
+    Proxy,
+    Admin,
+    Metrics,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum RawProtocol {
+    H1,
+    H2,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "ListenerTimeouts")]
+#[schemars(extend("x-expected" = "a table such as { header = \"10s\" }"))]
+pub(in crate::config) struct RawListenerTimeouts {
+    /// For a whole request head. Default: 10s.
+    #[serde(default)]
+    pub(in crate::config) header: Field<DurationText>,
+    /// Between two reads of a request body. Default: 30s.
+    #[serde(default)]
+    pub(in crate::config) body: Field<DurationText>,
+    /// Between two exchanges on one connection. Default: 75s.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["keepalive", "keep_alive"]))]
+    pub(in crate::config) idle: Field<DurationText>,
+    /// For a whole exchange. Default: 60s.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["request", "total"]))]
+    pub(in crate::config) exchange: Field<DurationText>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "ListenerLimits")]
+#[schemars(extend("x-expected" = "a table such as { connections = 10000 }"))]
+pub(in crate::config) struct RawListenerLimits {
+    /// Open connections, over all workers. Default: 10000.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub(in crate::config) connections: Field<u64>,
+    /// Size of a request head. Default: 32KiB.
+    #[serde(default)]
+    pub(in crate::config) header_bytes: Field<SizeText>,
+    /// Fields of a request head. Default: 100.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(in crate::config) headers: Field<u64>,
+    /// Concurrent streams of one HTTP/2 connection. Default: 128.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(in crate::config) streams: Field<u32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Upstream")]
+#[schemars(extend("x-expected" = "a table such as { targets = [{ url = \"http://10.0.0.1:8080\" }] }"))]
+pub(in crate::config) struct RawUpstream {
+    /// Addresses of the service.
+    #[schemars(length(min = 1), extend("x-aliases" = ["servers", "endpoints", "nodes", "backends", "url"]))]
+    pub(in crate::config) targets: List<RawTarget>,
+    /// How long the service may take.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["timeouts"]))]
+    pub(in crate::config) timeout: Field<RawUpstreamTimeouts>,
+    /// Idle connections kept per worker and target. Default: 64.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub(in crate::config) max_idle: Field<u64>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Target")]
+#[schemars(extend("x-expected" = "a table such as { url = \"http://10.0.0.1:8080\" }"))]
+pub(in crate::config) struct RawTarget {
+    /// `http://HOST:PORT`
+    #[schemars(extend("x-expected" = "a URL such as \"http://10.0.0.1:8080\"", "x-aliases" = ["address", "host", "addr"]))]
+    pub(in crate::config) url: Field<String>,
+    /// Its share of the requests. Default: 1.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1000))]
+    pub(in crate::config) weight: Field<u32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "UpstreamTimeouts")]
+#[schemars(extend("x-expected" = "a table such as { connect = \"1s\", request = \"15s\" }"))]
+pub(in crate::config) struct RawUpstreamTimeouts {
+    /// Until a connection stands. Default: 1s.
+    #[serde(default)]
+    pub(in crate::config) connect: Field<DurationText>,
+    /// Until the head of the response. Default: 15s.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["response", "read"]))]
+    pub(in crate::config) request: Field<DurationText>,
+    /// How long an unused connection is kept. Default: 60s.
+    #[serde(default)]
+    pub(in crate::config) idle: Field<DurationText>,
+}

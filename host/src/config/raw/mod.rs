@@ -1,0 +1,183 @@
+//! What was written: the tables of `gateway.toml`, from which the JSON Schema is derived.
+//!
+//! Unknown keys are refused by the schema and not by serde, so that one of them does not hide the other problems.
+
+mod edge;
+mod plugin;
+mod route;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::field::{DurationText, Field, SizeText};
+
+pub(super) use edge::{RawListener, RawProtocol, RawServe, RawTarget, RawUpstream};
+pub(super) use plugin::{
+    RawCircuit, RawIsolation, RawLimits, RawOnError, RawOnErrorWord, RawPlugin,
+};
+pub(super) use route::{RawChain, RawConsumer, RawKey, RawMatch, RawRoute, RawStep, RawStepTable};
+
+/// Tables by name.
+pub(super) type Named<T> = Field<BTreeMap<String, Field<T>>>;
+/// An array.
+pub(super) type List<T> = Field<Vec<Field<T>>>;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Gateway")]
+pub(in crate::config) struct RawConfig {
+    /// The version of this language: 1. The main file names it; included files may.
+    #[serde(default)]
+    pub(in crate::config) version: Field<u64>,
+    /// Further files, relative to this one. `*` stands for any text in a file's name.
+    #[serde(default)]
+    pub(in crate::config) include: List<String>,
+    /// Threads that serve traffic. Default: as many as the machine runs at once.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1024))]
+    pub(in crate::config) workers: Field<u64>,
+    /// Addresses that the gateway listens on.
+    #[serde(default)]
+    pub(in crate::config) listeners: Named<RawListener>,
+    /// Services behind the gateway.
+    #[serde(default)]
+    pub(in crate::config) upstreams: Named<RawUpstream>,
+    /// WebAssembly modules and what they may do.
+    #[serde(default)]
+    pub(in crate::config) plugins: Named<RawPlugin>,
+    /// Lists of steps that routes share.
+    #[serde(default)]
+    pub(in crate::config) chains: Named<RawChain>,
+    /// Which requests go where.
+    #[serde(default)]
+    pub(in crate::config) routes: Named<RawRoute>,
+    /// Who calls the API.
+    #[serde(default)]
+    pub(in crate::config) consumers: Named<RawConsumer>,
+    /// How API keys are hashed.
+    #[serde(default)]
+    pub(in crate::config) credentials: Field<RawCredentials>,
+    /// Values for plugins that are granted `secret:NAME`. Write them as `${env:NAME}` or `${file:PATH}`.
+    #[serde(default)]
+    pub(in crate::config) secrets: Named<String>,
+    /// Shared counters and values.
+    #[serde(default)]
+    pub(in crate::config) store: Field<RawStore>,
+    /// How changes on disk take effect.
+    #[serde(default)]
+    pub(in crate::config) reload: Field<RawReload>,
+    /// Logs.
+    #[serde(default)]
+    pub(in crate::config) telemetry: Field<RawTelemetry>,
+    /// Compiled plugins.
+    #[serde(default)]
+    pub(in crate::config) cache: Field<RawCache>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Credentials")]
+#[schemars(extend("x-expected" = "a table such as { pepper = \"${env:PEPPER}\" }"))]
+pub(in crate::config) struct RawCredentials {
+    /// The key of the HMAC under which API keys are stored. Write it as `${env:NAME}` or `${file:PATH}`.
+    #[serde(default)]
+    pub(in crate::config) pepper: Field<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Store")]
+#[schemars(extend("x-expected" = "a table such as { counters = \"memory\" }"))]
+pub(in crate::config) struct RawStore {
+    /// Where counters live. Default: `memory`.
+    #[serde(default)]
+    pub(in crate::config) counters: Field<RawCounters>,
+    /// Counters and values at most. Default: 1000000.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub(in crate::config) max_entries: Field<u64>,
+    /// Of one value. Default: 64KiB.
+    #[serde(default)]
+    pub(in crate::config) max_value: Field<SizeText>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum RawCounters {
+    Memory,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Reload")]
+#[schemars(extend("x-expected" = "a table such as { watch = true }"))]
+pub(in crate::config) struct RawReload {
+    /// Whether changed files take effect by themselves. Default: true.
+    #[serde(default)]
+    pub(in crate::config) watch: Field<bool>,
+    /// How long running exchanges may take to finish when the gateway stops. Default: 30s.
+    #[serde(default)]
+    pub(in crate::config) drain: Field<DurationText>,
+    /// How long the files must be quiet before they are read. Default: 100ms.
+    #[serde(default)]
+    pub(in crate::config) debounce: Field<DurationText>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Telemetry")]
+#[schemars(extend("x-expected" = "a table such as { log = \"info\" }"))]
+pub(in crate::config) struct RawTelemetry {
+    /// What is logged: a level, or levels by module such as `info,sluice=debug`. Default: `info`.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["level", "log_level"]))]
+    pub(in crate::config) log: Field<String>,
+    /// Default: `text`.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["log_format"]))]
+    pub(in crate::config) format: Field<RawLogFormat>,
+    /// A JSON line per exchange: `stdout` (the default), `off` or `{ file = "access.log" }`.
+    #[serde(default)]
+    pub(in crate::config) access_log: Field<RawAccessLog>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum RawLogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(in crate::config) enum RawAccessLog {
+    Word(RawAccessLogWord),
+    File(RawAccessLogFile),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum RawAccessLogWord {
+    Off,
+    Stdout,
+}
+
+/// A file, relative to this one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "AccessLogFile")]
+#[schemars(extend("x-expected" = "{ file = \"access.log\" }"))]
+pub(in crate::config) struct RawAccessLogFile {
+    #[schemars(extend("x-expected" = "the path of a file"))]
+    pub(in crate::config) file: Field<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Cache")]
+#[schemars(extend("x-expected" = "a table such as { dir = \"/var/cache/sluice\" }"))]
+pub(in crate::config) struct RawCache {
+    /// A directory that only the gateway owns.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["path", "directory"]))]
+    pub(in crate::config) dir: Field<String>,
+}

@@ -1,0 +1,134 @@
+//! Listeners.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::at::At;
+use super::{Entry, Input, Resolver};
+use crate::config::model::{Listener, ListenerLimits, ListenerTimeouts, Protocols, Serve};
+use crate::config::raw::{List, RawListener, RawProtocol, RawServe};
+
+const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 3600);
+
+impl Resolver<'_> {
+    pub(super) fn listeners(&mut self, inputs: &[Input<'_>]) -> Vec<Listener> {
+        let mut listeners = Vec::new();
+        let mut bound: HashMap<SocketAddr, At<'_>> = HashMap::new();
+        for entry in self.named(inputs, "listeners", |raw| &raw.listeners) {
+            let Some(listener) = self.listener(&entry) else { continue };
+            let at = entry.at.key("bind");
+            // port 0 is a free one each time
+            if listener.bind.port() != 0
+                && let Some(first) = bound.insert(listener.bind, at.clone())
+            {
+                let message = format!("two listeners bind {}", at.written());
+                let mut problem = at.problem(message);
+                if let Some(place) = first.place() {
+                    problem = problem.related(place, format!("`{}`", first.path()));
+                }
+                self.problems.push(problem);
+            }
+            listeners.push(listener);
+        }
+        listeners
+    }
+
+    fn listener(&mut self, entry: &Entry<'_, RawListener>) -> Option<Listener> {
+        let (at, raw) = (&entry.at, entry.raw?);
+        let bind = self.bind(&at.key("bind"), raw);
+        Some(Listener {
+            name: entry.name.clone(),
+            serve: self.serve(&at.key("serve"), &raw.serve),
+            protocols: self.protocols(&at.key("protocols"), &raw.protocols),
+            trusted_proxies: self.networks(&at.key("trusted_proxies"), &raw.trusted_proxies),
+            timeouts: self.listener_timeouts(&at.key("timeout"), raw),
+            limits: self.listener_limits(&at.key("limits"), raw),
+            bind: bind?,
+        })
+    }
+
+    fn bind(&mut self, at: &At<'_>, raw: &RawListener) -> Option<SocketAddr> {
+        let text = self.given(at, &raw.bind)?;
+        if let Ok(address) = text.parse() {
+            return Some(address);
+        }
+        let expected = "an address and port such as \"0.0.0.0:8080\"";
+        let candidates = match text.rsplit_once(':') {
+            Some(("" | "*", port)) => [format!("0.0.0.0:{port}"), String::new()],
+            Some(("localhost", port)) => [format!("127.0.0.1:{port}"), String::new()],
+            Some((host, port)) => [format!("[{host}]:{port}"), format!("[{text}]:8080")],
+            None => [format!("0.0.0.0:{text}"), format!("{text}:8080")],
+        };
+        let hint = candidates
+            .iter()
+            .find(|candidate| candidate.parse::<SocketAddr>().is_ok())
+            .map(|candidate| format!("write \"{candidate}\""));
+        let message = format!("expected {expected}, found {}", at.written());
+        self.invalid(at, expected, &message, hint);
+        None
+    }
+
+    fn serve(&mut self, at: &At<'_>, raw: &List<RawServe>) -> Serve {
+        let serves: Vec<RawServe> = self.list(at, raw).iter().map(|(_, serve)| **serve).collect();
+        let admin = serves.contains(&RawServe::Admin);
+        let metrics = serves.contains(&RawServe::Metrics);
+        if serves.contains(&RawServe::Proxy) && (admin || metrics) {
+            let message = "a listener serves either the routes or the gateway's own pages";
+            let hint = "give `admin` and `metrics` a listener of their own";
+            self.problems.push(at.problem(message).hint(hint));
+        }
+        if admin || metrics { Serve::Admin { admin, metrics } } else { Serve::Proxy }
+    }
+
+    fn protocols(&mut self, at: &At<'_>, raw: &List<RawProtocol>) -> Protocols {
+        if !at.is_written() {
+            return Protocols { h1: true, h2: true };
+        }
+        let protocols = self.list(at, raw);
+        let has = |wanted| protocols.iter().any(|(_, protocol)| **protocol == wanted);
+        Protocols { h1: has(RawProtocol::H1), h2: has(RawProtocol::H2) }
+    }
+
+    fn networks(&mut self, at: &At<'_>, raw: &List<String>) -> Vec<IpNet> {
+        let mut networks = Vec::new();
+        for (at, text) in self.list(at, raw) {
+            let address = text.parse::<IpAddr>().map(IpNet::from);
+            match text.parse::<IpNet>().or(address) {
+                Ok(network) => networks.push(network),
+                Err(_) => {
+                    let expected = "a network such as \"10.0.0.0/8\"";
+                    let message = format!("expected {expected}, found {}", at.written());
+                    self.invalid(&at, expected, &message, None);
+                }
+            }
+        }
+        networks
+    }
+
+    fn listener_timeouts(&mut self, at: &At<'_>, raw: &RawListener) -> ListenerTimeouts {
+        let default = ListenerTimeouts::default();
+        let Some(raw) = self.given(at, &raw.timeout) else { return default };
+        ListenerTimeouts {
+            header: self.duration(at, "header", &raw.header, default.header, TIMEOUT),
+            body: self.duration(at, "body", &raw.body, default.body, TIMEOUT),
+            idle: self.duration(at, "idle", &raw.idle, default.idle, TIMEOUT),
+            exchange: self.duration(at, "exchange", &raw.exchange, default.exchange, TIMEOUT),
+        }
+    }
+
+    fn listener_limits(&mut self, at: &At<'_>, raw: &RawListener) -> ListenerLimits {
+        let default = ListenerLimits::default();
+        let Some(raw) = self.given(at, &raw.limits) else { return default };
+        let bytes = 1 << 10..=16 << 20;
+        ListenerLimits {
+            connections: self.number(at, "connections", &raw.connections, default.connections),
+            header_bytes: self.size(at, "header_bytes", &raw.header_bytes, default.header_bytes, bytes),
+            headers: self.number(at, "headers", &raw.headers, default.headers),
+            streams: self.number(at, "streams", &raw.streams, default.streams),
+        }
+    }
+}

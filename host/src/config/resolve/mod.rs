@@ -1,0 +1,298 @@
+//! From what was written to what it means.
+
+mod at;
+mod consumers;
+mod listeners;
+mod plugins;
+mod routes;
+mod settings;
+mod steps;
+mod upstreams;
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::at::At;
+use super::document::Document;
+use super::field::{DurationText, Field, SizeText};
+use super::files::Files;
+use super::model::Config;
+use super::problem::{Place, Problem, Problems};
+use super::quantity::{show_duration, show_size};
+use super::raw::{Named, RawConfig};
+use super::similar::{closest, known};
+
+/// A file and what was written in it.
+struct Input<'a> {
+    document: &'a Document,
+    raw: RawConfig,
+}
+
+/// A named table; `raw` is `None` if its value is none, and then that was reported.
+struct Entry<'a, T> {
+    name: Arc<str>,
+    at: At<'a>,
+    raw: Option<&'a T>,
+}
+
+/// Names that exist, even where what they name is broken.
+type Names = BTreeMap<Arc<str>, Place>;
+
+/// Gives meaning to all files; `None` only with problems.
+pub(super) fn resolve(files: &Files, problems: &mut Problems) -> Option<Config> {
+    let mut inputs = Vec::new();
+    for document in &files.documents {
+        // a file's root is a table of fields that bear anything
+        let raw = serde_json::from_value(document.json.clone()).ok()?;
+        inputs.push(Input { document, raw });
+    }
+    let main = inputs.first()?;
+    let damaged = inputs.iter().any(|input| input.document.damaged);
+    let mut resolver = Resolver { problems, damaged };
+    resolver.version(main);
+
+    let workers = resolver.workers(&inputs);
+    let pepper = resolver.pepper(&inputs);
+    let (secrets, secret_names) = resolver.secrets(&inputs);
+    let store = resolver.store(&inputs);
+    let reload = resolver.reload(&inputs);
+    let telemetry = resolver.telemetry(&inputs);
+    let cache = resolver.cache(&inputs);
+    let listeners = resolver.listeners(&inputs);
+    let (upstreams, upstream_names) = resolver.upstreams(&inputs);
+    let (plugins, plugin_names) = resolver.plugins(&inputs, &upstream_names, &secret_names);
+    let chains = resolver.chains(&inputs, &plugins, &plugin_names);
+    let consumers = resolver.consumers(&inputs, pepper.is_some());
+    let routing = routes::Routing {
+        plugins: &plugins,
+        plugin_names: &plugin_names,
+        chains: &chains,
+        upstreams: &upstreams,
+        upstream_names: &upstream_names,
+    };
+    let routes = resolver.routes(&inputs, &routing);
+
+    if listeners.is_empty() && !damaged && resolver.problems.is_empty() {
+        let message = "there is no listener, so nobody can reach the gateway";
+        let hint = "for example: [listeners.public] with bind = \"0.0.0.0:8080\"";
+        let file = Arc::clone(&main.document.source);
+        let place = Place { file, span: 0..0 };
+        resolver.problems.push(Problem::new(message).hint(hint).at(place));
+    }
+    Some(Config {
+        workers,
+        listeners,
+        upstreams,
+        plugins,
+        routes,
+        consumers,
+        pepper: pepper.flatten(),
+        secrets,
+        store,
+        reload,
+        telemetry,
+        cache,
+        files: files.watched.clone(),
+        digest: files.digest.clone(),
+    })
+}
+
+struct Resolver<'a> {
+    problems: &'a mut Problems,
+    /// Some file is not TOML throughout, so what seems to be missing may be there.
+    damaged: bool,
+}
+
+impl Resolver<'_> {
+    /// The value of a field, if it has one.
+    fn given<'f, T>(&mut self, at: &At<'_>, field: &'f Field<T>) -> Option<&'f T> {
+        match field {
+            Field::Given(value) => Some(value),
+            Field::Absent => None,
+            Field::Broken => {
+                // such as `2.0`, which is an integer to JSON Schema
+                if !at.document.is_faulty(&at.pointer) {
+                    self.problems.push(at.problem("this value is of the wrong type"));
+                }
+                None
+            }
+        }
+    }
+
+    /// The entries of an array that have a value.
+    fn list<'d, 'f, T>(
+        &mut self,
+        at: &At<'d>,
+        field: &'f Field<Vec<Field<T>>>,
+    ) -> Vec<(At<'d>, &'f T)> {
+        let mut entries = Vec::new();
+        for (index, entry) in self.given(at, field).into_iter().flatten().enumerate() {
+            let at = at.index(index);
+            if let Some(value) = self.given(&at, entry) {
+                entries.push((at, value));
+            }
+        }
+        entries
+    }
+
+    /// The tables of one kind in all files, sorted by name.
+    fn named<'a, T>(
+        &mut self,
+        inputs: &'a [Input<'a>],
+        key: &str,
+        pick: impl Fn(&'a RawConfig) -> &'a Named<T>,
+    ) -> Vec<Entry<'a, T>> {
+        let mut entries: BTreeMap<Arc<str>, Entry<'a, T>> = BTreeMap::new();
+        for input in inputs {
+            let tables = At::root(input.document).key(key);
+            for (name, field) in self.given(&tables, pick(&input.raw)).into_iter().flatten() {
+                let at = tables.key(name);
+                self.check_name(&at, name);
+                if let Some(first) = entries.get(name.as_str()) {
+                    self.twice(&at, &first.at);
+                    continue;
+                }
+                let name: Arc<str> = name.as_str().into();
+                let raw = self.given(&at, field);
+                entries.insert(Arc::clone(&name), Entry { name, at, raw });
+            }
+        }
+        entries.into_values().collect()
+    }
+
+    /// A table that only one of the files may have.
+    fn single<'a, T>(
+        &mut self,
+        inputs: &'a [Input<'a>],
+        key: &str,
+        pick: impl Fn(&'a RawConfig) -> &'a Field<T>,
+    ) -> Option<(At<'a>, &'a T)> {
+        let mut first: Option<(At<'a>, &'a T)> = None;
+        for input in inputs {
+            let at = At::root(input.document).key(key);
+            match (self.given(&at, pick(&input.raw)), &first) {
+                (Some(_), Some((there, _))) => self.twice(&at, there),
+                (Some(value), None) => first = Some((at, value)),
+                (None, _) => {}
+            }
+        }
+        first
+    }
+
+    fn twice(&mut self, second: &At<'_>, first: &At<'_>) {
+        let mut problem = Problem::new(format!("`{}` is defined twice", second.path()));
+        problem.place = second.head();
+        problem.label = Some("again".to_owned());
+        if let Some(place) = first.head() {
+            problem = problem.related(place, "first");
+        }
+        self.problems.push(problem);
+    }
+
+    /// Names become labels of metrics, and parts of `fetch:NAME`.
+    fn check_name(&mut self, at: &At<'_>, name: &str) {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@');
+        if name.is_empty() || name.len() > 128 || !name.bytes().all(allowed) {
+            let mut problem = Problem::new(format!("`{}` cannot be a name", name.escape_debug()));
+            problem.place = at.head();
+            let hint = "up to 128 letters, digits and `-`, `_`, `.`, `@`";
+            self.problems.push(problem.hint(hint));
+        }
+    }
+
+    /// A value that has the right type and no meaning. What `message` quotes is not shown if it came in by substitution.
+    fn invalid(&mut self, at: &At<'_>, expected: &str, message: &str, hint: Option<String>) {
+        let problem = if at.is_substituted() {
+            at.problem(format!("expected {expected}, found another value in {}", at.written()))
+        } else {
+            let mut problem = at.problem(message);
+            problem.hint = hint;
+            problem
+        };
+        self.problems.push(problem);
+    }
+
+    /// A name that nothing bears.
+    fn unknown<'n>(
+        &mut self,
+        at: &At<'_>,
+        kind: &str,
+        name: &str,
+        names: impl Iterator<Item = &'n str> + Clone,
+        declare: &str,
+    ) {
+        if self.damaged {
+            return;
+        }
+        let message = format!("there is no {kind} `{}`", name.escape_debug());
+        let hint = closest(name, names.clone())
+            .map(|meant| format!("did you mean `{meant}`?"))
+            .or_else(|| known(&format!("there is {kind}"), names))
+            .unwrap_or_else(|| declare.to_owned());
+        self.invalid(at, &format!("the name of {}", with_article(kind)), &message, Some(hint));
+    }
+
+    fn duration(
+        &mut self,
+        table: &At<'_>,
+        key: &str,
+        field: &Field<DurationText>,
+        default: Duration,
+        range: RangeInclusive<Duration>,
+    ) -> Duration {
+        let at = table.key(key);
+        let Some(&DurationText(duration)) = self.given(&at, field) else { return default };
+        let show = |bound: &Duration| show_duration(*bound);
+        self.within(&at, duration, &range, show);
+        duration
+    }
+
+    fn size(
+        &mut self,
+        table: &At<'_>,
+        key: &str,
+        field: &Field<SizeText>,
+        default: usize,
+        range: RangeInclusive<u64>,
+    ) -> usize {
+        let at = table.key(key);
+        let Some(&SizeText(size)) = self.given(&at, field) else { return default };
+        self.within(&at, size, &range, |bound| show_size(*bound));
+        usize::try_from(size).unwrap_or(default)
+    }
+
+    fn within<T: PartialOrd>(
+        &mut self,
+        at: &At<'_>,
+        value: T,
+        range: &RangeInclusive<T>,
+        show: impl Fn(&T) -> String,
+    ) {
+        if !range.contains(&value) {
+            let (least, most) = (show(range.start()), show(range.end()));
+            let found = at.written();
+            self.problems.push(at.problem(format!("expected {least} to {most}, found {found}")));
+        }
+    }
+
+    /// A number whose range the schema keeps.
+    fn number<T: Copy, N: TryFrom<T>>(
+        &mut self,
+        table: &At<'_>,
+        key: &str,
+        field: &Field<T>,
+        default: N,
+    ) -> N {
+        let given = self.given(&table.key(key), field);
+        given.and_then(|number| N::try_from(*number).ok()).unwrap_or(default)
+    }
+}
+
+fn with_article(noun: impl Display) -> String {
+    let noun = noun.to_string();
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}

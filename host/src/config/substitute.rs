@@ -1,0 +1,143 @@
+//! `${env:NAME}` and `${file:PATH}` in string values.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// A file that is meant to be a value is not a log.
+const LARGEST: u64 = 1 << 20;
+
+/// Where `${env:NAME}` is looked up.
+pub(crate) trait Environment {
+    fn var(&self, name: &str) -> Option<String>;
+}
+
+/// The variables of this process.
+pub(crate) struct ProcessEnvironment;
+
+impl Environment for ProcessEnvironment {
+    fn var(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+/// What became of a string.
+pub(super) enum Substituted {
+    /// Nothing was to be put in.
+    Unchanged,
+    /// Something was put in, or `$${` became `${`.
+    Changed { text: String, outside: bool },
+    Refused(Vec<Refusal>),
+}
+
+/// Why a piece of a string could not be put in.
+pub(super) struct Refusal {
+    /// `${env:NAME}`
+    pub(super) piece: String,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+/// What a file's strings may refer to.
+pub(super) struct Sources<'a> {
+    pub(super) env: &'a dyn Environment,
+    /// Of the file whose strings they are.
+    pub(super) directory: &'a Path,
+    /// Files that were read, or that were missing, with their bytes.
+    pub(super) read: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl Sources<'_> {
+    pub(super) fn substitute(&mut self, text: &str) -> Substituted {
+        if !text.contains("${") {
+            return Substituted::Unchanged;
+        }
+        let mut result = String::with_capacity(text.len());
+        let mut refusals = Vec::new();
+        let mut outside = false;
+        let mut rest = text;
+        while let Some(start) = rest.find("${") {
+            if let Some(before) = rest[..start].strip_suffix('$') {
+                result.push_str(before);
+                result.push_str("${");
+                rest = &rest[start + 2..];
+                continue;
+            }
+            result.push_str(&rest[..start]);
+            let Some(end) = rest[start..].find('}').map(|end| start + end + 1) else {
+                refusals.push(Refusal {
+                    piece: rest[start..].to_owned(),
+                    message: "`${` is never closed".to_owned(),
+                    hint: Some("`$${` stands for `${` itself".to_owned()),
+                });
+                rest = "";
+                break;
+            };
+            let piece = &rest[start..end];
+            match self.look_up(piece) {
+                Ok(value) => {
+                    outside = true;
+                    result.push_str(&value);
+                }
+                Err(refusal) => refusals.push(refusal),
+            }
+            rest = &rest[end..];
+        }
+        result.push_str(rest);
+        if refusals.is_empty() {
+            Substituted::Changed { text: result, outside }
+        } else {
+            Substituted::Refused(refusals)
+        }
+    }
+
+    fn look_up(&mut self, piece: &str) -> Result<String, Refusal> {
+        let refuse = |message: String, hint: Option<&str>| Refusal {
+            piece: piece.to_owned(),
+            message,
+            hint: hint.map(str::to_owned),
+        };
+        match piece[2..piece.len() - 1].split_once(':') {
+            Some(("env", name)) if !name.is_empty() => self.env.var(name).ok_or_else(|| {
+                refuse(
+                    format!("the environment variable `{name}` is not set"),
+                    Some("a variable whose value is not UTF-8 counts as not set"),
+                )
+            }),
+            Some(("file", path)) if !path.is_empty() => self
+                .read(path)
+                .map_err(|error| refuse(format!("cannot read the file `{path}`: {error}"), None)),
+            _ => Err(refuse(
+                format!("`{piece}` is neither `${{env:NAME}}` nor `${{file:PATH}}`"),
+                Some("`$${` stands for `${` itself"),
+            )),
+        }
+    }
+
+    fn read(&mut self, path: &str) -> io::Result<String> {
+        let path = self.directory.join(path);
+        // recorded first: a file that is not there yet is watched too
+        self.read.push((path.clone(), Vec::new()));
+        let mut bytes = Vec::new();
+        let file = fs::File::open(&path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a file"));
+        }
+        file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > LARGEST {
+            return Err(io::Error::other("it is larger than 1MiB"));
+        }
+        if let Some((_, kept)) = self.read.last_mut() {
+            kept.clone_from(&bytes);
+        }
+        let mut text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))?;
+        // editors and `kubectl create secret --from-file` end files with a newline that nobody means
+        if text.ends_with('\n') {
+            text.pop();
+            if text.ends_with('\r') {
+                text.pop();
+            }
+        }
+        Ok(text)
+    }
+}

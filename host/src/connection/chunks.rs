@@ -1,0 +1,141 @@
+//! The chunked coding, byte by byte where it is syntax and in strides where it is data.
+
+/// Follows one chunked body.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    at: At,
+    /// Bytes of the present chunk's data, while its size is read and after.
+    left: u64,
+    digits: u8,
+    /// Bytes of extensions and trailers so far: they are bounded for the whole body.
+    overhead: usize,
+    most: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Size,
+    Extension,
+    SizeFeed,
+    Data,
+    DataReturn,
+    DataFeed,
+    /// At the start of a line of the trailer section.
+    TrailerStart,
+    Trailer,
+    TrailerFeed,
+    LastFeed,
+    End,
+}
+
+/// The coding is broken after that many bytes.
+#[derive(Debug)]
+pub(super) struct ChunkError {
+    pub(super) valid: usize,
+}
+
+impl Chunks {
+    /// `most`: how many bytes extensions and trailers may take together.
+    pub(super) fn new(most: usize) -> Self {
+        Self { at: At::Size, left: 0, digits: 0, overhead: 0, most }
+    }
+
+    /// How many of `bytes` belong to the body, and whether it ended with them.
+    pub(super) fn look(&mut self, bytes: &[u8]) -> Result<(usize, bool), ChunkError> {
+        let mut at = 0;
+        while at < bytes.len() {
+            if self.at == At::Data {
+                let here = usize::try_from(self.left).map_or(bytes.len() - at, |left| left.min(bytes.len() - at));
+                at += here;
+                self.left -= here as u64;
+                if self.left == 0 {
+                    self.at = At::DataReturn;
+                }
+                continue;
+            }
+            if !self.step(bytes[at]) {
+                return Err(ChunkError { valid: at });
+            }
+            at += 1;
+            if self.at == At::End {
+                return Ok((at, true));
+            }
+        }
+        Ok((at, false))
+    }
+
+    fn step(&mut self, byte: u8) -> bool {
+        self.at = match (self.at, byte) {
+            (At::Size, _) if byte.is_ascii_hexdigit() && self.digits < 15 => {
+                self.digits += 1;
+                self.left = self.left << 4 | u64::from((byte as char).to_digit(16).unwrap_or_default());
+                At::Size
+            }
+            (At::Size, b'\r') if self.digits > 0 => At::SizeFeed,
+            (At::Size, b';') if self.digits > 0 => At::Extension,
+            (At::Extension, b'\r') => At::SizeFeed,
+            (At::Extension, _) if self.is_text(byte) => At::Extension,
+            (At::SizeFeed, b'\n') if self.left > 0 => At::Data,
+            (At::SizeFeed, b'\n') => At::TrailerStart,
+            (At::DataReturn, b'\r') => At::DataFeed,
+            (At::DataFeed, b'\n') => {
+                self.digits = 0;
+                At::Size
+            }
+            (At::TrailerStart, b'\r') => At::LastFeed,
+            // A line that starts with white space continues the one before: not in our time.
+            (At::TrailerStart, b' ' | b'\t' | b':') => return false,
+            (At::TrailerStart | At::Trailer, _) if self.is_text(byte) => At::Trailer,
+            (At::Trailer, b'\r') => At::TrailerFeed,
+            (At::TrailerFeed, b'\n') => At::TrailerStart,
+            (At::LastFeed, b'\n') => At::End,
+            _ => return false,
+        };
+        true
+    }
+
+    fn is_text(&mut self, byte: u8) -> bool {
+        self.overhead += 1;
+        self.overhead <= self.most && (byte == b'\t' || (byte >= b' ' && byte != 0x7f))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(body: &str) -> Result<(usize, bool), usize> {
+        Chunks::new(32).look(body.as_bytes()).map_err(|error| error.valid)
+    }
+
+    #[test]
+    fn whole_bodies_end_where_they_end() {
+        for body in ["0\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n", "A;x=y\r\n0123456789\r\n000\r\nx-a: b\r\nx-c: d\r\n\r\n"] {
+            assert_eq!(look(&format!("{body}GET")), Ok((body.len(), true)), "{body:?}");
+        }
+        assert_eq!(look("5\r\nhel"), Ok((6, false)));
+    }
+
+    #[test]
+    fn what_two_parsers_could_read_differently_is_broken() {
+        for body in [
+            "5\nhello\r\n",
+            "5 \r\nhello\r\n",
+            " 5\r\nhello\r\n",
+            "0x5\r\nhello\r\n",
+            "+5\r\nhello\r\n",
+            "\r\nhello\r\n",
+            ";x\r\nhello\r\n",
+            "5;\u{0}\r\nhello\r\n",
+            "5;x\nhello\r\n",
+            "5\r\nhello0\r\n\r\n",
+            "5\r\nhello\n0\r\n\r\n",
+            "10000000000000000\r\n",
+            "0\r\nx-a: b\n\r\n",
+            "0\r\n x\r\n\r\n",
+            "5;0123456789012345678901234567890123456789\r\nhello\r\n",
+        ] {
+            assert!(look(body).is_err(), "{body:?}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Who asked, and by which way: `X-Forwarded-*`, `Via` and `X-Request-Id`.
+
+use std::net::IpAddr;
+
+use http::header::{FORWARDED, HOST, VIA};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use ipnet::IpNet;
+
+use super::peer::Peer;
+use super::{hop, request_id};
+
+pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Makes a client's head fit to be seen by the steps and sent on: fields of its connection go, then the gateway's own are set,
+/// so that no client can strip them. Returns the request's identifier. Called once, before the first step.
+pub(crate) fn prepare_request(headers: &mut HeaderMap, peer: &Peer, version: Version) -> HeaderValue {
+    hop::strip_request(headers);
+    if peer.trusted {
+        append_client(headers, peer);
+    } else {
+        forget_claims(headers);
+        headers.insert(X_FORWARDED_FOR, peer.address_value.clone());
+    }
+    if !headers.contains_key(X_FORWARDED_PROTO) {
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(peer.scheme));
+    }
+    if !headers.contains_key(X_FORWARDED_HOST)
+        && let Some(host) = headers.get(HOST).cloned()
+    {
+        headers.insert(X_FORWARDED_HOST, host);
+    }
+    headers.append(VIA, via(version));
+    identify(headers, peer)
+}
+
+/// Makes an upstream's head fit for the client.
+pub(crate) fn prepare_response(headers: &mut HeaderMap) {
+    hop::strip_response(headers);
+    headers.append(VIA, via(Version::HTTP_11));
+}
+
+/// The address that the exchange is counted and limited by: the last one in the trail that no trusted proxy vouches for.
+/// Meaningful after `prepare_request`.
+pub(crate) fn client_address(headers: &HeaderMap, peer: &Peer, trusted: &[IpNet]) -> IpAddr {
+    let mut address = peer.address.ip().to_canonical();
+    if !peer.trusted {
+        return address;
+    }
+    let lines: Vec<&HeaderValue> = headers.get_all(X_FORWARDED_FOR).iter().collect();
+    let trail = lines.iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    for entry in trail {
+        // Behind an entry that cannot be read nothing can be believed.
+        let Some(found) = parse_address(entry.trim_ascii()) else { return address };
+        address = found;
+        if !is_trusted(address, trusted) {
+            return address;
+        }
+    }
+    address
+}
+
+/// Whether an address is one of the operator's own proxies.
+pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    trusted.iter().any(|net| net.contains(&address))
+}
+
+fn parse_address(entry: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(entry).ok()?;
+    let address: IpAddr = text.parse().ok().or_else(|| text.parse().ok().map(|socket: std::net::SocketAddr| socket.ip()))?;
+    Some(address.to_canonical())
+}
+
+/// A peer that is not trusted says nothing about those before it.
+fn forget_claims(headers: &mut HeaderMap) {
+    headers.remove(FORWARDED);
+    // Collecting an empty vector does not allocate, and most requests have none.
+    let claims: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("x-forwarded-")).cloned().collect();
+    for name in claims {
+        headers.remove(name);
+    }
+}
+
+fn append_client(headers: &mut HeaderMap, peer: &Peer) {
+    let mut trail: Vec<u8> = Vec::new();
+    for line in headers.get_all(X_FORWARDED_FOR) {
+        trail.extend_from_slice(line.as_bytes());
+        trail.extend_from_slice(b", ");
+    }
+    trail.extend_from_slice(peer.address_value.as_bytes());
+    let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(trail));
+    headers.insert(X_FORWARDED_FOR, value.expect("joined from valid field values"));
+}
+
+fn via(received: Version) -> HeaderValue {
+    HeaderValue::from_static(match received {
+        Version::HTTP_10 => "1.0 sluice",
+        Version::HTTP_2 => "2 sluice",
+        _ => "1.1 sluice",
+    })
+}
+
+fn identify(headers: &mut HeaderMap, peer: &Peer) -> HeaderValue {
+    if peer.trusted
+        && let Some(known) = single(headers, &request_id::X_REQUEST_ID)
+        && request_id::is_well_formed(known)
+    {
+        return known.clone();
+    }
+    let id = request_id::generate();
+    headers.insert(request_id::X_REQUEST_ID, id.clone());
+    id
+}
+
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
+
+    use super::*;
+
+    fn peer(address: &str, trusted: bool) -> Peer {
+        Peer::for_tests(format!("{address}:1234").parse().unwrap(), trusted)
+    }
+
+    fn map(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn a_stranger_s_claims_are_replaced() {
+        let mut headers = map(&[
+            ("host", "shop.example"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "evil"),
+            ("x-forwarded-prefix", "/admin"),
+            ("forwarded", "for=10.0.0.1"),
+            ("x-request-id", "mine"),
+        ]);
+        let id = prepare_request(&mut headers, &peer("192.0.2.7", false), Version::HTTP_11);
+        assert_eq!(headers[&X_FORWARDED_FOR], "192.0.2.7");
+        assert_eq!(headers[&X_FORWARDED_PROTO], "http");
+        assert_eq!(headers[&X_FORWARDED_HOST], "shop.example");
+        assert_eq!(headers[VIA], "1.1 sluice");
+        assert_eq!(headers["x-request-id"], id);
+        assert_ne!(id, "mine");
+        assert!(!headers.contains_key(FORWARDED) && !headers.contains_key("x-forwarded-prefix"));
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed_and_added_to_the_trail() {
+        let mut headers = map(&[
+            ("host", "inner"),
+            ("x-forwarded-for", "203.0.113.5"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "shop.example"),
+            ("x-request-id", "abc-1"),
+            ("via", "1.1 front"),
+        ]);
+        let id = prepare_request(&mut headers, &peer("10.0.0.2", true), Version::HTTP_2);
+        assert_eq!(headers[&X_FORWARDED_FOR], "203.0.113.5, 10.0.0.1, 10.0.0.2");
+        assert_eq!(headers[&X_FORWARDED_PROTO], "https");
+        assert_eq!(headers[&X_FORWARDED_HOST], "shop.example");
+        assert_eq!(id, "abc-1");
+        assert_eq!(headers.get_all(VIA).iter().collect::<Vec<_>>(), ["1.1 front", "2 sluice"]);
+    }
+
+    #[test]
+    fn the_client_is_the_last_address_nobody_vouches_for() {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+        let client = |trail: &str, from: &str| {
+            let peer = peer(from, is_trusted(from.parse().unwrap(), &trusted));
+            let headers = map(&[("x-forwarded-for", trail)]);
+            client_address(&headers, &peer, &trusted).to_string()
+        };
+        assert_eq!(client("1.1.1.1, 203.0.113.5, 10.0.0.1, 10.0.0.2", "10.0.0.2"), "203.0.113.5");
+        assert_eq!(client("203.0.113.5", "192.0.2.1"), "192.0.2.1");
+        assert_eq!(client("rubbish, 10.0.0.1", "10.0.0.2"), "10.0.0.1");
+        assert_eq!(client("::ffff:203.0.113.9, 10.0.0.1", "10.0.0.2"), "203.0.113.9");
+    }
+
+    fn names() -> impl Strategy<Value = &'static str> {
+        prop_oneof![
+            Just("x-forwarded-for"),
+            Just("x-forwarded-proto"),
+            Just("x-forwarded-host"),
+            Just("forwarded"),
+            Just("x-request-id"),
+            Just("connection"),
+            Just("via"),
+            Just("te"),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_trail_never_ends_in_anything_but_the_peer(
+            lines in prop::collection::vec((names(), "[ -~]{0,30}"), 0..8),
+            trusted in any::<bool>(),
+        ) {
+            let mut headers = map(&[("host", "a.example")]);
+            for (name, value) in &lines {
+                headers.append(*name, value.parse().unwrap());
+            }
+            let id = prepare_request(&mut headers, &peer("192.0.2.7", trusted), Version::HTTP_11);
+            let trail: Vec<_> = headers.get_all(&X_FORWARDED_FOR).iter().collect();
+            assert_eq!(trail.len(), 1);
+            assert!(trail[0].as_bytes().ends_with(b"192.0.2.7"));
+            assert!(trusted || trail[0] == "192.0.2.7");
+            assert!(headers.contains_key(&X_FORWARDED_PROTO) && headers.contains_key(&X_FORWARDED_HOST));
+            assert!(request_id::is_well_formed(&id));
+            assert_eq!(headers.get_all("x-request-id").iter().collect::<Vec<_>>(), [&id]);
+            assert_eq!(headers.get_all(VIA).iter().next_back().unwrap(), "1.1 sluice");
+            assert_eq!(headers[HOST], "a.example");
+        }
+    }
+}

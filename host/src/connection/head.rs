@@ -1,0 +1,219 @@
+//! One pass over an HTTP/1 request head: line ends, the count of fields, and a framing that can be read in one way only.
+//! Names and values are left to hyper's parser, which is strict about them.
+
+use super::refuse::Refusal;
+
+/// How much a head may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) bytes: usize,
+    pub(super) fields: usize,
+}
+
+/// How the body of a request is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    None,
+    Length(u64),
+    Chunked,
+}
+
+#[derive(Default)]
+struct Seen {
+    length: Option<u64>,
+    chunked: bool,
+    host: bool,
+    fields: usize,
+}
+
+/// The length of the head that `bytes` begin with and what follows it, or `None` while its end has not arrived.
+pub(super) fn check(bytes: &[u8], limits: &Limits) -> Result<Option<(usize, Framing)>, Refusal> {
+    let Some((line, mut at)) = line(bytes)? else { return incomplete(bytes, limits) };
+    let minor = version(line)?;
+    let mut seen = Seen::default();
+    loop {
+        let Some((line, length)) = self::line(&bytes[at..])? else { return incomplete(bytes, limits) };
+        at += length;
+        if at > limits.bytes {
+            return Err(Refusal::HeadTooLarge);
+        }
+        if line.is_empty() {
+            return Ok(Some((at, framing(&seen, minor)?)));
+        }
+        field(line, &mut seen)?;
+        if seen.fields > limits.fields {
+            return Err(Refusal::HeadTooLarge);
+        }
+    }
+}
+
+fn incomplete(bytes: &[u8], limits: &Limits) -> Result<Option<(usize, Framing)>, Refusal> {
+    if bytes.len() >= limits.bytes { Err(Refusal::HeadTooLarge) } else { Ok(None) }
+}
+
+/// The first line without its end, and its length with it.
+fn line(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Refusal> {
+    let Some(feed) = bytes.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
+    match bytes[..feed].strip_suffix(b"\r") {
+        Some(line) if !line.contains(&b'\r') => Ok(Some((line, feed + 1))),
+        _ => Err(Refusal::Malformed("a line of the head does not end in CR LF")),
+    }
+}
+
+/// The minor version of HTTP/1 that a request line ends in.
+fn version(line: &[u8]) -> Result<u8, Refusal> {
+    let mut parts = line.split(|byte| *byte == b' ');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        // `http::Uri` drops a fragment without a word.
+        (Some(_), Some(target), Some(_), None) if target.contains(&b'#') => {
+            Err(Refusal::Malformed("the request target has a fragment"))
+        }
+        (Some(method), Some(target), Some(version), None) if !method.is_empty() && !target.is_empty() => match version {
+            b"HTTP/1.1" => Ok(1),
+            b"HTTP/1.0" => Ok(0),
+            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
+                Err(Refusal::Version)
+            }
+            _ => Err(Refusal::Malformed("the request line does not end in a version")),
+        },
+        _ => Err(Refusal::Malformed("the request line is not a method, a target and a version")),
+    }
+}
+
+fn field(line: &[u8], seen: &mut Seen) -> Result<(), Refusal> {
+    seen.fields += 1;
+    if matches!(line[0], b' ' | b'\t') {
+        return Err(Refusal::Malformed("a field is folded over several lines"));
+    }
+    let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+        return Err(Refusal::Malformed("a line of the head is not a field"));
+    };
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    match name.last() {
+        None => return Err(Refusal::Malformed("a field has no name")),
+        Some(b' ' | b'\t') => return Err(Refusal::Malformed("white space stands between a field's name and its colon")),
+        Some(_) => {}
+    }
+    // The length tells almost every other name apart.
+    match name.len() {
+        4 if name.eq_ignore_ascii_case(b"host") => {
+            if std::mem::replace(&mut seen.host, true) {
+                return Err(Refusal::Malformed("`Host` is given more than once"));
+            }
+        }
+        14 if name.eq_ignore_ascii_case(b"content-length") => {
+            if seen.length.replace(length(trim(value))?).is_some() {
+                return Err(Refusal::Malformed("`Content-Length` is given more than once"));
+            }
+        }
+        17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+            if std::mem::replace(&mut seen.chunked, true) {
+                return Err(Refusal::Malformed("`Transfer-Encoding` is given more than once"));
+            }
+            if !trim(value).eq_ignore_ascii_case(b"chunked") {
+                return Err(Refusal::TransferEncoding);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Digits and nothing else: no sign, no list, no overflow.
+fn length(value: &[u8]) -> Result<u64, Refusal> {
+    const WRONG: Refusal = Refusal::Malformed("`Content-Length` is not a number");
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Err(WRONG);
+    }
+    let text = std::str::from_utf8(value).map_err(|_| WRONG)?;
+    // The topmost values mean something else to hyper.
+    text.parse().ok().filter(|length| *length < u64::MAX - 2).ok_or(WRONG)
+}
+
+fn framing(seen: &Seen, minor: u8) -> Result<Framing, Refusal> {
+    match (seen.length, seen.chunked) {
+        (None | Some(0), false) => Ok(Framing::None),
+        (Some(length), false) => Ok(Framing::Length(length)),
+        (Some(_), true) => Err(Refusal::Malformed("`Content-Length` and `Transfer-Encoding` are both given")),
+        (None, true) if minor == 0 => Err(Refusal::Malformed("HTTP/1.0 has no `Transfer-Encoding`")),
+        (None, true) => Ok(Framing::Chunked),
+    }
+}
+
+/// Without spaces and tabs around it; no other white space is allowed there.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(head: &str) -> Result<Option<(usize, Framing)>, Refusal> {
+        check(head.as_bytes(), &Limits { bytes: 256, fields: 5 })
+    }
+
+    fn framing_of(fields: &str) -> Result<Framing, Refusal> {
+        verdict(&format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n")).map(|found| found.unwrap().1)
+    }
+
+    #[test]
+    fn legal_heads_have_one_framing() {
+        assert_eq!(framing_of(""), Ok(Framing::None));
+        assert_eq!(framing_of("Content-Length:\t 12 \r\n"), Ok(Framing::Length(12)));
+        assert_eq!(framing_of("content-length: 0\r\n"), Ok(Framing::None));
+        assert_eq!(framing_of("TRANSFER-ENCODING: CHUNKED\r\n"), Ok(Framing::Chunked));
+        assert_eq!(framing_of("X-Empty:\r\n"), Ok(Framing::None));
+    }
+
+    #[test]
+    fn two_readings_are_refused() {
+        for fields in [
+            "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n",
+            "Content-Length: 1\r\nContent-Length: 1\r\n",
+            "Content-Length: 1, 1\r\n",
+            "Content-Length: +1\r\n",
+            "Content-Length: 0x1\r\n",
+            "Content-Length: \r\n",
+            "Content-Length: 18446744073709551616\r\n",
+            "Content-Length: 18446744073709551615\r\n",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            "Content-Length : 1\r\n",
+            "X: 1\r\n folded\r\n",
+            "X: 1\n",
+            "X: a\rb\r\n",
+            ": 1\r\n",
+            "nonsense\r\n",
+            "Host: b\r\n",
+        ] {
+            assert!(matches!(framing_of(fields), Err(Refusal::Malformed(_))), "{fields:?}");
+        }
+        for fields in ["Transfer-Encoding: chunked, chunked\r\n", "Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: \r\n"] {
+            assert_eq!(framing_of(fields), Err(Refusal::TransferEncoding), "{fields:?}");
+        }
+        let old = verdict("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n");
+        assert!(matches!(old, Err(Refusal::Malformed(_))));
+    }
+
+    #[test]
+    fn request_lines_have_three_parts() {
+        for line in ["GET /", "GET  / HTTP/1.1", "GET / x HTTP/1.1", " GET / HTTP/1.1", "GET / HTTP/1.1 ", "GET / http/1.1", "GET /a#b HTTP/1.1"] {
+            assert!(matches!(verdict(&format!("{line}\r\nHost: a\r\n\r\n")), Err(Refusal::Malformed(_))), "{line:?}");
+        }
+        for line in ["GET / HTTP/2.0", "GET / HTTP/1.2", "PRI * HTTP/2.0"] {
+            assert_eq!(verdict(&format!("{line}\r\n\r\n")), Err(Refusal::Version), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_is_bounded_in_bytes_and_fields() {
+        assert_eq!(verdict("GET / HTTP/1.1\r\nHost: a\r\n"), Ok(None));
+        assert_eq!(verdict(&format!("GET /{}", "a".repeat(300))), Err(Refusal::HeadTooLarge));
+        assert_eq!(verdict(&format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(240))), Err(Refusal::HeadTooLarge));
+        assert_eq!(verdict(&format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(6))), Err(Refusal::HeadTooLarge));
+    }
+}

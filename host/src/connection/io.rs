@@ -1,0 +1,295 @@
+//! The socket as hyper sees it. Every byte that is read passes the guard first; deadlines that have passed show up here as an
+//! end, an error or a refused head.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::head::Limits;
+use super::link::{Link, Overdue};
+use super::refuse::Refusal;
+use super::wire::{Passage, Then, Wire};
+use crate::net::with_scratch;
+
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What hyper gets in place of a head that is refused: the answer is made where all answers are made.
+const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
+
+/// How much of an unread body is taken from a client before the connection closes on it, so that it gets to see the answer.
+const LINGER_BYTES: usize = 4 << 20;
+
+pub(super) struct Io {
+    stream: TcpStream,
+    link: Rc<Link>,
+    guard: Guard,
+    /// Bytes that have been read and not passed on. Without an allocation while it is empty.
+    held: BytesMut,
+    /// How many of them hyper may have.
+    cleared: usize,
+    /// They were read to tell the protocol, and the guard has not seen them.
+    unseen: bool,
+    closing: Closing,
+}
+
+enum Guard {
+    Http1 { wire: Wire, most: usize },
+    /// The framing is another layer's.
+    Open,
+    /// A body broke its framing.
+    Broken,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    /// The answer is out; bytes of a body that nobody wants may still come.
+    Lingering(usize),
+}
+
+/// What the first bytes of a connection say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    Http2,
+}
+
+impl Io {
+    pub(super) fn new(stream: TcpStream, link: Rc<Link>) -> Self {
+        let limits = &link.settings.limits;
+        let (most, fields) = (limits.header_bytes, limits.headers);
+        let wire = Wire::new(Limits { bytes: most, fields });
+        Self { stream, link, guard: Guard::Http1 { wire, most }, held: BytesMut::new(), cleared: 0, unseen: true, closing: Closing::No }
+    }
+
+    /// Waits for enough bytes to tell the protocol; `None` when the client leaves before.
+    pub(super) fn poll_protocol(&mut self, cx: &mut Context<'_>) -> Poll<Option<Protocol>> {
+        loop {
+            let seen = self.held.len().min(PREFACE.len());
+            if self.held[..seen] != PREFACE[..seen] {
+                self.link.set_partial(true);
+                return Poll::Ready(Some(Protocol::Http1));
+            }
+            if seen == PREFACE.len() {
+                return Poll::Ready(Some(Protocol::Http2));
+            }
+            let held = &mut self.held;
+            let read = with_scratch(&mut self.stream, cx, usize::MAX, |bytes| {
+                held.extend_from_slice(bytes);
+                bytes.len()
+            });
+            match ready!(read) {
+                Ok(0) | Err(_) => return Poll::Ready(None),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// HTTP/2 follows: hyper reads everything as it is.
+    pub(super) fn open(&mut self) {
+        self.guard = Guard::Open;
+        self.cleared = self.held.len();
+        self.link.set_partial(false);
+    }
+
+    /// Sends `bytes` and closes, for a client that speaks another protocol.
+    pub(super) async fn dismiss(mut self, bytes: &[u8]) {
+        if self.stream.write_all(bytes).await.is_ok() {
+            let _ = std::future::poll_fn(|cx| Pin::new(&mut self).poll_shutdown(cx)).await;
+        }
+    }
+
+    /// Every request is refused, for a client that speaks HTTP/1 where it is not spoken.
+    pub(super) fn refuse_all(&mut self, refusal: Refusal) {
+        self.unseen = false;
+        self.refuse(refusal);
+    }
+
+    /// Answers what stands in the way of the next head, and ends HTTP on this connection.
+    fn refuse(&mut self, refusal: Refusal) {
+        if let Guard::Http1 { wire, .. } = &mut self.guard {
+            wire.end();
+            self.link.refuse(wire.heads() + 1, refusal);
+            self.link.set_partial(false);
+            self.held = BytesMut::from(STAND_IN);
+            self.cleared = STAND_IN.len();
+        }
+    }
+
+    /// Passes on what has been cleared, if anything.
+    fn deliver(&mut self, buf: &mut ReadBufCursor<'_>) -> bool {
+        let here = self.cleared.min(buf.remaining());
+        if here == 0 {
+            return false;
+        }
+        buf.put_slice(&self.held[..here]);
+        self.held.advance(here);
+        self.cleared -= here;
+        if self.held.is_empty() {
+            // Given back: an idle connection holds no buffer here.
+            self.held = BytesMut::new();
+        }
+        true
+    }
+
+    /// Shows the guard what is held. Something may be cleared afterwards.
+    fn look_at_held(&mut self) {
+        let Guard::Http1 { wire, .. } = &mut self.guard else { return };
+        let Passage { pass, then } = wire.look(&self.held);
+        self.cleared = pass;
+        self.settle(then);
+    }
+
+    fn settle(&mut self, then: Then) {
+        match then {
+            Then::Nothing => self.link.set_partial(false),
+            Then::Partial => self.link.set_partial(true),
+            Then::Refused(refusal) => {
+                let before = self.held.split_to(self.cleared);
+                self.refuse(refusal);
+                if !before.is_empty() {
+                    let stand_in = std::mem::replace(&mut self.held, before);
+                    self.held.extend_from_slice(&stand_in);
+                    self.cleared = self.held.len();
+                }
+            }
+            Then::Broken => {
+                self.held.truncate(self.cleared);
+                self.guard = Guard::Broken;
+            }
+        }
+    }
+
+    fn poll_guarded(&mut self, cx: &mut Context<'_>, buf: &mut ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        if std::mem::take(&mut self.unseen) {
+            self.look_at_held();
+        }
+        loop {
+            if self.deliver(buf) {
+                return Poll::Ready(Ok(()));
+            }
+            let Self { stream, guard, held, link, .. } = self;
+            let Guard::Http1 { wire, most } = guard else {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            };
+            if wire.is_over() {
+                // The answer to the last head is on its way; what else the client sends is of no interest.
+                return Poll::Pending;
+            }
+            let straight = held.is_empty();
+            let in_body = wire.in_body();
+            let read = with_scratch(stream, cx, buf.remaining(), |bytes| {
+                if bytes.is_empty() {
+                    return None;
+                }
+                if !straight {
+                    let worth = bytes.contains(&b'\n') || held.len() + bytes.len() >= *most;
+                    held.extend_from_slice(bytes);
+                    return Some((0, worth.then(|| wire.look(held))));
+                }
+                let passage = wire.look(bytes);
+                buf.put_slice(&bytes[..passage.pass]);
+                held.extend_from_slice(&bytes[passage.pass..]);
+                Some((passage.pass, Some(Passage { pass: 0, then: passage.then })))
+            });
+            let Poll::Ready(read) = read else {
+                link.set_starved(in_body);
+                return Poll::Pending;
+            };
+            link.set_starved(false);
+            let Some((delivered, passage)) = read? else { return Poll::Ready(Ok(())) };
+            if let Some(Passage { pass, then }) = passage {
+                self.cleared = pass;
+                self.settle(then);
+            }
+            if delivered > 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Closing::Lingering(left) = self.closing
+            && left > 0
+        {
+            match ready!(with_scratch(&mut self.stream, cx, left, <[u8]>::len)) {
+                Ok(0) | Err(_) => break,
+                Ok(n) => self.closing = Closing::Lingering(left - n),
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Read for Io {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        if matches!(self.guard, Guard::Open) {
+            if self.deliver(&mut buf) {
+                return Poll::Ready(Ok(()));
+            }
+            return with_scratch(&mut self.stream, cx, buf.remaining(), |bytes| buf.put_slice(bytes));
+        }
+        match self.link.take_overdue() {
+            None | Some(Overdue::End) => {}
+            Some(Overdue::Request) => return Poll::Ready(Ok(())),
+            Some(Overdue::Head) => self.refuse(Refusal::HeadTimeout),
+            Some(Overdue::Body) => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+        }
+        self.poll_guarded(cx, &mut buf)
+    }
+}
+
+impl Write for Io {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Closing a socket on bytes that were not read resets it, and the reset can overtake the answer: they are read first.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.closing == Closing::No {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            let unread = match &self.guard {
+                Guard::Http1 { wire, .. } => wire.in_body() || wire.is_over() || !self.held.is_empty(),
+                Guard::Broken => true,
+                Guard::Open => false,
+            };
+            if !unread {
+                return Poll::Ready(Ok(()));
+            }
+            self.closing = Closing::Lingering(LINGER_BYTES);
+            self.link.end_soon();
+        }
+        self.poll_linger(cx).map(Ok)
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        // To a client of HTTP/1.0 a closed connection is the proper end of a body: only a reset says that it is not.
+        if self.link.is_cut() {
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}

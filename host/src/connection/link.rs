@@ -1,0 +1,209 @@
+//! What the parts of one client connection know of each other: how many exchanges run, what is being waited for and until when.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::peer::Peer;
+use super::refuse::Refusal;
+use crate::config::Listener;
+
+/// How long a connection that has been told to end may take to do so.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// An idle connection may have a request on its way when draining starts. That request is answered, with `Connection: close`.
+const DRAIN_LINGER: Duration = Duration::from_millis(100);
+
+pub(super) struct Link {
+    pub(super) settings: Rc<Listener>,
+    pub(super) peer: Rc<Peer>,
+    running: Cell<usize>,
+    /// The present quiet began, or a head began to arrive in it.
+    quiet_since: Cell<Instant>,
+    /// An exchange has taken place: what is waited for now is the next one.
+    served: Cell<bool>,
+    /// A part of a head is held back.
+    partial: Cell<bool>,
+    /// hyper wants bytes of a body and none arrive.
+    starved_since: Cell<Option<Instant>>,
+    overdue: Cell<Option<Overdue>>,
+    /// It was asked to end for lack of a request: when it should have, unless an exchange began meanwhile.
+    parting: Cell<Option<Instant>>,
+    /// Ends the connection, whatever it does.
+    end_by: Cell<Option<Instant>>,
+    drain_since: Cell<Option<Instant>>,
+    /// The answer to the request of that number is a refusal.
+    refusal: Cell<Option<(u64, Refusal)>>,
+    calls: Cell<u64>,
+    /// A response was cut short, and its end is told by the end of the connection only.
+    cut: Cell<bool>,
+}
+
+/// What did not come in time. The next read acts on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overdue {
+    Head,
+    Body,
+    Request,
+    End,
+}
+
+/// What to do about a deadline that has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expired {
+    Close,
+    /// Nothing more is expected: say good-bye in the way of the protocol.
+    Quit,
+    /// The connection finds out at its next read.
+    Resume,
+}
+
+impl Link {
+    pub(super) fn new(settings: Rc<Listener>, peer: Rc<Peer>) -> Self {
+        Self {
+            settings,
+            peer,
+            running: Cell::new(0),
+            quiet_since: Cell::new(Instant::now()),
+            served: Cell::new(false),
+            partial: Cell::new(false),
+            starved_since: Cell::new(None),
+            overdue: Cell::new(None),
+            parting: Cell::new(None),
+            end_by: Cell::new(None),
+            drain_since: Cell::new(None),
+            refusal: Cell::new(None),
+            calls: Cell::new(0),
+            cut: Cell::new(false),
+        }
+    }
+
+    /// Counts an exchange until the returned value is dropped.
+    pub(super) fn begin(self: &Rc<Self>) -> Exchange {
+        self.running.set(self.running.get() + 1);
+        self.calls.set(self.calls.get() + 1);
+        self.served.set(true);
+        Exchange(Rc::clone(self))
+    }
+
+    /// The refusal that the exchange just begun is to be answered with.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.refusal.get().filter(|(call, _)| *call == self.calls.get()).map(|(_, refusal)| refusal)
+    }
+
+    pub(super) fn refuse(&self, call: u64, refusal: Refusal) {
+        self.refusal.set(Some((call, refusal)));
+    }
+
+    /// A head has begun to arrive, or has ended.
+    pub(super) fn set_partial(&self, partial: bool) {
+        if partial && !self.partial.get() && self.running.get() == 0 && self.served.get() {
+            self.quiet_since.set(Instant::now());
+        }
+        self.partial.set(partial);
+    }
+
+    pub(super) fn set_starved(&self, starved: bool) {
+        match (starved, self.starved_since.get()) {
+            (true, None) => self.starved_since.set(Some(Instant::now())),
+            (false, Some(_)) => self.starved_since.set(None),
+            _ => {}
+        }
+    }
+
+    pub(super) fn take_overdue(&self) -> Option<Overdue> {
+        self.overdue.take()
+    }
+
+    pub(super) fn set_cut(&self) {
+        self.cut.set(true);
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.get()
+    }
+
+    pub(super) fn drain(&self, deadline: Instant) {
+        self.drain_since.set(Some(Instant::now()));
+        self.end_within(deadline);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.drain_since.get().is_some()
+    }
+
+    /// The connection is being closed: what is left to do has a short time.
+    pub(super) fn end_soon(&self) {
+        self.end_within(Instant::now() + GRACE);
+    }
+
+    fn end_within(&self, by: Instant) {
+        self.end_by.set(Some(self.end_by.get().map_or(by, |held| held.min(by))));
+    }
+
+    /// When something must have happened.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match (self.awaited().map(|(at, _)| at), self.end_by.get()) {
+            (Some(at), Some(end)) => Some(at.min(end)),
+            (at, end) => at.or(end),
+        }
+    }
+
+    fn awaited(&self) -> Option<(Instant, Overdue)> {
+        let timeouts = &self.settings.timeouts;
+        if self.running.get() > 0 {
+            return self.starved_since.get().map(|since| (since + timeouts.body, Overdue::Body));
+        }
+        if let Some(at) = self.parting.get() {
+            return Some((at, Overdue::End));
+        }
+        let quiet = self.quiet_since.get();
+        if self.partial.get() {
+            return Some((quiet + timeouts.header, Overdue::Head));
+        }
+        let patience = if self.served.get() { timeouts.idle } else { timeouts.header };
+        let linger = self.drain_since.get().map(|since| since.max(quiet) + DRAIN_LINGER);
+        let at = quiet + patience;
+        Some((linger.map_or(at, |linger| linger.min(at)), Overdue::Request))
+    }
+
+    /// The deadline has passed.
+    pub(super) fn expire(&self) -> Expired {
+        let now = Instant::now();
+        if self.end_by.get().is_some_and(|end| end <= now) {
+            return Expired::Close;
+        }
+        let Some((at, overdue)) = self.awaited() else { return Expired::Resume };
+        if at > now {
+            return Expired::Resume;
+        }
+        match overdue {
+            Overdue::End => return Expired::Close,
+            Overdue::Body => self.starved_since.set(None),
+            Overdue::Head | Overdue::Request => self.parting.set(Some(now + GRACE)),
+        }
+        self.overdue.set(Some(overdue));
+        if overdue == Overdue::Request { Expired::Quit } else { Expired::Resume }
+    }
+}
+
+/// One exchange that is under way.
+pub(super) struct Exchange(Rc<Link>);
+
+impl Exchange {
+    pub(super) fn link(&self) -> &Rc<Link> {
+        &self.0
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let running = self.0.running.get() - 1;
+        self.0.running.set(running);
+        if running == 0 {
+            self.0.quiet_since.set(Instant::now());
+        }
+    }
+}

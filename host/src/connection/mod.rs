@@ -1,0 +1,221 @@
+//! HTTP/1 and HTTP/2 on one client connection: which of the two it is, deadlines, draining, and the promises that a handler
+//! can rely on.
+
+mod answer;
+mod chunks;
+mod forwarded;
+mod head;
+mod hop;
+mod io;
+mod link;
+mod patient;
+mod peer;
+mod refuse;
+mod request_id;
+mod service;
+mod vet;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::server::conn::{http1, http2};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::body::Body;
+use crate::config::Listener;
+use crate::net::{Alarm, Drain, Watched};
+use io::{Io, Protocol};
+use link::{Expired, Link};
+
+pub(crate) use forwarded::{client_address, prepare_request, prepare_response};
+pub(crate) use peer::Peer;
+pub(crate) use refuse::Refusal;
+
+/// What answers the requests of a connection.
+///
+/// A request that gets here has a target in origin form (`/path?query`, or `*` of `OPTIONS`) and exactly one `Host`, valid and
+/// taken from the target or from `:authority` where these named one; it is empty only for HTTP/1.0 without a `Host`. Its method is
+/// neither `CONNECT` nor `TRACE`, and its body has one framing. When the client leaves, the future is dropped.
+pub(crate) trait Handler: 'static {
+    fn handle(&self, request: Request<Body>, peer: &Rc<Peer>) -> impl Future<Output = Result<Response<Body>, Abort>>;
+
+    /// A request was refused here. The answer is made; this is for counting it.
+    fn refused(&self, _refusal: Refusal, _peer: &Rc<Peer>) {}
+}
+
+/// Ends the connection, or the stream, without an answer.
+#[derive(Debug)]
+pub(crate) struct Abort;
+
+impl fmt::Display for Abort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the exchange was aborted")
+    }
+}
+
+impl std::error::Error for Abort {}
+
+/// An empty SETTINGS frame and GOAWAY with `HTTP_1_1_REQUIRED`: what a client of HTTP/2 understands.
+const USE_HTTP1: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 13];
+
+/// Bytes that are on their way to one client: more are not read from the upstream.
+const WRITE_BUFFER: usize = 64 << 10;
+
+/// Bytes of a request body that may be under way on one stream of HTTP/2, and on all streams of a connection.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// Serves one connection to its end: its client's, its deadlines' or the drain's.
+pub(crate) async fn serve<H: Handler>(
+    stream: TcpStream,
+    peer: Rc<Peer>,
+    settings: Rc<Listener>,
+    handler: Rc<H>,
+    drain: Drain,
+) {
+    let link = Rc::new(Link::new(settings, peer));
+    let mut watch = Watch { link: Rc::clone(&link), alarm: Alarm::default(), drain: drain.watch() };
+    let mut io = Io::new(stream, Rc::clone(&link));
+    let first = watch.over(|cx, _| if link.take_overdue().is_some() { Poll::Ready(None) } else { io.poll_protocol(cx) });
+    let Some(Some(protocol)) = first.await else { return };
+    let spoken = link.settings.protocols;
+    match protocol {
+        Protocol::Http2 if spoken.h2 => {
+            io.open();
+            let connection = pin!(http2_builder(&link).serve_connection(io, service::serve_with(&link, &handler)));
+            watch.drive(connection).await;
+        }
+        Protocol::Http2 => {
+            // Bounded as a whole: there is no more than a handful of bytes to send.
+            let _ = timeout(Duration::from_secs(2), io.dismiss(USE_HTTP1)).await;
+        }
+        Protocol::Http1 => {
+            if !spoken.h1 {
+                io.refuse_all(Refusal::Version);
+            }
+            let connection = pin!(http1_builder(&link).serve_connection(io, service::serve_with(&link, &handler)));
+            watch.drive(connection).await;
+        }
+    }
+}
+
+fn http1_builder(link: &Link) -> http1::Builder {
+    let limits = &link.settings.limits;
+    let mut builder = http1::Builder::new();
+    // The deadline of the head is ours, hyper needs no timer. It must hold any head that the guard lets through.
+    builder.header_read_timeout(None).max_buf_size(WRITE_BUFFER.max(limits.header_bytes + (8 << 10)));
+    // Stated only where it must be: hyper then allocates for every head.
+    if limits.headers > 100 {
+        builder.max_headers(limits.headers);
+    }
+    builder
+}
+
+fn http2_builder(link: &Link) -> http2::Builder<LocalExecutor> {
+    let limits = &link.settings.limits;
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(WRITE_BUFFER);
+    builder
+}
+
+/// The streams of an HTTP/2 connection stay on their worker.
+#[derive(Clone, Copy)]
+struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, stream: F) {
+        tokio::task::spawn_local(async move { drop(stream.await) });
+    }
+}
+
+/// Looks after a connection's deadlines and after the drain signal, from the task that serves it.
+struct Watch {
+    link: Rc<Link>,
+    alarm: Alarm,
+    drain: Watched,
+}
+
+/// What the connection is asked to do between two polls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    Nothing,
+    /// Finish what is under way and begin nothing new.
+    Quit,
+}
+
+impl Watch {
+    async fn drive<C: Quit>(mut self, mut connection: Pin<&mut C>) {
+        self.over(|cx, ask| {
+            if ask == Ask::Quit {
+                connection.as_mut().quit();
+            }
+            connection.as_mut().poll(cx).map(drop)
+        })
+        .await;
+    }
+
+    /// Polls `work` until it is done; `None` when its time is over first.
+    async fn over<T>(&mut self, mut work: impl FnMut(&mut Context<'_>, Ask) -> Poll<T>) -> Option<T> {
+        let mut ask = Ask::Nothing;
+        poll_fn(|cx| {
+            loop {
+                if !self.link.is_draining()
+                    && let Poll::Ready(deadline) = self.drain.poll_started(cx)
+                {
+                    self.link.drain(deadline);
+                    ask = Ask::Quit;
+                }
+                if let Poll::Ready(done) = work(cx, std::mem::replace(&mut ask, Ask::Nothing)) {
+                    return Poll::Ready(Some(done));
+                }
+                std::task::ready!(self.alarm.poll(cx, self.link.deadline()));
+                match self.link.expire() {
+                    Expired::Close => return Poll::Ready(None),
+                    Expired::Quit => ask = Ask::Quit,
+                    Expired::Resume => {}
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// A connection that can be asked to end.
+trait Quit: Future {
+    fn quit(self: Pin<&mut Self>);
+}
+
+impl<S, B> Quit for http1::Connection<Io, S>
+where
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
+    Self: Future,
+{
+    /// Nothing: its next answer says `Connection: close`, and its next wait for a request ends it, both by way of the link.
+    fn quit(self: Pin<&mut Self>) {}
+}
+
+impl<S> Quit for http2::Connection<Io, S, LocalExecutor>
+where
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = answer::Answer>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    LocalExecutor: hyper::rt::bounds::Http2ServerConnExec<S::Future, answer::Answer>,
+{
+    fn quit(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}

@@ -1,0 +1,101 @@
+//! Requests that the edge answers itself, before any step, as problem documents (RFC 9457).
+
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+
+use super::request_id;
+use crate::body::Body;
+
+/// Why a request went no further than the edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Malformed(&'static str),
+    HeadTooLarge,
+    HeadTimeout,
+    TransferEncoding,
+    Version,
+    Method,
+}
+
+impl Refusal {
+    /// A metric label.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::HeadTooLarge => "head-too-large",
+            Self::HeadTimeout => "head-timeout",
+            Self::TransferEncoding => "transfer-encoding",
+            Self::Version => "version",
+            Self::Method => "method",
+        }
+    }
+
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TransferEncoding => StatusCode::NOT_IMPLEMENTED,
+            Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+        }
+    }
+
+    fn detail(self) -> &'static str {
+        match self {
+            Self::Malformed(detail) => detail,
+            Self::HeadTooLarge => "the request head is larger than this listener allows",
+            Self::HeadTimeout => "the request head did not arrive in time",
+            Self::TransferEncoding => "the only transfer coding accepted here is `chunked`",
+            Self::Version => "this listener does not speak that version of HTTP",
+            Self::Method => "this method is not served here",
+        }
+    }
+
+    pub(super) fn response(self) -> Response<Body> {
+        let id = request_id::generate();
+        let status = self.status();
+        let document = format!(
+            r#"{{"type":"about:blank","title":"{}","status":{},"detail":"{}","request_id":"{}"}}"#,
+            status.canonical_reason().unwrap_or_default(),
+            status.as_u16(),
+            self.detail(),
+            id.to_str().unwrap_or_default(),
+        );
+        let mut response = Response::new(Body::from(document));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(request_id::X_REQUEST_ID, id);
+        if self == Self::Method {
+            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_is_a_valid_problem_document() {
+        for refusal in [
+            Refusal::Malformed("a `Host` is missing"),
+            Refusal::HeadTooLarge,
+            Refusal::HeadTimeout,
+            Refusal::TransferEncoding,
+            Refusal::Version,
+            Refusal::Method,
+        ] {
+            let response = refusal.response();
+            let id = response.headers()[request_id::X_REQUEST_ID].to_str().unwrap().to_owned();
+            let Body::Whole(bytes) = response.body() else { panic!("a problem has a body") };
+            let document: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+            assert_eq!(document["status"], refusal.status().as_u16());
+            assert_eq!(document["request_id"], id);
+            assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        }
+    }
+}

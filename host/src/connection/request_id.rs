@@ -1,0 +1,69 @@
+//! Request identifiers: kept from a trusted peer, otherwise 128 random bits in hex from a generator of the worker's own.
+
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
+
+use http::{HeaderName, HeaderValue};
+
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Long enough for every common scheme, short enough for a log line.
+const LONGEST: usize = 128;
+
+thread_local! {
+    /// xoshiro256++, seeded by the operating system through the standard library's hash keys. These are names, not secrets.
+    static STATE: Cell<[u64; 4]> = Cell::new(std::array::from_fn(|lane| RandomState::new().hash_one(lane)));
+}
+
+fn next() -> u64 {
+    let [a, b, c, d] = STATE.get();
+    let result = a.wrapping_add(d).rotate_left(23).wrapping_add(a);
+    let (c2, d2) = (c ^ a, d ^ b);
+    STATE.set([a ^ d2, b ^ c2, c2 ^ (b << 17), d2.rotate_left(45)]);
+    result
+}
+
+/// A new identifier.
+pub(crate) fn generate() -> HeaderValue {
+    const HEX: [u8; 16] = *b"0123456789abcdef";
+    let mut text = [0; 32];
+    for half in text.chunks_exact_mut(16) {
+        let mut bits = next();
+        for digit in half {
+            *digit = HEX[(bits & 15) as usize];
+            bits >>= 4;
+        }
+    }
+    HeaderValue::from_bytes(&text).expect("hexadecimal digits are a valid field value")
+}
+
+/// Whether an identifier from outside is safe to log and to pass on.
+pub(crate) fn is_well_formed(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    (1..=LONGEST).contains(&bytes.len())
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'+' | b'/' | b'='))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn identifiers_are_well_formed_and_differ() {
+        let many: HashSet<HeaderValue> = (0..10_000).map(|_| generate()).collect();
+        assert_eq!(many.len(), 10_000);
+        assert!(many.iter().all(|id| id.len() == 32 && is_well_formed(id)));
+        let elsewhere = std::thread::spawn(generate).join().unwrap();
+        assert!(!many.contains(&elsewhere));
+    }
+
+    #[test]
+    fn text_that_could_forge_a_log_line_is_refused() {
+        assert!(is_well_formed(&HeaderValue::from_static("4bf92f35-77b3/root=1:2")));
+        for bad in ["", "a b", "a\"b", "a,b", &"x".repeat(129)] {
+            assert!(!is_well_formed(&HeaderValue::from_str(bad).unwrap()), "{bad}");
+        }
+    }
+}

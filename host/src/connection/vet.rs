@@ -1,0 +1,158 @@
+//! What every request must be before a handler sees it: one valid authority, in `Host`, and a target in origin form.
+
+use http::header::HOST;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+
+use super::refuse::Refusal;
+
+/// Refuses the request or brings it into the form that `Handler` promises.
+pub(super) fn vet<B>(request: &mut Request<B>) -> Result<(), Refusal> {
+    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        return Err(Refusal::Method);
+    }
+    let (http2, http10) = (request.version() == Version::HTTP_2, request.version() == Version::HTTP_10);
+    if request.uri().authority().is_some() {
+        let uri = std::mem::take(request.uri_mut());
+        let path = adopt_authority(uri, request.headers_mut(), http2)?;
+        *request.uri_mut() = Uri::from(path);
+    } else {
+        vet_host(request.headers_mut(), http10)?;
+    }
+    match request.uri().path() {
+        path if path.starts_with('/') => Ok(()),
+        "*" if *request.method() == Method::OPTIONS => Ok(()),
+        _ => Err(Refusal::Malformed("the request target is neither a path nor a URL")),
+    }
+}
+
+/// The absolute form, and every request of HTTP/2: the target names the authority.
+fn adopt_authority(uri: Uri, headers: &mut HeaderMap, http2: bool) -> Result<PathAndQuery, Refusal> {
+    let parts = uri.into_parts();
+    let authority = parts.authority.ok_or(Refusal::Malformed("the request names no authority"))?;
+    match parts.scheme.as_ref().map(http::uri::Scheme::as_str) {
+        Some("http" | "https") => {}
+        _ => return Err(Refusal::Malformed("the request target is neither a path nor a URL")),
+    }
+    if !is_authority(authority.as_str().as_bytes()) {
+        return Err(Refusal::Malformed("the authority is not a host and a port"));
+    }
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => return Err(Refusal::Malformed("`Host` is given more than once")),
+        // HTTP/1.1 asks to ignore a `Host` that differs; HTTP/2 takes it for two readings of one request.
+        (Some(host), None) if http2 && !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) => {
+            return Err(Refusal::Malformed("`Host` and `:authority` differ"));
+        }
+        (Some(host), None) if host == authority.as_str() => {}
+        _ => {
+            let host = HeaderValue::from_str(authority.as_str());
+            headers.insert(HOST, host.map_err(|_| Refusal::Malformed("the authority is not a host and a port"))?);
+        }
+    }
+    Ok(parts.path_and_query.unwrap_or(PathAndQuery::from_static("/")))
+}
+
+fn vet_host(headers: &mut HeaderMap, http10: bool) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if is_authority(host.as_bytes()) => Ok(()),
+        (Some(_), None) => Err(Refusal::Malformed("`Host` is not a host and a port")),
+        (Some(_), Some(_)) => Err(Refusal::Malformed("`Host` is given more than once")),
+        // The only version that may leave it out: such a request matches the routes without a host.
+        (None, _) if http10 => {
+            headers.insert(HOST, HeaderValue::from_static(""));
+            Ok(())
+        }
+        (None, _) => Err(Refusal::Malformed("`Host` is missing")),
+    }
+}
+
+/// A registered name or an address, and perhaps a port; never a user (RFC 3986, 3.2).
+fn is_authority(bytes: &[u8]) -> bool {
+    let (host, rest) = match bytes {
+        [b'[', inside @ ..] => {
+            let Some(end) = inside.iter().position(|byte| *byte == b']') else { return false };
+            let address = std::str::from_utf8(&inside[..end]).ok().and_then(|text| text.parse::<std::net::Ipv6Addr>().ok());
+            (address.is_some(), &inside[end + 1..])
+        }
+        _ => {
+            let end = bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len());
+            (end > 0 && bytes[..end].iter().all(|byte| is_name(*byte)), &bytes[end..])
+        }
+    };
+    let port = match rest {
+        [] | [b':'] => true,
+        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit) && number(digits) <= 65_535,
+        _ => false,
+    };
+    host && port
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+}
+
+fn number(digits: &[u8]) -> u32 {
+    digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(version: Version, method: &str, target: &str, hosts: &[&str]) -> Request<()> {
+        let mut builder = Request::builder().version(version).method(method).uri(target);
+        for host in hosts {
+            builder = builder.header(HOST, *host);
+        }
+        builder.body(()).unwrap()
+    }
+
+    fn vetted(version: Version, method: &str, target: &str, hosts: &[&str]) -> Result<(String, String), Refusal> {
+        let mut request = request(version, method, target, hosts);
+        vet(&mut request)?;
+        Ok((request.uri().to_string(), request.headers()[HOST].to_str().unwrap().to_owned()))
+    }
+
+    fn good(uri: &str, host: &str) -> Result<(String, String), Refusal> {
+        Ok((uri.to_owned(), host.to_owned()))
+    }
+
+    #[test]
+    fn legal_forms_become_origin_form_and_one_host() {
+        let h1 = Version::HTTP_11;
+        assert_eq!(vetted(h1, "GET", "/a?b", &["x:80"]), good("/a?b", "x:80"));
+        assert_eq!(vetted(h1, "GET", "http://y/a?b", &["x"]), good("/a?b", "y"));
+        assert_eq!(vetted(h1, "GET", "http://y?b", &["y"]), good("/?b", "y"));
+        assert_eq!(vetted(h1, "OPTIONS", "*", &["x"]), good("*", "x"));
+        assert_eq!(vetted(Version::HTTP_10, "GET", "/", &[]), good("/", ""));
+        assert_eq!(vetted(Version::HTTP_2, "GET", "http://y/a", &[]), good("/a", "y"));
+        assert_eq!(vetted(Version::HTTP_2, "GET", "https://y/a", &["Y"]), good("/a", "y"));
+        assert_eq!(vetted(Version::HTTP_2, "GET", "/a", &["y"]), good("/a", "y"));
+    }
+
+    #[test]
+    fn doubtful_authorities_are_refused() {
+        let h1 = Version::HTTP_11;
+        for hosts in [&[][..], &["a", "a"], &[""], &["a b"], &["user@a"], &["a/b"], &["a:99999"], &["a:x"], &["[::1"], &["[x]"], &["a,b", "c"]] {
+            assert!(matches!(vetted(h1, "GET", "/", hosts), Err(Refusal::Malformed(_))), "{hosts:?}");
+        }
+        for target in ["ftp://y/", "y:80", "http://u@y/"] {
+            assert!(matches!(vetted(h1, "GET", target, &["y"]), Err(Refusal::Malformed(_))), "{target}");
+        }
+        assert!(vetted(h1, "GET", "*", &["x"]).is_err());
+        assert!(matches!(vetted(Version::HTTP_2, "GET", "http://y/", &["z"]), Err(Refusal::Malformed(_))));
+        assert!(matches!(vetted(Version::HTTP_2, "GET", "http://y/", &["y", "y"]), Err(Refusal::Malformed(_))));
+        assert_eq!(vetted(h1, "TRACE", "/", &["x"]), Err(Refusal::Method));
+        assert_eq!(vetted(h1, "CONNECT", "x:80", &["x"]), Err(Refusal::Method));
+    }
+
+    #[test]
+    fn addresses_are_authorities() {
+        for good in ["a", "a.example:8080", "127.0.0.1:1", "[::1]", "[2001:db8::1]:443", "a:", "xn--bcher-kva.example"] {
+            assert!(is_authority(good.as_bytes()), "{good}");
+        }
+    }
+}

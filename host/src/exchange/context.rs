@@ -1,0 +1,226 @@
+//! What one exchange carries from its first byte to its last.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, Request, Response, Uri};
+use tokio::time::Instant;
+
+use super::failure::Failure;
+use super::peer::Peer;
+use super::forwarded;
+use crate::body::{Body, BodyError};
+use crate::chain::{ChainFailure, Verdict, Visit};
+use crate::config::Listener;
+use crate::router::{Lookup, RequestView};
+use crate::snapshot::{WorkerRoute, WorkerSnapshot};
+use crate::telemetry::{AccessLog, WorkerMetrics};
+use crate::upstream::{UpstreamError, UpstreamErrorKind};
+use crate::wasm::ExchangeView;
+
+/// What every exchange of a worker passes: where it finds the newest snapshot and leaves its traces.
+pub(crate) struct Gate {
+    pub(crate) snapshot: RefCell<Rc<WorkerSnapshot>>,
+    pub(crate) metrics: Arc<WorkerMetrics>,
+    pub(crate) access_log: AccessLog,
+}
+
+impl Gate {
+    /// A gate to `snapshot`.
+    pub(crate) const fn new(snapshot: Rc<WorkerSnapshot>, metrics: Arc<WorkerMetrics>, access_log: AccessLog) -> Self {
+        Self { snapshot: RefCell::new(snapshot), metrics, access_log }
+    }
+
+    /// An upstream of the newest snapshot.
+    pub(crate) fn upstream(&self, name: &str) -> Option<Rc<crate::upstream::Upstream>> {
+        self.snapshot.borrow().upstreams.get(name).cloned()
+    }
+}
+
+/// A route of a snapshot, holding on to the snapshot.
+#[derive(Clone)]
+pub(crate) struct Matched {
+    snapshot: Rc<WorkerSnapshot>,
+    index: usize,
+}
+
+impl std::ops::Deref for Matched {
+    type Target = WorkerRoute;
+
+    fn deref(&self) -> &WorkerRoute {
+        &self.snapshot.routes[self.index]
+    }
+}
+
+/// One exchange.
+pub(crate) struct Context {
+    pub(super) snapshot: Rc<WorkerSnapshot>,
+    pub(super) metrics: Arc<WorkerMetrics>,
+    pub(super) access_log: AccessLog,
+    pub(super) peer: Rc<Peer>,
+    pub(super) started: Instant,
+    pub(crate) deadline: Instant,
+    pub(super) request_id: HeaderValue,
+    pub(super) client: std::net::IpAddr,
+    pub(super) authority: HeaderValue,
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) route: Option<Matched>,
+    pub(super) visit: Option<Rc<Visit>>,
+    /// The target that answered and how long its head took.
+    pub(super) upstream: Option<(Arc<str>, std::time::Duration)>,
+    /// What failed, as a label, and the step at fault.
+    pub(super) failure: Option<(&'static str, Option<Arc<str>>)>,
+    pub(super) request_bytes: super::finish::RequestBytes,
+}
+
+impl Context {
+    /// An exchange begins: it takes the newest snapshot, and its head is made fit to be seen.
+    pub(super) fn begin(gate: &Gate, peer: &Rc<Peer>, request: &mut Request<Body>) -> Self {
+        let snapshot = Rc::clone(&gate.snapshot.borrow());
+        let started = Instant::now();
+        let version = request.version();
+        let request_id = forwarded::prepare_request(request.headers_mut(), peer, version);
+        let listener = listener(&snapshot, peer);
+        let trusted = listener.map_or(&[][..], |listener| &listener.trusted_proxies);
+        let client = forwarded::client_address(request.headers(), peer, trusted);
+        let exchange = listener.map_or_else(|| crate::config::ListenerTimeouts::default().exchange, |l| l.timeouts.exchange);
+        let authority = request
+            .headers()
+            .get(http::header::HOST)
+            .cloned()
+            .unwrap_or_else(|| HeaderValue::from_static(""));
+        Self {
+            metrics: Arc::clone(&gate.metrics),
+            access_log: gate.access_log.clone(),
+            peer: Rc::clone(peer),
+            started,
+            deadline: started + exchange,
+            request_id,
+            client,
+            authority,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            route: None,
+            visit: None,
+            upstream: None,
+            failure: None,
+            request_bytes: super::finish::RequestBytes::count(request.body_mut()),
+            snapshot,
+        }
+    }
+
+    /// Finds the route.
+    pub(super) fn route(&mut self, request: &Request<Body>) -> Result<Matched, Failure> {
+        let view = RequestView {
+            host: host(self.authority.to_str().unwrap_or_default()),
+            path: request.uri().path(),
+            method: request.method(),
+            headers: request.headers(),
+            query: request.uri().query(),
+        };
+        match self.snapshot.shared.router.find(&view) {
+            Lookup::Found { route, .. } => {
+                let matched = Matched { snapshot: Rc::clone(&self.snapshot), index: route };
+                self.route = Some(matched.clone());
+                Ok(matched)
+            }
+            Lookup::MethodNotAllowed { allow } => Err(Failure::MethodNotAllowed(allow)),
+            Lookup::NotFound => Err(Failure::NoRoute),
+        }
+    }
+
+    /// The request passes the route's steps.
+    pub(super) async fn on_request(&mut self, route: &Matched, request: Request<Body>) -> Result<Verdict, Failure> {
+        if route.chain.len() == 0 {
+            return Ok(Verdict::Continue(request));
+        }
+        let view = Box::new(ExchangeView {
+            request: None,
+            sent: None,
+            response: None,
+            body: bytes::Bytes::new(),
+            written: None,
+            reply: None,
+            outcome: None,
+            consumer: None,
+            context: crate::wasm::ContextValues::default(),
+            scheme: self.peer.scheme,
+            authority: self.authority.clone(),
+            client: self.client,
+            request_id: self.request_id.clone(),
+            route: Arc::clone(&route.name),
+        });
+        let visit = Rc::new(Visit::new(view, route.chain.len()));
+        self.visit = Some(Rc::clone(&visit));
+        Ok(route.chain.on_request(&visit, request).await?)
+    }
+
+    /// The request goes to the upstream; its response head is made fit for the client.
+    pub(super) async fn send(&mut self, route: &Matched, request: Request<Body>) -> Result<Response<Body>, Failure> {
+        let sent = Instant::now();
+        match route.upstream.send(request).await {
+            Ok(answer) => {
+                self.upstream = Some((answer.target, sent.elapsed()));
+                let mut response = answer.response;
+                forwarded::prepare_response(response.headers_mut());
+                Ok(response)
+            }
+            Err(error) => Err(self.upstream_failure(route, error)),
+        }
+    }
+
+    /// An upstream that was cut off by the request's own body is not the one at fault.
+    fn upstream_failure(&self, route: &Matched, error: UpstreamError) -> Failure {
+        if let Some(broken) = self.visit.as_ref().and_then(|visit| visit.take_broken()) {
+            return Failure::Chain(broken);
+        }
+        match error.kind {
+            UpstreamErrorKind::RequestBody(origin, kind) => {
+                Failure::Chain(ChainFailure::Body(BodyError::new(origin, kind)))
+            }
+            _ => Failure::Upstream(Arc::clone(route.upstream.name()), error),
+        }
+    }
+
+    /// The response passes the steps that the request came to.
+    pub(super) async fn on_response(
+        &mut self,
+        route: &Matched,
+        response: Response<Body>,
+    ) -> Result<Response<Body>, Failure> {
+        match &self.visit {
+            Some(visit) => Ok(route.chain.on_response(visit, response).await?),
+            None => Ok(response),
+        }
+    }
+}
+
+/// The settings of the listener that a connection came in by, in this exchange's snapshot.
+fn listener<'a>(snapshot: &'a WorkerSnapshot, peer: &Peer) -> Option<&'a Listener> {
+    snapshot.shared.config.listeners.iter().find(|listener| listener.name == peer.listener)
+}
+
+/// An authority without its port.
+fn host(authority: &str) -> &str {
+    let end = match authority.strip_prefix('[') {
+        Some(rest) => rest.find(']').map(|at| at + 2),
+        None => authority.find(':'),
+    };
+    &authority[..end.unwrap_or(authority.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host;
+
+    #[test]
+    fn a_port_is_not_part_of_the_host() {
+        assert_eq!(host("shop.example:8080"), "shop.example");
+        assert_eq!(host("shop.example"), "shop.example");
+        assert_eq!(host("[2001:db8::1]:443"), "[2001:db8::1]");
+        assert_eq!(host("[2001:db8::1]"), "[2001:db8::1]");
+        assert_eq!(host(""), "");
+    }
+}

@@ -1,0 +1,229 @@
+//! The end of an exchange: the response's last byte, or the moment that it became clear there will be none.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as Poller, Poll};
+
+use bytes::Bytes;
+use http::{HeaderName, Response};
+use http_body::{Body as _, Frame, SizeHint};
+use sluice_abi::{Outcome, Phase};
+
+use super::context::Context;
+use crate::body::{Body, BodyError, Origin};
+use crate::net::Alarm;
+use crate::telemetry::AccessEntry;
+
+/// The field that carries the exchange's id, both ways.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Body bytes received from the client: stated beforehand, or counted as they come.
+pub(super) enum RequestBytes {
+    Stated(u64),
+    Counted(Rc<Cell<u64>>),
+}
+
+impl RequestBytes {
+    /// Starts counting where the length is not known.
+    pub(super) fn count(body: &mut Body) -> Self {
+        match body.exact() {
+            Some(length) => Self::Stated(length),
+            None => {
+                let count = Rc::new(Cell::new(0));
+                let source = std::mem::take(body);
+                *body = Body::stream(CountedBody { source, count: Rc::clone(&count) });
+                Self::Counted(count)
+            }
+        }
+    }
+
+    fn get(&self) -> u64 {
+        match self {
+            Self::Stated(length) => *length,
+            Self::Counted(count) => count.get(),
+        }
+    }
+}
+
+struct CountedBody {
+    source: Body,
+    count: Rc<Cell<u64>>,
+}
+
+impl http_body::Body for CountedBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = Pin::new(&mut self.source).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.count.set(self.count.get() + data.len() as u64);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.source.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.source.size_hint()
+    }
+}
+
+/// Gives the response its id and follows it to its end.
+pub(super) fn seal(ctx: Context, mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(X_REQUEST_ID, ctx.request_id.clone());
+    let status = response.status().as_u16();
+    let expected = response.body().exact();
+    response.map(|source| {
+        Body::stream(Followed {
+            source,
+            expected,
+            sent: 0,
+            finished: false,
+            alarm: Alarm::default(),
+            status,
+            ctx: Some(ctx),
+        })
+    })
+}
+
+/// A response body that notes how it ends.
+struct Followed {
+    source: Body,
+    expected: Option<u64>,
+    sent: u64,
+    finished: bool,
+    alarm: Alarm,
+    status: u16,
+    ctx: Option<Context>,
+}
+
+impl http_body::Body for Followed {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let frame = match Pin::new(&mut this.source).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                let deadline = this.ctx.as_ref().map(|ctx| ctx.deadline);
+                if this.alarm.poll(cx, deadline).is_pending() {
+                    return Poll::Pending;
+                }
+                Some(Err(BodyError::new(Origin::Gateway, "timeout")))
+            }
+        };
+        match &frame {
+            Some(Ok(frame)) => {
+                this.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+                this.finished = this.source.is_end_stream() || this.expected == Some(this.sent);
+            }
+            Some(Err(error)) => {
+                if let Some(ctx) = &mut this.ctx {
+                    ctx.body_failed(error);
+                }
+            }
+            None => this.finished = true,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.source.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.source.size_hint()
+    }
+}
+
+impl Drop for Followed {
+    // The one moment that every exchange comes to: the last byte, a failure, or a client that left.
+    fn drop(&mut self) {
+        let finished = self.finished || self.source.is_end_stream();
+        if let Some(ctx) = self.ctx.take() {
+            ctx.end(self.status, self.sent, finished);
+        }
+    }
+}
+
+impl Context {
+    fn body_failed(&mut self, error: &BodyError) {
+        let broken = self.visit.as_ref().and_then(|visit| visit.take_broken());
+        self.failure = Some(match broken {
+            Some(crate::chain::ChainFailure::Step { step, .. }) => ("step-failed", Some(step)),
+            _ => match error.origin {
+                Origin::Upstream => ("upstream-incomplete", None),
+                Origin::Gateway => ("exchange-timeout", None),
+                Origin::Client | Origin::Step => ("body-failed", None),
+            },
+        });
+    }
+
+    /// Counts and logs the exchange, and tells the steps that asked to know.
+    fn end(mut self, status: u16, response_bytes: u64, finished: bool) {
+        let duration = self.started.elapsed();
+        let request_bytes = self.request_bytes.get();
+        if !finished && self.failure.is_none() {
+            self.failure = Some(("client-left", None));
+        }
+        match &self.route {
+            Some(route) => route.metrics.observe(status, duration, request_bytes, response_bytes),
+            None => self.metrics.unrouted(status, duration),
+        }
+        if let Some((failure, _)) = &self.failure {
+            self.metrics.failure(failure);
+        }
+        self.write_access_log(status, duration, request_bytes, response_bytes);
+        let upstream = self.upstream.as_ref().map_or(std::time::Duration::ZERO, |(_, time)| *time);
+        let (Some(route), Some(visit)) = (self.route, self.visit) else { return };
+        if route.chain.has(Phase::Complete) {
+            let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+            let outcome = Outcome {
+                status,
+                finished,
+                request_bytes,
+                response_bytes,
+                duration_us: micros(duration),
+                upstream_us: micros(upstream),
+            };
+            tokio::task::spawn_local(async move { route.chain.on_complete(&visit, outcome).await });
+        }
+    }
+
+    fn write_access_log(
+        &self,
+        status: u16,
+        duration: std::time::Duration,
+        request_bytes: u64,
+        response_bytes: u64,
+    ) {
+        if !self.access_log.is_on() {
+            return;
+        }
+        let consumer = self.visit.as_ref().and_then(|visit| visit.with_view(|view| view.consumer.clone()).flatten());
+        self.access_log.write(&AccessEntry {
+            time: std::time::SystemTime::now(),
+            request_id: self.request_id.as_bytes(),
+            client: self.client,
+            method: self.method.as_str(),
+            host: self.authority.as_bytes(),
+            path: self.uri.path_and_query().map_or("", |target| target.as_str()),
+            route: self.route.as_ref().map(|route| &*route.name),
+            upstream: self.upstream.as_ref().map(|(target, _)| &**target),
+            status,
+            request_bytes,
+            response_bytes,
+            duration,
+            failure: self.failure.as_ref().map(|(label, _)| *label),
+            step: self.failure.as_ref().and_then(|(_, step)| step.as_deref()),
+            consumer: consumer.as_ref().map(|consumer| &*consumer.name),
+        });
+    }
+}

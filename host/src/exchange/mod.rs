@@ -1,0 +1,44 @@
+//! The life of a request: route, chain, upstream, chain, answer. One screen; the rest of the folder serves it.
+
+mod context;
+mod failure;
+mod finish;
+mod respond;
+
+use std::rc::Rc;
+
+use http::{Request, Response};
+
+pub(crate) use context::{Context, Gate};
+pub(crate) use failure::Failure;
+
+use crate::body::Body;
+use crate::chain::Verdict;
+use peer::Peer;
+
+/// Serves one exchange. There is always an answer: what fails becomes a problem document.
+pub(crate) async fn serve(gate: &Gate, peer: &Rc<Peer>, mut request: Request<Body>) -> Response<Body> {
+    let mut ctx = Context::begin(gate, peer, &mut request);
+    let deadline = ctx.deadline;
+    let answered = match tokio::time::timeout_at(deadline, live(&mut ctx, request)).await {
+        Ok(answered) => answered,
+        Err(_) => Err(Failure::Deadline),
+    };
+    let response = match answered {
+        Ok(response) => response,
+        Err(failure) => respond::to(&mut ctx, failure),
+    };
+    finish::seal(ctx, response)
+}
+
+async fn live(ctx: &mut Context, request: Request<Body>) -> Result<Response<Body>, Failure> {
+    // Before anything else, and from the one snapshot that this exchange holds to its end.
+    let route = ctx.route(&request)?;
+    // Steps see the request as it came, and may answer in the upstream's place; such an answer still
+    // passes the response phase of the steps it had reached.
+    let response = match ctx.on_request(&route, request).await? {
+        Verdict::Continue(request) => ctx.send(&route, request).await?,
+        Verdict::Respond(response) => response,
+    };
+    ctx.on_response(&route, response).await
+}

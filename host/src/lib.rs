@@ -1,0 +1,25 @@
+//! Sluice, a programmable API gateway whose policies are WebAssembly plugins.
+//!
+//! The library exists for the binary and its tests: [`main`] is the whole of its interface. Where things
+//! are and which way they depend is told in `ARCHITECTURE.md`.
+
+mod admin;
+mod body;
+mod chain;
+mod cli;
+mod config;
+mod connection;
+mod consumers;
+mod exchange;
+mod gateway;
+mod listener;
+mod net;
+mod problem_document;
+mod router;
+mod snapshot;
+mod store;
+mod telemetry;
+mod upstream;
+mod wasm;
+
+pub use cli::main;

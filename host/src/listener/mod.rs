@@ -1,0 +1,24 @@
+//! Binding and accepting. An accept error never ends a listener, and draining first takes what the kernel has queued.
+
+mod accept;
+mod bind;
+
+pub(crate) use accept::accept_loop;
+pub(crate) use bind::bind;
+
+#[cfg(test)]
+mod tests_support {
+    use crate::config::{Listener, ListenerLimits, ListenerTimeouts, Protocols, Serve};
+
+    pub(super) fn listener() -> Listener {
+        Listener {
+            name: "public".into(),
+            bind: ([127, 0, 0, 1], 0).into(),
+            serve: Serve::Proxy,
+            protocols: Protocols { h1: true, h2: true },
+            trusted_proxies: Vec::new(),
+            timeouts: ListenerTimeouts::default(),
+            limits: ListenerLimits::default(),
+        }
+    }
+}

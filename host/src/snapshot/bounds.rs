@@ -1,0 +1,92 @@
+//! Which bound plugins are in use, so that a reload keeps what it does not change, warm instances included.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Weak};
+
+use crate::config::{Capability, Config, Consumer, Plugin, Secret};
+use crate::consumers::Consumers;
+use crate::store::MemoryStore;
+use crate::wasm::{Bound, Clock, Module, Services, sha256_hex};
+
+/// The bound plugins in use and the services they were bound with.
+pub(super) struct Bounds {
+    by_key: HashMap<String, Weak<Bound>>,
+    services: Option<Current>,
+    store: Arc<MemoryStore>,
+    clock: Clock,
+}
+
+/// What the services were made from. A counter tells generations of each apart.
+struct Current {
+    consumers: (Vec<Consumer>, Option<Secret>, u64),
+    secrets: (BTreeMap<String, Secret>, u64),
+    services: Services,
+}
+
+impl Bounds {
+    pub(super) fn new(store: Arc<MemoryStore>, clock: Clock) -> Self {
+        Self { by_key: HashMap::new(), services: None, store, clock }
+    }
+
+    /// The services for a configuration: the same ones as before where nothing they hold has changed.
+    pub(super) fn prepare(&mut self, config: &Config) {
+        let before = self.services.take();
+        let (consumers, consumers_generation) = match &before {
+            Some(current) if current.consumers.0 == config.consumers && current.consumers.1 == config.pepper => {
+                (Arc::clone(&current.services.consumers), current.consumers.2)
+            }
+            _ => {
+                let consumers = Arc::new(Consumers::new(&config.consumers, config.pepper.as_ref()));
+                (consumers, before.as_ref().map_or(0, |current| current.consumers.2 + 1))
+            }
+        };
+        let (secrets, secrets_generation) = match &before {
+            Some(current) if current.secrets.0 == config.secrets => {
+                (Arc::clone(&current.services.secrets), current.secrets.1)
+            }
+            _ => (Arc::new(config.secrets.clone()), before.as_ref().map_or(0, |current| current.secrets.1 + 1)),
+        };
+        self.services = Some(Current {
+            consumers: (config.consumers.clone(), config.pepper.clone(), consumers_generation),
+            secrets: (config.secrets.clone(), secrets_generation),
+            services: Services { store: Arc::clone(&self.store), consumers, secrets, clock: self.clock.clone(), tap: None },
+        });
+        self.by_key.retain(|_, bound| bound.strong_count() > 0);
+    }
+
+    /// The bound plugin for these, and whether it is new.
+    pub(super) fn get(
+        &mut self,
+        plugin: &Plugin,
+        module: &Arc<Module>,
+        config: &serde_json::Value,
+    ) -> Option<(Arc<Bound>, bool)> {
+        let current = self.services.as_ref()?;
+        let has = |wanted: fn(&Capability) -> bool| plugin.capabilities.iter().any(wanted);
+        // Everything that makes instances differ. Services count only for those that were granted them.
+        let key = format!(
+            "{} {} {:?} {:?} {:?} {:?} {:?} {config}",
+            plugin.name,
+            sha256_hex(&module.digest),
+            plugin.capabilities,
+            plugin.limits,
+            plugin.isolation,
+            has(|capability| matches!(capability, Capability::Consumers)).then_some(current.consumers.2),
+            has(|capability| matches!(capability, Capability::Secret(_))).then_some(current.secrets.1),
+        );
+        if let Some(bound) = self.by_key.get(&key).and_then(Weak::upgrade) {
+            return Some((bound, false));
+        }
+        let bound = Arc::new(Bound::new(
+            Arc::clone(&plugin.name),
+            Arc::clone(module),
+            config,
+            plugin.capabilities.clone(),
+            plugin.limits,
+            plugin.isolation,
+            current.services.clone(),
+        ));
+        self.by_key.insert(key, Arc::downgrade(&bound));
+        Some((bound, true))
+    }
+}

@@ -1,0 +1,64 @@
+//! A snapshot as operators see it: names, versions, digests and states, no secrets.
+
+use serde_json::{Value, json};
+
+use super::{PluginPlan, RoutePlan, Snapshot};
+use crate::config::Route;
+use crate::wasm::sha256_hex;
+
+impl Snapshot {
+    /// As JSON; `faults_of` tells what is known of a plugin's faults.
+    pub(crate) fn to_json(&self, faults_of: impl Fn(&str) -> Value) -> Value {
+        let plugins: Vec<Value> = self.plugins.iter().map(|plugin| plugin.to_json(&faults_of)).collect();
+        let routes: Vec<Value> =
+            self.config.routes.iter().zip(&self.routes).map(|(route, plan)| route_json(route, plan)).collect();
+        let listeners: Vec<Value> = self
+            .config
+            .listeners
+            .iter()
+            .map(|listener| json!({ "name": &*listener.name, "bind": listener.bind.to_string() }))
+            .collect();
+        let upstreams: Vec<Value> = self
+            .config
+            .upstreams
+            .values()
+            .map(|upstream| {
+                let targets: Vec<String> =
+                    upstream.targets.iter().map(|target| format!("{}:{}", target.host, target.port)).collect();
+                json!({ "name": &*upstream.name, "targets": targets })
+            })
+            .collect();
+        json!({
+            "generation": self.generation,
+            "config_digest": self.config.digest,
+            "listeners": listeners,
+            "plugins": plugins,
+            "routes": routes,
+            "upstreams": upstreams,
+        })
+    }
+}
+
+impl PluginPlan {
+    fn to_json(&self, faults_of: &impl Fn(&str) -> Value) -> Value {
+        let descriptor = &self.module.descriptor;
+        let phases: Vec<&str> = descriptor.phases.iter().map(|phase| phase.name()).collect();
+        let faults = faults_of(&self.name);
+        let state = if faults["count"] == 0 { "active" } else { "faulted" };
+        json!({
+            "name": &*self.name,
+            "plugin": descriptor.name,
+            "version": descriptor.version,
+            "digest": sha256_hex(&self.module.digest),
+            "phases": phases,
+            "state": state,
+            "faults": faults,
+        })
+    }
+}
+
+fn route_json(route: &Route, plan: &RoutePlan) -> Value {
+    let steps: Vec<Value> =
+        plan.steps.iter().map(|step| json!({ "name": &*step.name, "plugin": &*step.bound.plugin })).collect();
+    json!({ "name": &*route.name, "steps": steps, "upstream": &*route.upstream.name })
+}

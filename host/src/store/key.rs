@@ -1,0 +1,98 @@
+//! Names of entries: hashed once, and looked up without being copied.
+
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+
+use papaya::Equivalent;
+
+use super::limit::Rule;
+
+/// The name of an entry. Values have no rule.
+#[derive(Debug)]
+pub(super) struct Key {
+    hash: u64,
+    /// Namespace and key, one after the other.
+    bytes: Box<[u8]>,
+    /// Bytes of the namespace.
+    split: usize,
+    rule: Option<Rule>,
+}
+
+/// A [`Key`] that borrows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeyRef<'a> {
+    hash: u64,
+    namespace: &'a str,
+    key: &'a [u8],
+    rule: Option<Rule>,
+}
+
+impl<'a> KeyRef<'a> {
+    /// Hashes with a secret, because clients choose keys.
+    pub(super) fn new(hasher: &RandomState, namespace: &'a str, key: &'a [u8], rule: Option<Rule>) -> Self {
+        Self { hash: hasher.hash_one((namespace, key, rule)), namespace, key, rule }
+    }
+
+    pub(super) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub(super) fn into_key(self) -> Key {
+        let bytes = [self.namespace.as_bytes(), self.key].concat().into();
+        Key { hash: self.hash, bytes, split: self.namespace.len(), rule: self.rule }
+    }
+}
+
+impl Key {
+    pub(super) const fn rule(&self) -> Option<&Rule> {
+        self.rule.as_ref()
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        (self.hash, self.split, self.rule) == (other.hash, other.split, other.rule) && self.bytes == other.bytes
+    }
+}
+
+impl Eq for Key {}
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.hash == key.hash
+            && self.rule == key.rule
+            && key.bytes.split_at_checked(key.split) == Some((self.namespace.as_bytes(), self.key))
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Passes on the hash that a key carries.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Carried(u64);
+
+impl Hasher for Carried {
+    fn write(&mut self, bytes: &[u8]) {
+        // Keys write one `u64`; this is for completeness.
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,179 @@
+//! The sliding window on two words: this window's count, and the last one's.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sluice_abi::Taken;
+
+use super::limit::{Charge, MAX_SKEW_NS, RETIRED, Rule, Unless, scale_down, scale_up, to_ms};
+
+/// Bits of a slot that count; the others say which window.
+const COUNT_BITS: u32 = 40;
+const MAX_COUNT: u64 = (1 << COUNT_BITS) - 2;
+const TAG_MASK: u64 = u64::MAX >> COUNT_BITS;
+
+/// Windows begin at 2, so that an untouched slot never looks like a current one.
+const FIRST_WINDOW: u64 = 2;
+
+/// At most `quota` in a window, counting the last window by the part of it that still lies within a window of now.
+///
+/// Windows are counted from the first take. Each one uses the slot of its parity.
+#[derive(Debug)]
+pub(super) struct Sliding {
+    /// Nanoseconds since the epoch.
+    born: u64,
+    slots: [AtomicU64; 2],
+}
+
+/// One reading of the counter.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    window: u64,
+    /// Nanoseconds of it that are over.
+    elapsed: u64,
+    /// The slot's word, and what it counts.
+    word: u64,
+    current: u64,
+    previous: u64,
+}
+
+/// A rule in the grains that slots count: one unit each, unless the quota would not fit.
+#[derive(Clone, Copy, Debug)]
+struct Grains {
+    units: u64,
+    quota: u64,
+    window_ns: u64,
+}
+
+impl Grains {
+    const fn new(rule: &Rule) -> Self {
+        let units = rule.quota.div_ceil(MAX_COUNT);
+        Self { units, quota: rule.quota / units, window_ns: rule.window_ns }
+    }
+
+    /// What `reading` has used up, with `cost` grains less to come.
+    fn used(&self, reading: &Reading) -> u64 {
+        reading.current + scale_up(reading.previous, self.window_ns - reading.elapsed, self.window_ns)
+    }
+}
+
+const fn pack(window: u64, count: u64) -> u64 {
+    (window & TAG_MASK) << COUNT_BITS | count
+}
+
+/// How many windows the slot's lies after `window`; negative if before. Slots are swept long before this wraps.
+const fn ahead(word: u64, window: u64) -> i64 {
+    let difference = (word >> COUNT_BITS).wrapping_sub(window) & TAG_MASK;
+    (difference << COUNT_BITS).cast_signed() >> COUNT_BITS
+}
+
+const fn count(word: u64) -> u64 {
+    word & (u64::MAX >> (64 - COUNT_BITS))
+}
+
+impl Sliding {
+    pub(super) const fn new(now: u64) -> Self {
+        Self { born: now, slots: [AtomicU64::new(pack(0, 0)), AtomicU64::new(pack(1, 0))] }
+    }
+
+    const fn slot(&self, window: u64) -> &AtomicU64 {
+        &self.slots[(window & 1) as usize]
+    }
+
+    fn read(&self, grains: &Grains, now: u64) -> Unless<Reading> {
+        let since = now.saturating_sub(self.born);
+        let mut window = since / grains.window_ns + FIRST_WINDOW;
+        let mut elapsed = since % grains.window_ns;
+        let words = [self.slots[0].load(Ordering::Acquire), self.slots[1].load(Ordering::Acquire)];
+        if words.contains(&RETIRED) {
+            return None;
+        }
+        // Another worker's clock may be ahead; further than that, this one was set back and the slot is void.
+        let skew = i64::try_from(MAX_SKEW_NS / grains.window_ns).unwrap_or(i64::MAX).max(1);
+        let newest = words.iter().map(|&word| ahead(word, window)).filter(|ahead| (1..=skew).contains(ahead)).max();
+        if let Some(ahead) = newest {
+            window += ahead.unsigned_abs();
+            elapsed = 0;
+        }
+        let of = |window: u64| {
+            let word = words[(window & 1) as usize];
+            if ahead(word, window) == 0 { count(word) } else { 0 }
+        };
+        let word = words[(window & 1) as usize];
+        Some(Reading { window, elapsed, word, current: of(window), previous: of(window - 1) })
+    }
+
+    pub(super) fn look(&self, rule: &Rule, now: u64, cost: u64) -> Unless<Taken> {
+        let grains = Grains::new(rule);
+        let reading = self.read(&grains, now)?;
+        let fits = cost <= rule.quota && grains.used(&reading) + cost.div_ceil(grains.units) <= grains.quota;
+        Some(if fits { answer(&grains, &reading) } else { refusal(&grains, rule, &reading, cost) })
+    }
+
+    pub(super) fn charge(&self, rule: &Rule, now: u64, cost: u64) -> Unless<Result<(Taken, Charge), Taken>> {
+        let grains = Grains::new(rule);
+        loop {
+            let mut reading = self.read(&grains, now)?;
+            let more = cost.div_ceil(grains.units);
+            if cost > rule.quota || grains.used(&reading) + more > grains.quota {
+                return Some(Err(refusal(&grains, rule, &reading, cost)));
+            }
+            let charged = pack(reading.window, reading.current + more);
+            let slot = self.slot(reading.window);
+            if slot.compare_exchange_weak(reading.word, charged, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                reading.current += more;
+                return Some(Ok((answer(&grains, &reading), Charge { cost: more, window: reading.window })));
+            }
+        }
+    }
+
+    pub(super) fn refund(&self, _: &Rule, charge: Charge) {
+        let _ = self.slot(charge.window).fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+            let same = word != RETIRED && ahead(word, charge.window) == 0;
+            same.then(|| pack(charge.window, count(word).saturating_sub(charge.cost)))
+        });
+    }
+
+    /// One word is enough: takes read both.
+    pub(super) fn retire(&self, rule: &Rule, now: u64) -> bool {
+        let Some(reading) = self.read(&Grains::new(rule), now) else { return true };
+        let unused = reading.current == 0 && reading.previous == 0;
+        let slot = self.slot(reading.window);
+        unused && slot.compare_exchange(reading.word, RETIRED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.slots.iter().any(|slot| slot.load(Ordering::Acquire) == RETIRED)
+    }
+}
+
+fn answer(grains: &Grains, reading: &Reading) -> Taken {
+    let left = grains.quota.saturating_sub(grains.used(reading)) * grains.units;
+    let rest = grains.window_ns - reading.elapsed;
+    let reset = match (reading.current, reading.previous) {
+        (0, 0) => 0,
+        (0, _) => rest,
+        _ => rest + grains.window_ns,
+    };
+    Taken { allowed: true, remaining: left, reset_ms: to_ms(reset), retry_ms: 0 }
+}
+
+fn refusal(grains: &Grains, rule: &Rule, reading: &Reading, cost: u64) -> Taken {
+    let retry_ms = if cost > rule.quota { Taken::NEVER } else { to_ms(wait(grains, reading, cost.div_ceil(grains.units))) };
+    Taken { allowed: false, retry_ms, ..answer(grains, reading) }
+}
+
+/// Nanoseconds until `cost` grains fit, if nobody else takes.
+fn wait(grains: &Grains, reading: &Reading, cost: u64) -> u64 {
+    // At which part of a window the one before it weighs no more than `room`.
+    let when = |weight: u64, room: u64| match weight {
+        0 => 0,
+        weight => grains.window_ns.saturating_sub(scale_down(room, grains.window_ns, weight)),
+    };
+    match grains.quota.checked_sub(reading.current + cost) {
+        Some(room) => when(reading.previous, room).saturating_sub(reading.elapsed),
+        None => {
+            let room = grains.quota - cost;
+            grains.window_ns - reading.elapsed + when(reading.current, room)
+        }
+    }
+}

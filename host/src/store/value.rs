@@ -1,0 +1,61 @@
+//! A value with its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A value, replaced as a whole.
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    content: Content,
+    /// When it ends, in nanoseconds since the epoch.
+    expires: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Text(Arc<[u8]>),
+    /// A counter, written out only when it is read.
+    Number(i64),
+}
+
+impl Value {
+    pub(super) fn text(value: &[u8], now: u64, ttl: Option<Duration>) -> Self {
+        Self { content: Content::Text(value.into()), expires: end(now, ttl) }
+    }
+
+    pub(super) fn number(number: i64, now: u64, ttl: Option<Duration>) -> Self {
+        Self { content: Content::Number(number), expires: end(now, ttl) }
+    }
+
+    pub(super) fn has_expired(&self, now: u64) -> bool {
+        self.expires.is_some_and(|end| end <= now)
+    }
+
+    pub(super) fn bytes(&self, now: u64) -> Option<Arc<[u8]>> {
+        if self.has_expired(now) {
+            return None;
+        }
+        Some(match &self.content {
+            Content::Text(text) => Arc::clone(text),
+            Content::Number(number) => number.to_string().into_bytes().into(),
+        })
+    }
+
+    /// The number it stands for, also if it was set as text.
+    pub(super) fn as_number(&self) -> Option<i64> {
+        match &self.content {
+            Content::Number(number) => Some(*number),
+            Content::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+        }
+    }
+
+    /// The sum, with the same end.
+    pub(super) fn plus(&self, delta: i64) -> Option<Self> {
+        let sum = self.as_number()?.saturating_add(delta);
+        Some(Self { content: Content::Number(sum), expires: self.expires })
+    }
+}
+
+fn end(now: u64, ttl: Option<Duration>) -> Option<u64> {
+    ttl.map(|ttl| now.saturating_add(u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX)))
+}

@@ -1,0 +1,157 @@
+//! Upstreams as one worker sees them: which target is next, its idle connections, and when a request may be sent again.
+
+mod balance;
+mod error;
+mod io;
+mod lease;
+mod request;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{Request, Response};
+
+use crate::body::Body;
+use crate::config;
+use balance::Rotation;
+use lease::Failed;
+use target::{Policy, Target};
+
+pub(crate) use error::{UpstreamError, UpstreamErrorKind};
+
+/// The upstreams of one worker. What a reload leaves as it was keeps its connections.
+#[derive(Default)]
+pub(crate) struct Upstreams {
+    by_name: RefCell<HashMap<Arc<str>, Rc<Upstream>>>,
+}
+
+impl Upstreams {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes these the worker's upstreams. Exchanges that hold one that is gone finish on it.
+    pub(crate) fn reconcile<'a>(&self, configs: impl IntoIterator<Item = &'a Arc<config::Upstream>>) {
+        let old = self.by_name.take();
+        let new = configs.into_iter().map(|config| {
+            let upstream = match old.get(&config.name) {
+                Some(same) if same.config == *config => Rc::clone(same),
+                before => Rc::new(Upstream::new(Arc::clone(config), before.map(Rc::as_ref))),
+            };
+            (Arc::clone(&config.name), upstream)
+        });
+        self.by_name.replace(new.collect());
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Rc<Upstream>> {
+        self.by_name.borrow().get(name).cloned()
+    }
+}
+
+/// A service and the targets that it runs on.
+pub(crate) struct Upstream {
+    config: Arc<config::Upstream>,
+    targets: Vec<Rc<Target>>,
+    rotation: Rotation,
+    place: Cell<usize>,
+}
+
+/// A response, and where it came from.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) response: Response<Body>,
+    /// `host:port`.
+    pub(crate) target: Arc<str>,
+    /// The connection had carried an exchange before.
+    pub(crate) reused: bool,
+}
+
+impl Upstream {
+    fn new(config: Arc<config::Upstream>, before: Option<&Self>) -> Self {
+        let policy = Policy { connect: config.timeouts.connect, idle: config.timeouts.idle, max_idle: config.max_idle };
+        // Thousands of targets may stay: looked up, not searched for.
+        let known: HashMap<(&str, u16), &Rc<Target>> = before
+            .into_iter()
+            .flat_map(|before| before.config.targets.iter().zip(&before.targets))
+            .map(|(config, target)| ((config.host.as_str(), config.port), target))
+            .collect();
+        let targets = config.targets.iter().map(|target| match known.get(&(target.host.as_str(), target.port)) {
+            Some(kept) => {
+                kept.set_policy(policy);
+                Rc::clone(kept)
+            }
+            None => Rc::new(Target::new(target, policy)),
+        });
+        let targets = targets.collect();
+        let weights: Vec<u32> = config.targets.iter().map(|target| target.weight).collect();
+        let rotation = Rotation::new(&weights);
+        // Workers start at different places, or the first target would get the first request of each.
+        let start = usize::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or_default();
+        Self { place: Cell::new(start % rotation.len().max(1)), rotation, targets, config }
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.config.name
+    }
+
+    /// Idle connections to all targets.
+    pub(crate) fn idle(&self) -> usize {
+        self.targets.iter().map(|target| target.idle()).sum()
+    }
+
+    /// Sends a prepared request and waits for the response head. Dropping the future, or the response before its end, closes the
+    /// connection.
+    ///
+    /// A target that cannot be connected to gives way to the next one, once round. Nothing else is tried twice, save what a stale
+    /// connection lost: see `Lease::send`.
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Result<Answer, UpstreamError> {
+        request::frame(&mut request);
+        let first = self.next();
+        let mut last = None;
+        for step in 0..self.targets.len() {
+            let target = &self.targets[(first + step) % self.targets.len()];
+            match self.send_to(target, request).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failed { error, request: None }) => return Err(error),
+                Err(Failed { error, request: Some(again) }) => {
+                    last = Some(error);
+                    request = again;
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| UpstreamError::new(UpstreamErrorKind::NoTarget, None)))
+    }
+
+    fn next(&self) -> usize {
+        if self.rotation.len() == 0 {
+            return 0;
+        }
+        let place = self.place.get();
+        self.place.set((place + 1) % self.rotation.len());
+        self.rotation.at(place)
+    }
+
+    async fn send_to(&self, target: &Rc<Target>, mut request: Request<Body>) -> Result<Answer, Failed> {
+        let patience = self.config.timeouts.request;
+        let answer = |response, reused| Answer { response, target: Arc::clone(target.authority()), reused };
+        if let Some(lease) = target.take() {
+            match lease.send(request, patience, true, target).await {
+                Ok(response) => return Ok(answer(response, true)),
+                // Stale. Another idle connection may be stale as well, a new one is not.
+                Err(Failed { request: Some(again), .. }) => request = again,
+                Err(failed) => return Err(failed),
+            }
+        }
+        match target.connect().await {
+            Ok(lease) => lease.send(request, patience, false, target).await.map(|response| answer(response, false)),
+            Err(error) => Err(Failed { error, request: Some(request) }),
+        }
+    }
+}

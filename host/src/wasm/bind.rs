@@ -1,0 +1,83 @@
+//! A module joined with a configuration, its grants and limits: what a pool makes instances of.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::fault::Fault;
+use super::instance::Instance;
+use super::load::Module;
+use super::state::Services;
+use crate::config::{Capability, Isolation, Limits};
+
+/// Numbers every [`Bound`], so that a worker can tell whether it already has a pool for it.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// A module with its configuration, grants and limits. Steps that agree on all of them share it.
+pub(crate) struct Bound {
+    pub(crate) id: u64,
+    /// The plugin's name in the configuration; its values in the store are kept under it.
+    pub(crate) plugin: Arc<str>,
+    pub(crate) module: Arc<Module>,
+    pub(crate) limits: Limits,
+    pub(crate) isolation: Isolation,
+    pub(super) config: Vec<u8>,
+    pub(super) grants: BTreeSet<Capability>,
+    pub(super) services: Services,
+}
+
+/// Why a module cannot serve with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BindError {
+    /// `new` refused the configuration, in the plugin's words.
+    #[error("{0}")]
+    Refused(String),
+    /// It faulted while it started, was configured or tested itself.
+    #[error("{0}")]
+    Fault(#[from] Fault),
+}
+
+impl Bound {
+    /// Joins them. [`try_out`](Self::try_out) tells whether the plugin agrees.
+    pub(crate) fn new(
+        plugin: Arc<str>,
+        module: Arc<Module>,
+        config: &serde_json::Value,
+        grants: BTreeSet<Capability>,
+        limits: Limits,
+        isolation: Isolation,
+        services: Services,
+    ) -> Self {
+        Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            plugin,
+            module,
+            limits,
+            isolation,
+            config: config.to_string().into_bytes(),
+            grants,
+            services,
+        }
+    }
+
+    /// Makes one instance, configures it and lets it test itself, off the request path.
+    pub(crate) async fn try_out(self: &Arc<Self>) -> Result<(), BindError> {
+        let mut instance = Instance::create(self, None).await?;
+        instance.self_test().await.map_err(BindError::from)
+    }
+
+    /// Whether `fetch:<upstream>` was granted.
+    pub(super) fn may_fetch(&self, upstream: &str) -> bool {
+        self.grants.iter().any(|grant| matches!(grant, Capability::Fetch(name) if **name == *upstream))
+    }
+
+    /// Whether `secret:<name>` was granted.
+    pub(super) fn may_use_secret(&self, name: &str) -> bool {
+        self.grants.iter().any(|grant| matches!(grant, Capability::Secret(granted) if **granted == *name))
+    }
+
+    /// Whether `clock` was granted.
+    pub(super) fn may_use_clock(&self) -> bool {
+        self.grants.contains(&Capability::Clock)
+    }
+}

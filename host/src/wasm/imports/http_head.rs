@@ -1,0 +1,304 @@
+//! `sluice:v1/http`, everyone's: method, path, status and headers of the request and the response.
+
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use sluice_abi::{Code, Number, Text, Writer, encode_list, encode_pairs, import};
+use wasmtime::{Caller, Linker};
+
+use super::guest::{code, give, known, open, slice};
+use crate::wasm::fault::Refusal;
+use crate::wasm::state::HostState;
+use crate::wasm::view::ExchangeView;
+
+type Call<'a> = Caller<'a, HostState>;
+
+pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    linker
+        .func_wrap(import::HTTP, "text_get", text_get)?
+        .func_wrap(import::HTTP, "text_set", text_set)?
+        .func_wrap(import::HTTP, "number_get", number_get)?
+        .func_wrap(import::HTTP, "number_set", number_set)?
+        .func_wrap(import::HTTP, "header_get", header_get)?
+        .func_wrap(import::HTTP, "header_values", header_values)?
+        .func_wrap(import::HTTP, "header_list", header_list)?
+        .func_wrap(import::HTTP, "header_set", header_set)?
+        .func_wrap(import::HTTP, "header_append", header_append)?
+        .func_wrap(import::HTTP, "header_remove", header_remove)?;
+    Ok(())
+}
+
+fn text_get(mut caller: Call<'_>, text: i32, pointer: u32, capacity: u32) -> wasmtime::Result<i64> {
+    let guest = open(&mut caller, "text_get")?;
+    let text = known(guest.call, "text", text, Text::from_number(text))?;
+    let HostState { view, kept, step, .. } = &mut *guest.state;
+    let view = view.as_deref().ok_or(Refusal::NoExchange { call: "text_get" })?;
+    let client;
+    let bytes: Option<&[u8]> = match text {
+        Text::Method => line(view).map(|(method, _)| method.as_str().as_bytes()),
+        Text::Path => line(view).map(|(_, uri)| uri.path().as_bytes()),
+        Text::Query => line(view).and_then(|(_, uri)| uri.query()).map(str::as_bytes),
+        Text::Scheme => Some(view.scheme.as_bytes()),
+        Text::Authority => Some(view.authority.as_bytes()),
+        Text::ClientAddress => {
+            client = view.client.to_string();
+            Some(client.as_bytes())
+        }
+        Text::RequestId => Some(view.request_id.as_bytes()),
+        Text::Route => Some(view.route.as_bytes()),
+        Text::Step => Some(step.1.as_bytes()),
+        Text::Consumer => view.consumer.as_ref().map(|consumer| consumer.name.as_bytes()),
+    };
+    match bytes {
+        Some(bytes) => Ok(give(guest.memory, kept, guest.call, (pointer, capacity), bytes)?),
+        None => Ok(code(Code::None)),
+    }
+}
+
+/// Method and target, whether the request is still here or has left.
+fn line(view: &ExchangeView) -> Option<(&Method, &Uri)> {
+    match (&view.request, &view.sent) {
+        (Some(request), _) => Some((&request.method, &request.uri)),
+        (None, Some((method, uri))) => Some((method, uri)),
+        (None, None) => None,
+    }
+}
+
+fn text_set(mut caller: Call<'_>, text: i32, pointer: u32, length: u32) -> wasmtime::Result<i32> {
+    let guest = open(&mut caller, "text_set")?;
+    let text = known(guest.call, "text", text, Text::from_number(text))?;
+    let value = slice(guest.memory, guest.call, pointer, length)?;
+    if !guest.state.budget.spend_header_bytes(value.len()) {
+        return Ok(Code::TooLarge.number());
+    }
+    let Some(request) = &mut guest.state.view("text_set")?.request else { return Ok(Code::WrongPhase.number()) };
+    let done = match text {
+        Text::Method => method(value).map(|method| request.method = method),
+        Text::Path => {
+            let query = request.uri.query().map(str::as_bytes);
+            target(value, query).map(|uri| request.uri = uri)
+        }
+        Text::Query => target(request.uri.path().as_bytes(), Some(value)).map(|uri| request.uri = uri),
+        _ => return Ok(Code::Denied.number()),
+    };
+    Ok(done.map_or(Code::Invalid.number(), |()| 0))
+}
+
+/// A method that may leave for an upstream: CONNECT and TRACE mean something else to a gateway.
+fn method(bytes: &[u8]) -> Option<Method> {
+    Method::from_bytes(bytes).ok().filter(|method| *method != Method::CONNECT && *method != Method::TRACE)
+}
+
+fn target(path: &[u8], query: Option<&[u8]>) -> Option<Uri> {
+    if path.first() != Some(&b'/') || path.contains(&b'?') || path.contains(&b'#') {
+        return None;
+    }
+    let mut bytes = path.to_vec();
+    if let Some(query) = query {
+        if query.contains(&b'#') {
+            return None;
+        }
+        bytes.push(b'?');
+        bytes.extend_from_slice(query);
+    }
+    let target = PathAndQuery::from_maybe_shared(bytes::Bytes::from(bytes)).ok()?;
+    Some(Uri::from(target))
+}
+
+fn number_get(mut caller: Call<'_>, number: i32) -> wasmtime::Result<i64> {
+    let guest = open(&mut caller, "number_get")?;
+    let number = known(guest.call, "number", number, Number::from_number(number))?;
+    let view = guest.state.view("number_get")?;
+    Ok(match number {
+        Number::ResponseStatus => match &view.response {
+            Some(response) => i64::from(response.status.as_u16()),
+            None => code(Code::WrongPhase),
+        },
+        Number::BodyLength => {
+            i64::try_from(view.written.as_ref().unwrap_or(&view.body).len()).unwrap_or(i64::MAX)
+        }
+    })
+}
+
+fn number_set(mut caller: Call<'_>, number: i32, value: i64) -> wasmtime::Result<i32> {
+    let guest = open(&mut caller, "number_set")?;
+    let number = known(guest.call, "number", number, Number::from_number(number))?;
+    if number != Number::ResponseStatus {
+        return Ok(Code::Denied.number());
+    }
+    let Some(response) = &mut guest.state.view("number_set")?.response else { return Ok(Code::WrongPhase.number()) };
+    let status = u16::try_from(value).ok().filter(|status| (200..=599).contains(status));
+    Ok(match status.and_then(|status| StatusCode::from_u16(status).ok()) {
+        Some(status) => {
+            response.status = status;
+            0
+        }
+        None => Code::Invalid.number(),
+    })
+}
+
+/// The map that a number means, if this phase has it.
+fn headers<'a>(
+    state: &'a mut HostState,
+    call: &'static str,
+    map: i32,
+) -> Result<Option<&'a mut HeaderMap>, Refusal> {
+    let map = known(call, "header map", map, sluice_abi::HeaderMap::from_number(map))?;
+    let view = state.view(call)?;
+    Ok(match map {
+        sluice_abi::HeaderMap::Request => view.request.as_mut().map(|request| &mut request.headers),
+        sluice_abi::HeaderMap::Response => view.response.as_mut().map(|response| &mut response.headers),
+    })
+}
+
+fn header_get(
+    mut caller: Call<'_>,
+    map: i32,
+    name: u32,
+    name_length: u32,
+    pointer: u32,
+    capacity: u32,
+) -> wasmtime::Result<i64> {
+    let guest = open(&mut caller, "header_get")?;
+    let mut kept = std::mem::take(&mut guest.state.kept);
+    let Some(headers) = headers(guest.state, guest.call, map)? else { return Ok(code(Code::WrongPhase)) };
+    // A lookup by text finds what a name finds, in any case, and what is no name is not there.
+    let value = std::str::from_utf8(slice(guest.memory, guest.call, name, name_length)?)
+        .ok()
+        .and_then(|name| headers.get(name));
+    let given = match value {
+        Some(value) => give(guest.memory, &mut kept, guest.call, (pointer, capacity), value.as_bytes())?,
+        None => code(Code::None),
+    };
+    guest.state.kept = kept;
+    Ok(given)
+}
+
+fn header_values(
+    mut caller: Call<'_>,
+    map: i32,
+    name: u32,
+    name_length: u32,
+    pointer: u32,
+    capacity: u32,
+) -> wasmtime::Result<i64> {
+    let mut guest = open(&mut caller, "header_values")?;
+    let Some(headers) = headers(guest.state, guest.call, map)? else { return Ok(code(Code::WrongPhase)) };
+    let values: Vec<&[u8]> = std::str::from_utf8(slice(guest.memory, guest.call, name, name_length)?)
+        .ok()
+        .map(|name| headers.get_all(name).iter().map(HeaderValue::as_bytes).collect())
+        .unwrap_or_default();
+    let mut writer = Writer::new();
+    encode_list(&mut writer, values.into_iter());
+    let message = writer.finish();
+    Ok(guest.give(pointer, capacity, &message)?)
+}
+
+fn header_list(mut caller: Call<'_>, map: i32, pointer: u32, capacity: u32) -> wasmtime::Result<i64> {
+    let mut guest = open(&mut caller, "header_list")?;
+    let Some(headers) = headers(guest.state, guest.call, map)? else { return Ok(code(Code::WrongPhase)) };
+    let pairs: Vec<(&[u8], &[u8])> =
+        headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())).collect();
+    let mut writer = Writer::new();
+    encode_pairs(&mut writer, pairs.into_iter());
+    let message = writer.finish();
+    Ok(guest.give(pointer, capacity, &message)?)
+}
+
+/// Fields that frame the message or belong to one connection: the host's alone.
+pub(crate) fn is_reserved(name: &HeaderName) -> bool {
+    [
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::TE,
+        header::TRAILER,
+        header::UPGRADE,
+    ]
+    .contains(name)
+        || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+}
+
+/// A name and value that a plugin may write.
+fn field(name: &[u8], value: &[u8]) -> Result<(HeaderName, HeaderValue), Code> {
+    let name = HeaderName::from_bytes(name).map_err(|_| Code::Invalid)?;
+    let value = HeaderValue::from_bytes(value).map_err(|_| Code::Invalid)?;
+    if is_reserved(&name) { Err(Code::Denied) } else { Ok((name, value)) }
+}
+
+fn header_write(
+    caller: &mut Call<'_>,
+    call: &'static str,
+    map: i32,
+    (name, name_length): (u32, u32),
+    (value, value_length): (u32, u32),
+    write: impl FnOnce(&mut HeaderMap, HeaderName, HeaderValue) -> bool,
+) -> wasmtime::Result<i32> {
+    let guest = open(caller, call)?;
+    let name = slice(guest.memory, call, name, name_length)?;
+    let value = slice(guest.memory, call, value, value_length)?;
+    if !guest.state.budget.spend_header_bytes(name.len() + value.len()) {
+        return Ok(Code::TooLarge.number());
+    }
+    let Some(headers) = headers(guest.state, call, map)? else { return Ok(Code::WrongPhase.number()) };
+    Ok(match field(name, value) {
+        Ok((name, value)) => {
+            if write(headers, name, value) {
+                0
+            } else {
+                Code::TooLarge.number()
+            }
+        }
+        Err(code) => code.number(),
+    })
+}
+
+fn header_set(mut caller: Call<'_>, map: i32, n: u32, nl: u32, v: u32, vl: u32) -> wasmtime::Result<i32> {
+    header_write(&mut caller, "header_set", map, (n, nl), (v, vl), |headers, name, value| {
+        headers.try_insert(name, value).is_ok()
+    })
+}
+
+fn header_append(mut caller: Call<'_>, map: i32, n: u32, nl: u32, v: u32, vl: u32) -> wasmtime::Result<i32> {
+    header_write(&mut caller, "header_append", map, (n, nl), (v, vl), |headers, name, value| {
+        headers.try_append(name, value).is_ok()
+    })
+}
+
+fn header_remove(mut caller: Call<'_>, map: i32, name: u32, name_length: u32) -> wasmtime::Result<i32> {
+    let guest = open(&mut caller, "header_remove")?;
+    let name = HeaderName::from_bytes(slice(guest.memory, guest.call, name, name_length)?);
+    let Some(headers) = headers(guest.state, guest.call, map)? else { return Ok(Code::WrongPhase.number()) };
+    let Ok(name) = name else { return Ok(0) };
+    if is_reserved(&name) {
+        return Ok(Code::Denied.number());
+    }
+    match headers.entry(name) {
+        header::Entry::Occupied(entry) => {
+            let (_, values) = entry.remove_entry_mult();
+            Ok(i32::try_from(values.count()).unwrap_or(i32::MAX))
+        }
+        header::Entry::Vacant(_) => Ok(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_path_and_a_query_and_nothing_else() {
+        assert_eq!(target(b"/a", Some(b"b=c")).unwrap().to_string(), "/a?b=c");
+        assert_eq!(target(b"/a", None).unwrap().to_string(), "/a");
+        for (path, query) in [(&b"a"[..], None), (b"/a?b", None), (b"/a#b", None), (b"/a", Some(&b"b#c"[..])), (b"", None), (b"/a b", None)] {
+            assert!(target(path, query).is_none(), "{path:?} {query:?}");
+        }
+    }
+
+    #[test]
+    fn framing_is_not_a_plugins_to_write() {
+        assert_eq!(field(b"Content-Length", b"1"), Err(Code::Denied));
+        assert_eq!(field(b"x a", b"1"), Err(Code::Invalid));
+        assert_eq!(field(b"x-a", b"1\r\nx-b: 2"), Err(Code::Invalid));
+        assert!(field(b"X-A", b"1").is_ok());
+    }
+}

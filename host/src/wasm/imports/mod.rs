@@ -1,0 +1,84 @@
+//! What plugins can import: one capability per file, all of them linked once per engine.
+//!
+//! Granting happens at load: a module that imports from a capability it was not granted is refused by
+//! name, so the functions here need not ask again, except for the names after a colon.
+
+mod clock;
+mod consumers;
+pub(super) mod crypto;
+pub(crate) mod fetch;
+mod guest;
+mod http;
+mod http_head;
+mod keys;
+mod log;
+mod random;
+mod store;
+mod wasi;
+
+pub(crate) use http_head::is_reserved;
+
+use std::collections::BTreeSet;
+
+use sluice_abi::import;
+use wasmtime::{Engine, Linker};
+
+use super::state::HostState;
+use crate::config::Capability;
+
+/// A linker with every function.
+pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
+    let mut linker = Linker::new(engine);
+    http::link(&mut linker)?;
+    http_head::link(&mut linker)?;
+    log::link(&mut linker)?;
+    clock::link(&mut linker)?;
+    random::link(&mut linker)?;
+    store::link(&mut linker)?;
+    consumers::link(&mut linker)?;
+    crypto::link(&mut linker)?;
+    fetch::link(&mut linker)?;
+    wasi::link(&mut linker)?;
+    Ok(linker)
+}
+
+/// Whether functions of a module can wait, so that callers need a stack of their own.
+pub(super) fn can_wait(module: &str) -> bool {
+    module == import::FETCH
+}
+
+/// The kinds of capability that a module needs but was not granted, each with what it imports for it.
+pub(crate) fn missing_capabilities(
+    imports: &[(String, String)],
+    wanted: &[String],
+    granted: &BTreeSet<Capability>,
+) -> Vec<(String, Option<String>)> {
+    let granted: BTreeSet<&str> = granted.iter().map(Capability::kind).collect();
+    let mut missing: Vec<(String, Option<String>)> = Vec::new();
+    for (module, name) in imports {
+        let Some(kind) = kind_of(module) else { continue };
+        if !granted.contains(kind) && !missing.iter().any(|(known, _)| known == kind) {
+            missing.push((kind.to_owned(), Some(format!("{module}.{name}"))));
+        }
+    }
+    for kind in wanted {
+        if !granted.contains(kind.as_str()) && !missing.iter().any(|(known, _)| known == kind) {
+            missing.push((kind.clone(), None));
+        }
+    }
+    missing
+}
+
+/// The kind of capability that an import module stands for; none where everyone may.
+fn kind_of(module: &str) -> Option<&'static str> {
+    match module {
+        import::LOG => Some("log"),
+        import::CLOCK => Some("clock"),
+        import::RANDOM => Some("random"),
+        import::STORE => Some("store"),
+        import::CONSUMERS => Some("consumers"),
+        import::CRYPTO => Some("crypto"),
+        import::FETCH => Some("fetch"),
+        _ => None,
+    }
+}

@@ -1,0 +1,215 @@
+//! The instances of one [`Bound`] on one worker. Poisoned first: an instance comes back only after success.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sluice_abi::{Answer, Phase};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::bind::{BindError, Bound};
+use super::fault::{Fault, FaultKind};
+use super::imports::fetch::FetchSender;
+use super::instance::Instance;
+use super::view::{ExchangeView, Slot};
+use crate::config::Isolation;
+
+/// How many instances wait for work; more than that at once is a burst and not kept.
+const MAX_IDLE: usize = 16;
+
+/// What a pool counts; the worker hands in where.
+pub(crate) trait PoolMetrics {
+    /// An instance was created.
+    fn created(&self);
+    /// Instances alive on this worker, and the bytes of linear memory they hold together.
+    fn alive(&self, instances: usize, memory: usize);
+}
+
+/// What the instances of one pool come to, wherever they are.
+struct Census {
+    instances: Cell<usize>,
+    memory: Cell<usize>,
+    metrics: Box<dyn PoolMetrics>,
+}
+
+impl Census {
+    fn change(&self, instances: isize, memory: isize) {
+        self.instances.set(self.instances.get().saturating_add_signed(instances));
+        self.memory.set(self.memory.get().saturating_add_signed(memory));
+        self.metrics.alive(self.instances.get(), self.memory.get());
+    }
+}
+
+/// An instance that is counted for as long as it lives.
+struct Counted {
+    instance: Instance,
+    memory: usize,
+    census: Rc<Census>,
+}
+
+impl Counted {
+    fn new(instance: Instance, census: &Rc<Census>) -> Self {
+        let memory = instance.memory();
+        census.metrics.created();
+        census.change(1, memory.cast_signed());
+        Self { instance, memory, census: Rc::clone(census) }
+    }
+
+    /// Notes what a call made its memory grow by.
+    fn recount(&mut self) {
+        let memory = self.instance.memory();
+        if memory != self.memory {
+            self.census.change(0, memory.cast_signed() - self.memory.cast_signed());
+            self.memory = memory;
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.census.change(-1, -self.memory.cast_signed());
+    }
+}
+
+/// An instance at work, with the right to be.
+pub(crate) struct Lease {
+    counted: Box<Counted>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// What came of a call, and the CPU time it took as far as that is known.
+pub(crate) struct Called {
+    pub(crate) answer: Result<Answer, Fault>,
+    pub(crate) busy: Duration,
+}
+
+/// The instances of one [`Bound`] on one worker.
+pub(crate) struct Pool {
+    bound: Arc<Bound>,
+    fetch: FetchSender,
+    idle: RefCell<Vec<Box<Counted>>>,
+    /// Set where several instances can be busy at once: where a call can wait, or an exchange keeps one.
+    permits: Option<Arc<Semaphore>>,
+    census: Rc<Census>,
+}
+
+impl Pool {
+    /// An empty pool.
+    pub(crate) fn new(bound: Arc<Bound>, fetch: FetchSender, metrics: Box<dyn PoolMetrics>) -> Self {
+        let several = bound.module.suspends || bound.isolation == Isolation::Exchange;
+        let permits = several.then(|| Arc::new(Semaphore::new(bound.limits.instances)));
+        let census = Rc::new(Census { instances: Cell::new(0), memory: Cell::new(0), metrics });
+        Self { bound, fetch, idle: RefCell::default(), permits, census }
+    }
+
+    /// What it makes instances of.
+    pub(crate) fn bound(&self) -> &Arc<Bound> {
+        &self.bound
+    }
+
+    /// Has one instance ready before the first call.
+    pub(crate) async fn warm(&self) -> Result<(), Fault> {
+        if self.idle.borrow().is_empty() && self.bound.isolation == Isolation::Shared {
+            let counted = self.create().await?;
+            self.idle.borrow_mut().push(counted);
+        }
+        Ok(())
+    }
+
+    async fn lease(&self) -> Result<Lease, Fault> {
+        let permit = match &self.permits {
+            None => None,
+            Some(permits) => Some(
+                Arc::clone(permits)
+                    .acquire_owned()
+                    .await
+                    .map_err(|_| Fault::new(FaultKind::Instances, "the pool is closed"))?,
+            ),
+        };
+        let idle = self.idle.borrow_mut().pop();
+        let counted = match idle {
+            Some(counted) => counted,
+            None => self.create().await?,
+        };
+        Ok(Lease { counted, _permit: permit })
+    }
+
+    async fn create(&self) -> Result<Box<Counted>, Fault> {
+        let instance = Instance::create(&self.bound, Some(self.fetch.clone())).await.map_err(|error| match error {
+            BindError::Refused(reason) => Fault::new(FaultKind::Instantiate, reason),
+            BindError::Fault(fault) => Fault { kind: FaultKind::Instantiate, ..fault },
+        })?;
+        Ok(Box::new(Counted::new(instance, &self.census)))
+    }
+
+    /// Calls a phase for the exchange in `slot`, with `limit` of CPU time.
+    ///
+    /// `own` keeps the instance for the exchange where the plugin asks for that. Dropping the future leaves
+    /// the view in the slot and the instance discarded.
+    pub(crate) async fn call(
+        &self,
+        slot: &Slot,
+        own: &RefCell<Option<Lease>>,
+        phase: Phase,
+        last: bool,
+        step: (usize, &Arc<str>),
+        limit: Duration,
+    ) -> Called {
+        let view = match slot.try_take() {
+            Some(view) => view,
+            None => slot.take().await,
+        };
+        let mut call = Call { pool: self, slot, lease: None, view: Some(view), clean: None };
+        let kept = own.borrow_mut().take();
+        let lease = match kept {
+            Some(lease) => lease,
+            None => match self.lease().await {
+                Ok(lease) => lease,
+                Err(fault) => return Called { answer: Err(fault), busy: Duration::ZERO },
+            },
+        };
+        let instance = &mut call.lease.insert(lease).counted.instance;
+        if let Some(view) = call.view.take() {
+            instance.enter(view, phase, step);
+        }
+        let started = Instant::now();
+        let answer = instance.run(phase, last, limit).await;
+        // A call that waited was not busy all the time; its CPU clock knows, to a tick.
+        let busy = if self.bound.module.suspends { instance.busy() } else { started.elapsed() };
+        // A failure that the plugin reported itself left the instance in order.
+        if matches!(&answer, Ok(_) | Err(Fault { kind: FaultKind::Failed, .. })) {
+            call.clean = Some(own);
+        }
+        Called { answer, busy }
+    }
+}
+
+/// A call under way. However it ends, the view goes back to its slot; the instance only after success.
+struct Call<'a> {
+    pool: &'a Pool,
+    slot: &'a Slot,
+    lease: Option<Lease>,
+    view: Option<Box<ExchangeView>>,
+    clean: Option<&'a RefCell<Option<Lease>>>,
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        let lent = self.lease.as_mut().and_then(|lease| lease.counted.instance.leave());
+        if let Some(view) = self.view.take().or(lent) {
+            self.slot.put(view);
+        }
+        // Dropped here, an instance is gone: that is what becomes of one whose call did not end well.
+        let (Some(mut lease), Some(own)) = (self.lease.take(), self.clean) else { return };
+        lease.counted.recount();
+        if self.pool.bound.isolation == Isolation::Exchange {
+            own.replace(Some(lease));
+            return;
+        }
+        let mut idle = self.pool.idle.borrow_mut();
+        if lease.counted.instance.is_reusable() && idle.len() < MAX_IDLE {
+            idle.push(lease.counted);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What plugins see of an exchange, and the slot through which the calls of one exchange take turns.
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Uri, request, response};
+use sluice_abi::{Outcome, Reply};
+use tokio::sync::Notify;
+
+use crate::consumers::Consumer;
+
+/// Bytes of context values, names included, that one exchange may hold.
+const MAX_CONTEXT_BYTES: usize = 64 << 10;
+
+/// What plugins see of an exchange. It is lent to one call at a time.
+#[derive(Debug)]
+pub(crate) struct ExchangeView {
+    /// The request's head, while it is on its way to the upstream.
+    pub(crate) request: Option<request::Parts>,
+    /// Method and target as they left, once the head is gone.
+    pub(crate) sent: Option<(Method, Uri)>,
+    /// The response's head, in the response phases.
+    pub(crate) response: Option<response::Parts>,
+    /// The body or chunk at hand.
+    pub(crate) body: Bytes,
+    /// What the plugin put in its place.
+    pub(crate) written: Option<Bytes>,
+    /// The answer given to `respond`.
+    pub(crate) reply: Option<Reply>,
+    /// How it ended, in the complete phase.
+    pub(crate) outcome: Option<Outcome>,
+    /// Who is asking, once an authentication step knows.
+    pub(crate) consumer: Option<Arc<Consumer>>,
+    /// Values that steps keep from phase to phase.
+    pub(crate) context: ContextValues,
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
+    /// The authority asked for.
+    pub(crate) authority: HeaderValue,
+    /// The client's address.
+    pub(crate) client: IpAddr,
+    /// The id of the exchange.
+    pub(crate) request_id: HeaderValue,
+    /// The matched route's name.
+    pub(crate) route: Arc<str>,
+}
+
+impl ExchangeView {
+    /// The body or chunk as the plugin left it.
+    pub(crate) fn take_body(&mut self) -> Bytes {
+        let body = std::mem::take(&mut self.body);
+        self.written.take().unwrap_or(body)
+    }
+
+    /// The request's head leaves; what it asked for stays known.
+    pub(crate) fn send_request(&mut self) -> Option<request::Parts> {
+        let parts = self.request.take()?;
+        self.sent = Some((parts.method.clone(), parts.uri.clone()));
+        Some(parts)
+    }
+}
+
+/// Where a context value belongs: to a step (by its place in the chain) or to the exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ContextKey<'a> {
+    Step(usize, &'a [u8]),
+    Exchange(&'a [u8]),
+}
+
+#[derive(Debug)]
+struct ContextValue {
+    step: Option<usize>,
+    name: Box<[u8]>,
+    value: Box<[u8]>,
+}
+
+/// The context values of one exchange: few, so a scan finds them.
+#[derive(Debug, Default)]
+pub(crate) struct ContextValues {
+    values: Vec<ContextValue>,
+    bytes: usize,
+}
+
+impl ContextValues {
+    fn position(&self, key: ContextKey<'_>) -> Option<usize> {
+        let (step, name) = key.parts();
+        self.values.iter().position(|held| held.step == step && *held.name == *name)
+    }
+
+    /// The value of a key.
+    pub(crate) fn get(&self, key: ContextKey<'_>) -> Option<&[u8]> {
+        Some(&self.values[self.position(key)?].value)
+    }
+
+    /// Sets a value, unless the exchange would hold too many bytes.
+    pub(crate) fn set(&mut self, key: ContextKey<'_>, value: &[u8]) -> bool {
+        let (step, name) = key.parts();
+        let position = self.position(key);
+        let held = position.map_or(0, |at| self.values[at].value.len() + name.len());
+        let bytes = self.bytes - held + name.len() + value.len();
+        if bytes > MAX_CONTEXT_BYTES {
+            return false;
+        }
+        self.bytes = bytes;
+        match position {
+            Some(at) => self.values[at].value = value.into(),
+            None => self.values.push(ContextValue { step, name: name.into(), value: value.into() }),
+        }
+        true
+    }
+
+    /// Removes a value; whether there was one.
+    pub(crate) fn remove(&mut self, key: ContextKey<'_>) -> bool {
+        let Some(at) = self.position(key) else { return false };
+        let gone = self.values.swap_remove(at);
+        self.bytes -= gone.name.len() + gone.value.len();
+        true
+    }
+}
+
+impl<'a> ContextKey<'a> {
+    const fn parts(self) -> (Option<usize>, &'a [u8]) {
+        match self {
+            Self::Step(step, name) => (Some(step), name),
+            Self::Exchange(name) => (None, name),
+        }
+    }
+}
+
+/// Holds the view between calls. A call takes it out and puts it back; while a suspended call has it,
+/// the next one (a body chunk beside a response head) waits for its turn.
+pub(crate) struct Slot {
+    view: Cell<Option<Box<ExchangeView>>>,
+    waiting: Cell<usize>,
+    returned: Notify,
+}
+
+impl Slot {
+    /// A slot that holds `view`.
+    pub(crate) fn new(view: Box<ExchangeView>) -> Self {
+        Self { view: Cell::new(Some(view)), waiting: Cell::new(0), returned: Notify::new() }
+    }
+
+    /// The view, if no call has it.
+    pub(crate) fn try_take(&self) -> Option<Box<ExchangeView>> {
+        self.view.take()
+    }
+
+    /// The view, as soon as no call has it.
+    pub(crate) async fn take(&self) -> Box<ExchangeView> {
+        loop {
+            if let Some(view) = self.view.take() {
+                return view;
+            }
+            self.waiting.set(self.waiting.get() + 1);
+            self.returned.notified().await;
+            self.waiting.set(self.waiting.get() - 1);
+        }
+    }
+
+    /// Gives the view back.
+    pub(crate) fn put(&self, view: Box<ExchangeView>) {
+        self.view.set(Some(view));
+        if self.waiting.get() > 0 {
+            self.returned.notify_one();
+        }
+    }
+
+    /// Looks at the view between calls; `None` while a call has it.
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut ExchangeView) -> T) -> Option<T> {
+        let mut view = self.view.take()?;
+        let result = look(&mut view);
+        self.view.set(Some(view));
+        Some(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_do_not_see_each_others_values() {
+        let mut values = ContextValues::default();
+        assert!(values.set(ContextKey::Step(0, b"a"), b"zero"));
+        assert!(values.set(ContextKey::Step(1, b"a"), b"one"));
+        assert!(values.set(ContextKey::Exchange(b"a"), b"all"));
+        assert_eq!(values.get(ContextKey::Step(0, b"a")), Some(&b"zero"[..]));
+        assert_eq!(values.get(ContextKey::Exchange(b"a")), Some(&b"all"[..]));
+        assert!(values.remove(ContextKey::Step(0, b"a")));
+        assert_eq!(values.get(ContextKey::Step(0, b"a")), None);
+        assert_eq!(values.get(ContextKey::Step(1, b"a")), Some(&b"one"[..]));
+    }
+
+    #[test]
+    fn values_are_bounded_and_replacing_one_frees_its_bytes() {
+        let mut values = ContextValues::default();
+        let half = vec![0; MAX_CONTEXT_BYTES / 2];
+        assert!(values.set(ContextKey::Exchange(b"a"), &half));
+        assert!(!values.set(ContextKey::Exchange(b"b"), &half));
+        assert!(values.set(ContextKey::Exchange(b"a"), b""));
+        assert!(values.set(ContextKey::Exchange(b"b"), &half));
+        assert!(values.remove(ContextKey::Exchange(b"b")));
+        assert_eq!(values.bytes, 1);
+    }
+}

@@ -1,0 +1,168 @@
+//! Numbers that cross the boundary. Each enum converts from its number and refuses others.
+
+/// Defines an enum of `i32` numbers with a checked conversion back.
+macro_rules! numbers {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $value:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(i32)]
+        pub enum $name { $($(#[$doc])* $variant = $value),+ }
+
+        impl $name {
+            /// Every variant, in order of its number.
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+
+            /// The variant of a number, if there is one.
+            #[must_use]
+            pub const fn from_number(number: i32) -> Option<Self> {
+                match number { $($value => Some(Self::$variant),)+ _ => None }
+            }
+
+            /// The number that crosses the boundary.
+            #[must_use]
+            pub const fn number(self) -> i32 { self as i32 }
+        }
+    };
+}
+
+numbers! {
+    /// What a phase function returns.
+    Answer {
+        /// Go on with the next step.
+        Continue = 0,
+        /// Answer the client with what `respond` was given.
+        Respond = 1,
+        /// The plugin failed; `fail` was given the reason. The instance stays usable.
+        Failed = 2,
+    }
+}
+
+numbers! {
+    /// A negative return of a host function.
+    Code {
+        /// There is no such header, value or key.
+        None = -1,
+        /// The plugin was not granted this.
+        Denied = -2,
+        /// A name, value or number is not valid.
+        Invalid = -3,
+        /// Over a limit of this plugin.
+        TooLarge = -4,
+        /// What would answer cannot be reached.
+        Unavailable = -5,
+        /// The answer did not come in time.
+        Timeout = -6,
+        /// Not in this phase.
+        WrongPhase = -7,
+        /// What was given does not verify, or is not equal.
+        Mismatch = -8,
+    }
+}
+
+numbers! {
+    /// Which header map a header function means.
+    HeaderMap {
+        /// The request's headers; only while the request is on its way to the upstream.
+        Request = 0,
+        /// The response's headers; in the response phases.
+        Response = 1,
+    }
+}
+
+numbers! {
+    /// Texts of the exchange for `text_get`; those marked *writable* also for `text_set`.
+    Text {
+        /// The method. Writable in the request phases.
+        Method = 0,
+        /// The path, always beginning with `/`, as received. Writable in the request phases.
+        Path = 1,
+        /// The query without its `?`; none if there was no `?`. Writable in the request phases.
+        Query = 2,
+        /// `http` or `https`, as the client spoke it.
+        Scheme = 3,
+        /// The authority the client asked for: host and, if given, port.
+        Authority = 4,
+        /// The client's address without port: the peer, or what a trusted proxy vouched for.
+        ClientAddress = 5,
+        /// The id of this exchange.
+        RequestId = 6,
+        /// The name of the matched route.
+        Route = 7,
+        /// The name of this step.
+        Step = 8,
+        /// The name of the consumer, once an authentication step has set it.
+        Consumer = 9,
+    }
+}
+
+numbers! {
+    /// Numbers of the exchange for `number_get`; `ResponseStatus` also for `number_set`.
+    Number {
+        /// The response's status code; in the response phases. Writable.
+        ResponseStatus = 0,
+        /// Length of the body or chunk at hand, in bytes.
+        BodyLength = 1,
+    }
+}
+
+numbers! {
+    /// Who shares a context value.
+    Scope {
+        /// The phases of this step.
+        Step = 0,
+        /// Every step of this exchange.
+        Exchange = 1,
+    }
+}
+
+numbers! {
+    /// Severity of a log line.
+    LogLevel {
+        /// Something failed.
+        Error = 0,
+        /// Something is odd.
+        Warn = 1,
+        /// Something happened.
+        Info = 2,
+        /// For the developer.
+        Debug = 3,
+    }
+}
+
+numbers! {
+    /// Digest algorithms (FIPS 180-4).
+    Digest {
+        /// SHA-256, 32 bytes.
+        Sha256 = 0,
+        /// SHA-384, 48 bytes.
+        Sha384 = 1,
+        /// SHA-512, 64 bytes.
+        Sha512 = 2,
+    }
+}
+
+numbers! {
+    /// Signature algorithms by their JOSE names (RFC 7518 section 3.1, RFC 8037).
+    Signature {
+        /// RSASSA-PKCS1-v1_5 with SHA-256.
+        Rs256 = 0,
+        /// RSASSA-PKCS1-v1_5 with SHA-384.
+        Rs384 = 1,
+        /// RSASSA-PKCS1-v1_5 with SHA-512.
+        Rs512 = 2,
+        /// RSASSA-PSS with SHA-256.
+        Ps256 = 3,
+        /// RSASSA-PSS with SHA-384.
+        Ps384 = 4,
+        /// RSASSA-PSS with SHA-512.
+        Ps512 = 5,
+        /// ECDSA on P-256 with SHA-256; the signature is r and s, 32 bytes each.
+        Es256 = 6,
+        /// ECDSA on P-384 with SHA-384; 48 bytes each.
+        Es384 = 7,
+        /// ECDSA on P-521 with SHA-512; 66 bytes each.
+        Es512 = 8,
+        /// Ed25519.
+        EdDsa = 9,
+    }
+}

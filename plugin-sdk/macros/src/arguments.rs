@@ -1,0 +1,116 @@
+//! What stands in the parentheses of `#[plugin(...)]`.
+
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{Ident, LitStr, Token, parenthesized};
+
+use crate::expand::{Mistakes, closest};
+
+const CAPABILITIES: [&str; 8] = ["log", "clock", "random", "store", "consumers", "crypto", "fetch", "secret"];
+const ARGUMENTS: [&str; 3] = ["capabilities", "name", "description"];
+
+#[derive(Default)]
+pub(crate) struct Arguments {
+    pub(crate) capabilities: Vec<Ident>,
+    pub(crate) name: Option<LitStr>,
+    pub(crate) description: Option<LitStr>,
+}
+
+enum Argument {
+    Capabilities(Ident, Punctuated<Ident, Token![,]>),
+    Text(Ident, LitStr),
+    Other(Ident),
+}
+
+struct List(Punctuated<Argument, Token![,]>);
+
+impl Parse for List {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        Punctuated::parse_terminated(input).map(Self)
+    }
+}
+
+impl Parse for Argument {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name: Ident = input.parse()?;
+        if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            Ok(Self::Text(name, input.parse()?))
+        } else if input.peek(syn::token::Paren) {
+            let names;
+            parenthesized!(names in input);
+            Ok(Self::Capabilities(name, Punctuated::parse_terminated(&names)?))
+        } else {
+            Ok(Self::Other(name))
+        }
+    }
+}
+
+impl Arguments {
+    pub(crate) fn parse(tokens: proc_macro2::TokenStream, mistakes: &mut Mistakes) -> Self {
+        let mut arguments = Self::default();
+        let list = match syn::parse2::<List>(tokens) {
+            Ok(list) => list.0,
+            Err(error) => {
+                mistakes.add(error);
+                return arguments;
+            }
+        };
+        for argument in list {
+            match argument {
+                Argument::Capabilities(name, kinds) if name == "capabilities" => {
+                    kinds.into_iter().for_each(|kind| arguments.capability(kind, mistakes));
+                }
+                Argument::Text(name, text) if name == "name" => {
+                    set(&mut arguments.name, &name, text, mistakes);
+                }
+                Argument::Text(name, text) if name == "description" => {
+                    set(&mut arguments.description, &name, text, mistakes);
+                }
+                Argument::Capabilities(name, _) | Argument::Text(name, _) | Argument::Other(name) => {
+                    mistakes.at(&name, unknown(&name));
+                }
+            }
+        }
+        arguments
+    }
+
+    fn capability(&mut self, kind: Ident, mistakes: &mut Mistakes) {
+        let text = kind.to_string();
+        if !CAPABILITIES.contains(&text.as_str()) {
+            let hint = closest(&text, &CAPABILITIES)
+                .map_or_else(|| format!("known are {}", list(&CAPABILITIES)), |known| format!("did you mean `{known}`?"));
+            mistakes.at(&kind, format!("there is no capability `{text}`; {hint}"));
+        } else if self.capabilities.contains(&kind) {
+            mistakes.at(&kind, format!("the capability `{text}` is named twice"));
+        } else {
+            self.capabilities.push(kind);
+        }
+    }
+}
+
+fn set(slot: &mut Option<LitStr>, name: &Ident, text: LitStr, mistakes: &mut Mistakes) {
+    if slot.is_some() {
+        mistakes.at(name, format!("`{name}` is given twice"));
+    } else if text.value().is_empty() {
+        mistakes.at(&text, format!("`{name}` is empty"));
+    } else {
+        *slot = Some(text);
+    }
+}
+
+fn unknown(name: &Ident) -> String {
+    let text = name.to_string();
+    match text.as_str() {
+        "capabilities" => "write the capabilities in parentheses: `capabilities(store, log)`".to_owned(),
+        "name" | "description" => format!("write `{text} = \"...\"`"),
+        _ => match closest(&text, &ARGUMENTS) {
+            Some(known) => format!("`#[plugin]` knows no `{text}`; did you mean `{known}`?"),
+            None => format!("`#[plugin]` knows no `{text}`; known are {}", list(&ARGUMENTS)),
+        },
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

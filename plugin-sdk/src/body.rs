@@ -1,0 +1,111 @@
+//! Bodies: whole and bounded, or chunk by chunk as they pass.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sluice_abi::Number;
+
+use crate::host::{self, raw};
+use crate::{Result, error::ErrorContext};
+
+/// The whole body of the request or response at hand.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Body;
+
+/// A piece of a body as it passes. Pieces are cut wherever the network cut them.
+#[derive(Debug)]
+pub struct Chunk {
+    last: bool,
+}
+
+fn length() -> usize {
+    usize::try_from(raw::number_get(Number::BodyLength)).unwrap_or_default()
+}
+
+fn read() -> Result<Vec<u8>> {
+    let mut bytes = vec![0; length()];
+    let copied = if bytes.is_empty() { 0 } else { host::number("read the body", raw::body_read(0, &mut bytes))? };
+    bytes.truncate(usize::try_from(copied).unwrap_or_default());
+    Ok(bytes)
+}
+
+fn write(bytes: &[u8]) -> Result<()> {
+    host::done("write the body", raw::body_write(bytes))
+}
+
+impl Body {
+    pub(crate) fn current() -> Self {
+        Self
+    }
+
+    /// Its length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        length()
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A copy of it.
+    pub fn bytes(&self) -> Result<Vec<u8>> {
+        read()
+    }
+
+    /// A copy of it as text; fails if it is not UTF-8.
+    pub fn text(&self) -> Result<String> {
+        String::from_utf8(read()?).context("reading the body as UTF-8")
+    }
+
+    /// A value read from it as JSON.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&read()?).context("reading the body as JSON")
+    }
+
+    /// Replaces it. `Content-Length` follows by itself, `Content-Type` does not.
+    pub fn set(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        write(bytes.as_ref())
+    }
+
+    /// Replaces it with a value as JSON.
+    pub fn set_json(&mut self, value: &impl Serialize) -> Result<()> {
+        write(&serde_json::to_vec(value)?)
+    }
+}
+
+impl Chunk {
+    pub(crate) fn current(last: bool) -> Self {
+        Self { last }
+    }
+
+    /// Its length in bytes; the last one may be empty.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        length()
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether no other follows.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        self.last
+    }
+
+    /// A copy of it.
+    pub fn bytes(&self) -> Result<Vec<u8>> {
+        read()
+    }
+
+    /// Replaces it; with nothing, to hold it back.
+    pub fn set(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        write(bytes.as_ref())
+    }
+}

@@ -1,0 +1,91 @@
+//! Counters and values that every worker, and later every node, shares. Capability `store`.
+//!
+//! Keys are the plugin's own: no other plugin reads or changes them.
+
+use std::time::Duration;
+
+pub use sluice_abi::{Algorithm, Take, Taken};
+
+use crate::host::{self, raw};
+use crate::{Code, Error, Result};
+
+/// The value under a key.
+pub fn get(key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>> {
+    host::optional("store get", host::bytes(|out| raw::store_get(key.as_ref(), out)))
+}
+
+/// Puts a value under a key, for a time or until it is deleted or the store needs the room.
+pub fn set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, ttl: Option<Duration>) -> Result<()> {
+    host::done("store set", raw::store_set(key.as_ref(), value.as_ref(), millis(ttl)))
+}
+
+/// Takes the value away, if there is one.
+pub fn delete(key: impl AsRef<[u8]>) -> Result<()> {
+    match host::done("store delete", raw::store_delete(key.as_ref())) {
+        Err(error) if error.code() == Some(Code::None) => Ok(()),
+        other => other,
+    }
+}
+
+/// Adds to a number, which begins at 0, and returns the sum. The time to live counts from the first add.
+pub fn add(key: impl AsRef<[u8]>, delta: i64, ttl: Option<Duration>) -> Result<i64> {
+    let mut sum = [0; 8];
+    host::done("store add", raw::store_add(key.as_ref(), delta, millis(ttl), &mut sum))?;
+    Ok(i64::from_le_bytes(sum))
+}
+
+/// Takes from every limit, or from none if one of them does not allow it. One [`Taken`] for each, in order.
+pub fn take(takes: &[Take]) -> Result<Vec<Taken>> {
+    let message = Take::encode_all(takes);
+    let taken = host::look(|out| raw::store_take(&message, out), Taken::decode_all);
+    let taken = taken.map_err(|code| Error::from_host("store take", code))??;
+    if taken.len() == takes.len() { Ok(taken) } else { Err(Error::new("store take: an answer is missing")) }
+}
+
+fn millis(ttl: Option<Duration>) -> i64 {
+    // 0 means no end, so a time too short to count still counts one.
+    ttl.map_or(0, |ttl| i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX).max(1))
+}
+
+/// So much in so long. Makes the [`Take`]s for [`take`].
+///
+/// ```
+/// # use sluice_sdk::prelude::*;
+/// # fn phase(ctx: &Context) -> Result<()> {
+/// let per_minute = Limit::gcra(100, std::time::Duration::from_secs(60));
+/// let taken = store::take(&[per_minute.take(ctx.client_address())])?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    algorithm: Algorithm,
+    quota: u64,
+    window: Duration,
+}
+
+impl Limit {
+    /// `quota` at once, refilled evenly over `window`.
+    #[must_use]
+    pub const fn gcra(quota: u64, window: Duration) -> Self {
+        Self { algorithm: Algorithm::Gcra, quota, window }
+    }
+
+    /// At most `quota` in any `window`, counted over the running window and its weighted predecessor.
+    #[must_use]
+    pub const fn sliding_window(quota: u64, window: Duration) -> Self {
+        Self { algorithm: Algorithm::SlidingWindow, quota, window }
+    }
+
+    /// Takes one unit for `key`.
+    #[must_use]
+    pub fn take(&self, key: impl Into<Vec<u8>>) -> Take {
+        self.take_many(key, 1)
+    }
+
+    /// Takes `cost` units for `key`; 0 looks without taking.
+    #[must_use]
+    pub fn take_many(&self, key: impl Into<Vec<u8>>, cost: u64) -> Take {
+        let window_ms = u64::try_from(self.window.as_millis()).unwrap_or(u64::MAX).max(1);
+        Take { key: key.into(), algorithm: self.algorithm, quota: self.quota, window_ms, cost }
+    }
+}

@@ -1,0 +1,228 @@
+//! One exchange through the plugin: which phases run when, and what came of them.
+
+use sluice_abi::harness::{
+    Answer as Said, Ask, Bytes, Call, Called, Decision, HeaderList, LogLine, Open, RequestHead, ResponseHead, Sent,
+};
+use sluice_abi::{Outcome, Phase};
+
+use crate::{Answer, Request, Response, TestPlugin};
+
+/// An exchange. It holds what the plugin made of it so far.
+#[derive(Debug)]
+#[must_use]
+pub struct Exchange<'p> {
+    plugin: &'p TestPlugin,
+    number: u32,
+    request: Request,
+    decision: Decision,
+    consumer: Option<String>,
+    logs: Vec<LogLine>,
+    fetched: Vec<Sent>,
+}
+
+impl<'p> Exchange<'p> {
+    pub(crate) fn begin(plugin: &'p TestPlugin, number: u32, request: Request) -> Self {
+        let open = Open {
+            exchange: number,
+            request: request.head.clone(),
+            scheme: request.scheme.clone(),
+            authority: request.authority.clone(),
+            client_address: request.client.clone(),
+            request_id: request.request_id.clone(),
+            route: request.route.clone(),
+            step: plugin.descriptor().name.clone(),
+            consumer: request.consumer.clone(),
+            values: request.values.clone(),
+        };
+        plugin.done(Ask::Open(Box::new(open)));
+        let consumer = request.consumer.clone();
+        let (logs, fetched) = (Vec::new(), Vec::new());
+        let mut exchange = Self { plugin, number, request, decision: Decision::Continue, consumer, logs, fetched };
+        exchange.run_request();
+        exchange
+    }
+
+    fn run_request(&mut self) {
+        if self.has(Phase::Request) {
+            self.call(Phase::Request, None, false, None);
+        }
+        if self.goes_on() && self.has(Phase::RequestBody) {
+            let body = self.call(Phase::RequestBody, Some(Bytes(self.request.body())), true, None).body;
+            self.request.body = body.into_iter().collect();
+        }
+        if self.goes_on() && self.has(Phase::RequestChunk) {
+            let chunks = std::mem::take(&mut self.request.body);
+            self.request.body = self.pass(Phase::RequestChunk, chunks);
+        }
+    }
+
+    /// Sends chunks through a phase, and the empty last one after them, as the gateway does.
+    fn pass(&mut self, phase: Phase, chunks: Vec<Bytes>) -> Vec<Bytes> {
+        let count = chunks.len();
+        let mut passed = Vec::new();
+        for (index, chunk) in chunks.into_iter().chain([Bytes::default()]).enumerate() {
+            if !self.goes_on() {
+                break;
+            }
+            let chunk = self.call(phase, Some(chunk), index == count, None).body;
+            passed.extend(chunk.filter(|chunk| !chunk.as_slice().is_empty()));
+        }
+        passed
+    }
+
+    fn has(&self, phase: Phase) -> bool {
+        self.plugin.descriptor().phases.contains(&phase)
+    }
+
+    fn goes_on(&self) -> bool {
+        self.decision == Decision::Continue
+    }
+
+    fn call(&mut self, phase: Phase, body: Option<Bytes>, last: bool, response: Option<ResponseHead>) -> Called {
+        self.ask(Call { exchange: self.number, phase, body, last, response, outcome: None })
+    }
+
+    fn ask(&mut self, call: Call) -> Called {
+        let called = match self.plugin.ask(Ask::Call(Box::new(call))) {
+            Said::Called(called) => *called,
+            other => panic!("the harness answered {other:?}"),
+        };
+        self.decision.clone_from(&called.decision);
+        self.consumer.clone_from(&called.consumer);
+        self.logs.extend(called.logs.iter().cloned());
+        self.fetched.extend(called.fetched.iter().cloned());
+        if let Some(head) = &called.request {
+            self.request.head.clone_from(head);
+        }
+        called
+    }
+
+    /// The request as it goes to the upstream.
+    ///
+    /// # Panics
+    /// If the plugin answered it, failed or faulted.
+    #[must_use]
+    #[track_caller]
+    pub fn forwarded(&self) -> &Request {
+        match &self.decision {
+            Decision::Continue => &self.request,
+            other => panic!("the request was not let through: {other:?}"),
+        }
+    }
+
+    /// Whether the request goes on to the upstream.
+    #[must_use]
+    pub fn is_forwarded(&self) -> bool {
+        self.goes_on()
+    }
+
+    /// What the plugin answered in place of the upstream.
+    ///
+    /// # Panics
+    /// If it did not.
+    #[must_use]
+    #[track_caller]
+    pub fn answer(&self) -> Answer {
+        match &self.decision {
+            Decision::Respond(answered) => Answer((**answered).clone()),
+            other => panic!("the plugin did not answer: {other:?}"),
+        }
+    }
+
+    /// The message with which the plugin failed: the `Err` of a phase.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        if let Decision::Failed { message } = &self.decision { Some(message) } else { None }
+    }
+
+    /// What made the plugin fault: a panic, or a limit.
+    #[must_use]
+    pub fn fault(&self) -> Option<&str> {
+        if let Decision::Fault { message } = &self.decision { Some(message) } else { None }
+    }
+
+    /// What the last phase decided.
+    #[must_use]
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// The name of the exchange's consumer.
+    #[must_use]
+    pub fn consumer(&self) -> Option<&str> {
+        self.consumer.as_deref()
+    }
+
+    /// What the plugin logged so far: level and line.
+    #[must_use]
+    pub fn logs(&self) -> Vec<(&str, &str)> {
+        self.logs.iter().map(|line| (line.level.as_str(), line.message.as_str())).collect()
+    }
+
+    /// What the plugin fetched so far.
+    #[must_use]
+    pub fn fetched(&self) -> &[Sent] {
+        &self.fetched
+    }
+
+    /// The upstream answers; the response as the client gets it.
+    ///
+    /// An answer of the plugin's own passes its response phases too: give it as the response to see that.
+    /// If a response phase fails, [`failure`](Self::failure) and [`fault`](Self::fault) tell, and what is
+    /// returned is the response as far as it came.
+    pub fn respond(&mut self, response: Response) -> Response {
+        self.decision = Decision::Continue;
+        let Response { mut head, mut body } = response;
+        // A response to HEAD, a 204 and a 304 have no body that a phase could see.
+        let carries_body = self.request.head.method != "HEAD" && !matches!(head.status, 204 | 304);
+        if self.has(Phase::Response) {
+            let called = self.call(Phase::Response, None, false, Some(head.clone()));
+            if let Some(replaced) = self.replaced() {
+                return replaced;
+            }
+            head = called.response.unwrap_or(head);
+        }
+        if self.goes_on() && carries_body && self.has(Phase::ResponseBody) {
+            let whole = Bytes(Response { head: head.clone(), body }.body());
+            let called = self.call(Phase::ResponseBody, Some(whole), true, Some(head.clone()));
+            if let Some(replaced) = self.replaced() {
+                return replaced;
+            }
+            head = called.response.unwrap_or(head);
+            body = called.body.into_iter().collect();
+        } else if self.goes_on() && carries_body && self.has(Phase::ResponseChunk) {
+            body = self.pass(Phase::ResponseChunk, body);
+        }
+        Response { head, body }
+    }
+
+    fn replaced(&self) -> Option<Response> {
+        let Decision::Respond(answered) = &self.decision else { return None };
+        let head = ResponseHead { status: answered.status, headers: answered.headers.clone() };
+        Some(Response { head, body: vec![answered.body.clone()] })
+    }
+
+    /// The exchange has ended.
+    pub fn complete(&mut self, outcome: Outcome) {
+        self.decision = Decision::Continue;
+        if self.has(Phase::Complete) {
+            let (exchange, phase) = (self.number, Phase::Complete);
+            self.ask(Call { exchange, phase, body: None, last: false, response: None, outcome: Some(outcome) });
+        }
+    }
+
+    /// Headers of the request as they stand, in order.
+    #[must_use]
+    pub fn request_headers(&self) -> &HeaderList {
+        let RequestHead { headers, .. } = &self.request.head;
+        headers
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.plugin.done(Ask::Close { exchange: self.number });
+        }
+    }
+}

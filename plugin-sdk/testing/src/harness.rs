@@ -1,0 +1,210 @@
+//! Setting up the world around a plugin.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use serde_json::Value;
+use sluice_abi::Descriptor;
+use sluice_abi::harness::{Answer, Ask, CannedAnswer, CannedFetch, Key, KnownConsumer, Limits, Stage, Start, World};
+use sluice_sdk::Described;
+
+use crate::native::Native;
+use crate::process::Process;
+use crate::{Exchange, Request, Response};
+
+/// Holds the conversation of [`sluice_abi::harness`], in this process or with another one.
+pub(crate) trait Partner {
+    fn ask(&mut self, ask: Ask) -> Answer;
+}
+
+/// A plugin's configuration and the world around it.
+#[must_use]
+pub struct Harness<P> {
+    config: Value,
+    world: World,
+    plugin: PhantomData<fn() -> P>,
+}
+
+/// A consumer of the world.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Consumer(KnownConsumer);
+
+/// A plugin that was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// How far it came.
+    pub stage: Stage,
+    /// Why. For a schema violation the words are not the same natively and compiled.
+    pub message: String,
+}
+
+/// A plugin that is ready for exchanges.
+pub struct TestPlugin {
+    partner: RefCell<Box<dyn Partner>>,
+    descriptor: Descriptor,
+    exchanges: Cell<u32>,
+}
+
+impl<P: Described> Harness<P> {
+    /// A plugin with this configuration in an empty world.
+    pub fn new(config: Value) -> Self {
+        Self { config, world: World::default(), plugin: PhantomData }
+    }
+
+    /// Adds a consumer.
+    pub fn consumer(mut self, consumer: Consumer) -> Self {
+        self.world.consumers.push(consumer.0);
+        self
+    }
+
+    /// Adds a secret.
+    pub fn secret(mut self, name: &str, value: &str) -> Self {
+        self.world.secrets.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Answers a fetch. Several answers to the same request come in their order, the last one again and again.
+    pub fn fetch(self, upstream: &str, method: &str, path: &str, response: Response) -> Self {
+        self.canned(upstream, method, path, response.canned())
+    }
+
+    /// Lets a fetch find nobody.
+    pub fn fetch_unavailable(self, upstream: &str, method: &str, path: &str) -> Self {
+        self.canned(upstream, method, path, CannedAnswer::Unavailable)
+    }
+
+    /// Lets a fetch wait in vain.
+    pub fn fetch_timeout(self, upstream: &str, method: &str, path: &str) -> Self {
+        self.canned(upstream, method, path, CannedAnswer::Timeout)
+    }
+
+    fn canned(mut self, upstream: &str, method: &str, path: &str, answer: CannedAnswer) -> Self {
+        let (upstream, method, path) = (upstream.to_owned(), method.to_owned(), path.to_owned());
+        self.world.fetches.push(CannedFetch { upstream, method, path, answer });
+        self
+    }
+
+    /// Sets the time of day, in milliseconds since 1970. It stands still until
+    /// [`advance`](TestPlugin::advance); without this it is the beginning of 2026.
+    pub fn at(mut self, now_ms: u64) -> Self {
+        self.world.now_ms = now_ms;
+        self
+    }
+
+    /// Sets where randomness begins.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.world.seed = seed;
+        self
+    }
+
+    /// Changes what the plugin is held to.
+    pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
+        change(&mut self.world.limits);
+        self
+    }
+
+    /// Loads the plugin, configures it and lets it test itself.
+    ///
+    /// # Panics
+    /// If `SLUICE_TEST_WASM` is set and `sluice plugin harness` cannot be run.
+    pub fn start(self) -> Result<TestPlugin, Refused> {
+        let mut partner: Box<dyn Partner> = match std::env::var_os("SLUICE_TEST_WASM") {
+            Some(module) => Box::new(Process::start(&module)),
+            None => Box::new(Native::<P>::new()),
+        };
+        match partner.ask(Ask::Start(Box::new(Start { config: self.config, world: self.world }))) {
+            Answer::Started(descriptor) => {
+                Ok(TestPlugin { partner: RefCell::new(partner), descriptor: *descriptor, exchanges: Cell::new(0) })
+            }
+            Answer::Refused { stage, message } => Err(Refused { stage, message }),
+            other => panic!("an unexpected answer to the start: {other:?}"),
+        }
+    }
+}
+
+impl Consumer {
+    /// A consumer without keys.
+    pub fn new(name: &str) -> Self {
+        Self(KnownConsumer { name: name.to_owned(), ..KnownConsumer::default() })
+    }
+
+    /// Has an API key.
+    pub fn key(mut self, key: &str) -> Self {
+        self.0.keys.push(Key { key: key.to_owned(), expires_ms: None });
+        self
+    }
+
+    /// Has an API key that ends, in milliseconds since 1970.
+    pub fn expiring_key(mut self, key: &str, expires_ms: u64) -> Self {
+        self.0.keys.push(Key { key: key.to_owned(), expires_ms: Some(expires_ms) });
+        self
+    }
+
+    /// Belongs to a group.
+    pub fn group(mut self, group: &str) -> Self {
+        self.0.groups.push(group.to_owned());
+        self
+    }
+
+    /// Is called this by others.
+    pub fn custom_id(mut self, id: &str) -> Self {
+        self.0.custom_id = Some(id.to_owned());
+        self
+    }
+}
+
+impl TestPlugin {
+    /// What the plugin says of itself.
+    #[must_use]
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// Begins an exchange and runs the request phases, as far as the plugin lets it.
+    #[must_use]
+    pub fn send(&self, request: Request) -> Exchange<'_> {
+        let number = self.exchanges.get();
+        self.exchanges.set(number + 1);
+        Exchange::begin(self, number, request)
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.done(Ask::Advance { ms });
+    }
+
+    pub(crate) fn ask(&self, ask: Ask) -> Answer {
+        self.partner.borrow_mut().ask(ask)
+    }
+
+    pub(crate) fn done(&self, ask: Ask) {
+        match self.ask(ask) {
+            Answer::Done => {}
+            other => panic!("the harness answered {other:?}"),
+        }
+    }
+}
+
+impl fmt::Debug for TestPlugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TestPlugin({})", self.descriptor.name)
+    }
+}
+
+impl<P> fmt::Debug for Harness<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Harness").field("config", &self.config).field("world", &self.world).finish()
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refused {}

@@ -1,0 +1,100 @@
+//! The store: values, numbers and limits in memory.
+
+use std::collections::HashMap;
+
+use sluice_abi::{Algorithm, Code, Counter, Take, Taken};
+
+/// The longest key, in bytes.
+const MAX_KEY: usize = 1024;
+/// The longest value, in bytes.
+const MAX_VALUE: usize = 64 << 10;
+/// The most limits of one take.
+const MAX_TAKES: usize = 64;
+
+/// A limit is named by its key and its rule.
+type Name = (Vec<u8>, Algorithm, u64, u64);
+
+#[derive(Default)]
+pub(super) struct Store {
+    values: HashMap<Vec<u8>, Value>,
+    limits: HashMap<Name, Counter>,
+}
+
+struct Value {
+    /// A number is kept as its digits.
+    bytes: Vec<u8>,
+    expires_ns: Option<u64>,
+}
+
+fn end(now_ns: u64, ttl_ms: i64) -> Result<Option<u64>, Code> {
+    let ttl = u64::try_from(ttl_ms).map_err(|_| Code::Invalid)?;
+    Ok((ttl > 0).then(|| now_ns.saturating_add(ttl.saturating_mul(1_000_000))))
+}
+
+impl Store {
+    pub(super) fn get(&self, now_ns: u64, key: &[u8]) -> Result<Vec<u8>, Code> {
+        let value = self.values.get(key).filter(|value| value.expires_ns.is_none_or(|end| end > now_ns));
+        value.map(|value| value.bytes.clone()).ok_or(Code::None)
+    }
+
+    pub(super) fn set(&mut self, now_ns: u64, key: &[u8], bytes: &[u8], ttl_ms: i64) -> Result<(), Code> {
+        let expires_ns = end(now_ns, ttl_ms)?;
+        if key.len() > MAX_KEY || bytes.len() > MAX_VALUE {
+            return Err(Code::TooLarge);
+        }
+        self.values.insert(key.to_vec(), Value { bytes: bytes.to_vec(), expires_ns });
+        Ok(())
+    }
+
+    pub(super) fn delete(&mut self, now_ns: u64, key: &[u8]) -> Result<(), Code> {
+        self.get(now_ns, key)?;
+        self.values.remove(key);
+        Ok(())
+    }
+
+    pub(super) fn add(&mut self, now_ns: u64, key: &[u8], delta: i64, ttl_ms: i64) -> Result<i64, Code> {
+        let expires_ns = end(now_ns, ttl_ms)?;
+        if key.len() > MAX_KEY {
+            return Err(Code::TooLarge);
+        }
+        if self.get(now_ns, key).is_err() {
+            self.values.remove(key);
+        }
+        let value = self.values.entry(key.to_vec()).or_insert_with(|| Value { bytes: b"0".to_vec(), expires_ns });
+        let text = std::str::from_utf8(&value.bytes).map_err(|_| Code::Invalid)?;
+        let sum = text.parse::<i64>().map_err(|_| Code::Invalid)?.saturating_add(delta);
+        value.bytes = sum.to_string().into_bytes();
+        Ok(sum)
+    }
+
+    /// From every limit, or from none.
+    pub(super) fn take(&mut self, now_ns: u64, takes: &[Take]) -> Result<Vec<Taken>, Code> {
+        if takes.len() > MAX_TAKES || takes.iter().any(|take| take.key.len() > MAX_KEY) {
+            return Err(Code::TooLarge);
+        }
+        let name = |take: &Take| (take.key.clone(), take.algorithm, take.quota, take.window_ms);
+        let mut after = self.limits.clone();
+        let charged: Vec<Taken> = takes
+            .iter()
+            .map(|take| {
+                let fresh = Counter::new(take.algorithm, now_ns);
+                // To look leaves no trace.
+                if take.cost == 0 { after.get(&name(take)).copied().unwrap_or(fresh).look(take, now_ns) } else {
+                    after.entry(name(take)).or_insert(fresh).charge(take, now_ns)
+                }
+            })
+            .collect();
+        if charged.iter().all(|taken| taken.allowed) {
+            self.limits = after;
+            return Ok(charged);
+        }
+        let look = |take: &Take| {
+            let fresh = Counter::new(take.algorithm, now_ns);
+            self.limits.get(&name(take)).unwrap_or(&fresh).look(take, now_ns)
+        };
+        let looks: Vec<Taken> = takes.iter().map(look).collect();
+        // Two takes from one limit may each fit alone.
+        let all_fit = looks.iter().all(|taken| taken.allowed);
+        Ok(if all_fit { charged } else { looks })
+    }
+}

@@ -1,0 +1,25 @@
+//! The gateway as its users meet it: a process, a configuration, sockets. One file per subject.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod admin;
+mod capabilities;
+mod check;
+mod commands;
+mod damage;
+mod deadlines;
+mod drain;
+mod edge;
+mod examples;
+mod faults;
+#[path = "../harness/mod.rs"]
+mod harness;
+mod headers;
+mod limits;
+mod phases;
+mod policies;
+mod pooling;
+mod proxying;
+mod refused;
+mod reload;
+mod routing;
+mod zoo;

@@ -1,0 +1,60 @@
+//! The project's own commands: `cargo xtask run | test | plugins | guests | bench`.
+#![allow(clippy::print_stdout, reason = "talking to whoever typed the command is its purpose")]
+
+mod bench;
+mod build;
+#[path = "../../tests/harness/echo.rs"]
+mod echo;
+mod run;
+mod seal;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  run [--once]     build everything, start a sample upstream and the gateway of gateway.toml;
+                   --once tries the printed requests itself and exits
+  test [ARGS]      set up and run every test; ARGS go to the first `cargo test`
+  plugins [NAME]   build, seal and install plugins to target/plugins/
+  guests           build, seal and install the test guests to target/guests/
+  bench reload     reload plugins and configuration under load, append to bench/RESULTS.md
+  bench routes     cost of a request with 100 and with 10,000 routes, likewise
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", arguments),
+    };
+    match command {
+        "run" => match rest {
+            [] => run::run(),
+            [flag] if flag == "--once" => run::once(),
+            _ => bail!("`run` takes nothing but --once"),
+        },
+        "test" => test::test(rest),
+        "plugins" => build::plugins(rest).map(drop),
+        "guests" => build::guests().map(drop),
+        "bench" => bench::bench(rest),
+        "help" | "-h" | "--help" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => bail!("there is no command `{other}`\n\n{HELP}"),
+    }
+}
