@@ -125,7 +125,8 @@ impl Received {
         let frame = std::task::ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         Poll::Ready(match frame {
             Some(Ok(frame)) => {
-                if self.incoming.is_end_stream() {
+                // Trailers are last: hyper does not ask again after them.
+                if frame.is_trailers() || self.incoming.is_end_stream() {
                     self.complete();
                 }
                 Some(Ok(frame))
@@ -157,7 +158,10 @@ impl Body {
         match trailers {
             None if bytes.is_empty() => Self::Empty,
             None => Self::Whole(bytes),
-            Some(trailers) => Self::stream(WithTrailers { bytes: Some(bytes).filter(|b| !b.is_empty()), trailers: Some(trailers) }),
+            Some(trailers) => Self::stream(WithTrailers {
+                bytes: Some(bytes).filter(|b| !b.is_empty()),
+                trailers: Some(trailers),
+            }),
         }
     }
 
@@ -167,7 +171,10 @@ impl Body {
     }
 
     /// Reads the body to its end, refusing to hold more than `limit` bytes.
-    pub(crate) async fn collect_bounded(self, limit: usize) -> Result<(Bytes, Option<HeaderMap>), CollectError> {
+    pub(crate) async fn collect_bounded(
+        self,
+        limit: usize,
+    ) -> Result<(Bytes, Option<HeaderMap>), CollectError> {
         match self {
             Self::Empty => return Ok((Bytes::new(), None)),
             Self::Whole(bytes) if bytes.len() <= limit => return Ok((bytes, None)),
@@ -233,7 +240,10 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => {
@@ -310,7 +320,10 @@ impl http_body::Body for WithTrailers {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = match self.bytes.take() {
             Some(bytes) => Some(Frame::data(bytes)),
             None => self.trailers.take().map(Frame::trailers),
@@ -369,7 +382,10 @@ mod tests {
         type Data = Bytes;
         type Error = BodyError;
 
-        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
             if self.0.is_empty() {
                 return Poll::Ready(None);
             }

@@ -22,4 +22,5 @@ mod proxying;
 mod refused;
 mod reload;
 mod routing;
+mod vectors;
 mod zoo;

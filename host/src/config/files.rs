@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::document::Document;
 use super::places::join;
 use super::problem::{Place, Problem, Problems};
-use super::substitute::Environment;
+use super::substitute::{Environment, reason};
 
 /// All files of a configuration, the main one first.
 pub(super) struct Files {
@@ -59,8 +59,9 @@ impl Loader<'_> {
         let text = match read_text(path) {
             Ok(text) => text,
             Err(error) => {
+                let reason = reason(&error);
                 let mut problem =
-                    Problem::new(format!("cannot read `{}`: {error}", path.display()));
+                    Problem::new(format!("cannot read `{}`: {reason}", path.display()));
                 problem.place = included.cloned();
                 if included.is_none() && error.kind() == io::ErrorKind::NotFound {
                     problem.hint = Some("`--config FILE` names another file".to_owned());
@@ -106,6 +107,9 @@ impl Loader<'_> {
     fn include(&mut self, directory: &Path, pattern: &str, place: &Place) {
         let path = directory.join(pattern);
         let refuse = |message: String| Problem::new(message).at(place.clone());
+        if pattern.is_empty() {
+            return self.problems.push(refuse("an include pattern is empty".to_owned()));
+        }
         let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
             return self.problems.push(refuse(format!("`{pattern}` names no file")));
         };
@@ -126,8 +130,8 @@ impl Loader<'_> {
                 }
             }
             Err(error) => {
-                let directory = parent.display();
-                let message = format!("cannot read the directory `{directory}`: {error}");
+                let (directory, reason) = (parent.display(), reason(&error));
+                let message = format!("cannot read the directory `{directory}`: {reason}");
                 self.problems.push(refuse(message));
             }
         }

@@ -46,7 +46,7 @@ pub(crate) fn load(path: &Path, env: &dyn Environment) -> Result<Config, Problem
     for document in &mut files.documents {
         for finding in schema::check(&document.json, &document.places) {
             let follows = document.is_within_faulty(&finding.pointer);
-            if !follows && !(document.damaged && finding.missing) {
+            if !follows && !(document.damaged && matches!(finding.kind, explain::Kind::Missing(_))) {
                 problems.push(finding.problem);
             }
             document.faulty.insert(finding.pointer);

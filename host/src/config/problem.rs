@@ -254,7 +254,8 @@ fn summary(problems: &[&Problem]) -> String {
     match files.as_slice() {
         [] => count,
         [file] => format!("{count} in {file}"),
-        [file, rest @ ..] => format!("{count} in {file} and {} more", rest.len()),
+        [file, _] => format!("{count} in {file} and another file"),
+        [file, rest @ ..] => format!("{count} in {file} and {} other files", rest.len()),
     }
 }
 

@@ -54,10 +54,13 @@ pub(super) fn parse_size(text: &str) -> Result<u64, NotAQuantity> {
 /// A duration as one would write it: the largest unit that keeps it whole.
 pub(super) fn show_duration(duration: Duration) -> String {
     let micros = duration.as_micros();
+    if micros == 0 {
+        return "0s".to_owned();
+    }
     let units =
         [(86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s"), (1_000, "ms")];
     for (factor, unit) in units {
-        if micros > 0 && micros.is_multiple_of(factor) {
+        if micros.is_multiple_of(factor) {
             return format!("{}{unit}", micros / factor);
         }
     }

@@ -12,7 +12,7 @@ pub(super) fn closest<'a>(
         .map(|candidate| (strsim::damerau_levenshtein(&wanted, &fold(candidate)), candidate))
         .filter(|(distance, candidate)| {
             let longer = wanted.chars().count().max(candidate.chars().count());
-            *distance <= (longer / 3).max(1) && *distance < longer
+            *distance <= if longer < 3 { 0 } else { (longer / 3).max(1) }
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -38,7 +38,7 @@ pub(super) fn either<S: AsRef<str>>(options: &[S]) -> String {
 /// A hint that names what there is, unless that is too much to read.
 pub(super) fn known<'a>(what: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let names: Vec<String> = names.into_iter().take(21).map(|name| format!("`{name}`")).collect();
-    (1..=20).contains(&names.len()).then(|| format!("{what}: {}", names.join(", ")))
+    (1..=20).contains(&names.len()).then(|| format!("known {what}s: {}", names.join(", ")))
 }
 
 #[cfg(test)]

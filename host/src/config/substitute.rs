@@ -7,6 +7,17 @@ use std::path::{Path, PathBuf};
 /// A file that is meant to be a value is not a log.
 const LARGEST: u64 = 1 << 20;
 
+/// Why something could not be read, without the numbers of the operating system.
+pub(super) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "it does not exist".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        io::ErrorKind::NotADirectory => "it is not in a directory".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Where `${env:NAME}` is looked up.
 pub(crate) trait Environment {
     fn var(&self, name: &str) -> Option<String>;
@@ -106,7 +117,7 @@ impl Sources<'_> {
             }),
             Some(("file", path)) if !path.is_empty() => self
                 .read(path)
-                .map_err(|error| refuse(format!("cannot read the file `{path}`: {error}"), None)),
+                .map_err(|error| refuse(format!("cannot read `{path}`: {}", reason(&error)), None)),
             _ => Err(refuse(
                 format!("`{piece}` is neither `${{env:NAME}}` nor `${{file:PATH}}`"),
                 Some("`$${` stands for `${` itself"),

@@ -45,7 +45,8 @@ impl Chunks {
         let mut at = 0;
         while at < bytes.len() {
             if self.at == At::Data {
-                let here = usize::try_from(self.left).map_or(bytes.len() - at, |left| left.min(bytes.len() - at));
+                let here =
+                    usize::try_from(self.left).map_or(bytes.len() - at, |left| left.min(bytes.len() - at));
                 at += here;
                 self.left -= here as u64;
                 if self.left == 0 {
@@ -110,7 +111,9 @@ mod tests {
 
     #[test]
     fn whole_bodies_end_where_they_end() {
-        for body in ["0\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n", "A;x=y\r\n0123456789\r\n000\r\nx-a: b\r\nx-c: d\r\n\r\n"] {
+        for body in
+            ["0\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n", "A;x=y\r\n0123456789\r\n000\r\nx-a: b\r\nx-c: d\r\n\r\n"]
+        {
             assert_eq!(look(&format!("{body}GET")), Ok((body.len(), true)), "{body:?}");
         }
         assert_eq!(look("5\r\nhel"), Ok((6, false)));

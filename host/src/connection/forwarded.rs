@@ -69,7 +69,8 @@ pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
 
 fn parse_address(entry: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(entry).ok()?;
-    let address: IpAddr = text.parse().ok().or_else(|| text.parse().ok().map(|socket: std::net::SocketAddr| socket.ip()))?;
+    let address: IpAddr =
+        text.parse().ok().or_else(|| text.parse().ok().map(|socket: std::net::SocketAddr| socket.ip()))?;
     Some(address.to_canonical())
 }
 
@@ -77,7 +78,8 @@ fn parse_address(entry: &[u8]) -> Option<IpAddr> {
 fn forget_claims(headers: &mut HeaderMap) {
     headers.remove(FORWARDED);
     // Collecting an empty vector does not allocate, and most requests have none.
-    let claims: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("x-forwarded-")).cloned().collect();
+    let claims: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with("x-forwarded-")).cloned().collect();
     for name in claims {
         headers.remove(name);
     }

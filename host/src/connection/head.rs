@@ -68,14 +68,18 @@ fn version(line: &[u8]) -> Result<u8, Refusal> {
         (Some(_), Some(target), Some(_), None) if target.contains(&b'#') => {
             Err(Refusal::Malformed("the request target has a fragment"))
         }
-        (Some(method), Some(target), Some(version), None) if !method.is_empty() && !target.is_empty() => match version {
-            b"HTTP/1.1" => Ok(1),
-            b"HTTP/1.0" => Ok(0),
-            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
-                Err(Refusal::Version)
+        (Some(method), Some(target), Some(version), None) if !method.is_empty() && !target.is_empty() => {
+            match version {
+                b"HTTP/1.1" => Ok(1),
+                b"HTTP/1.0" => Ok(0),
+                [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+                    if major.is_ascii_digit() && minor.is_ascii_digit() =>
+                {
+                    Err(Refusal::Version)
+                }
+                _ => Err(Refusal::Malformed("the request line does not end in a version")),
             }
-            _ => Err(Refusal::Malformed("the request line does not end in a version")),
-        },
+        }
         _ => Err(Refusal::Malformed("the request line is not a method, a target and a version")),
     }
 }
@@ -91,32 +95,31 @@ fn field(line: &[u8], seen: &mut Seen) -> Result<(), Refusal> {
     let (name, value) = (&line[..colon], &line[colon + 1..]);
     match name.last() {
         None => return Err(Refusal::Malformed("a field has no name")),
-        Some(b' ' | b'\t') => return Err(Refusal::Malformed("white space stands between a field's name and its colon")),
+        Some(b' ' | b'\t') => {
+            return Err(Refusal::Malformed("white space stands between a field's name and its colon"));
+        }
         Some(_) => {}
     }
     // The length tells almost every other name apart.
     match name.len() {
         4 if name.eq_ignore_ascii_case(b"host") => {
-            if std::mem::replace(&mut seen.host, true) {
-                return Err(Refusal::Malformed("`Host` is given more than once"));
-            }
+            once(std::mem::replace(&mut seen.host, true), "`Host` is given more than once")
         }
         14 if name.eq_ignore_ascii_case(b"content-length") => {
-            if seen.length.replace(length(trim(value))?).is_some() {
-                return Err(Refusal::Malformed("`Content-Length` is given more than once"));
-            }
+            let before = seen.length.replace(length(trim(value))?);
+            once(before.is_some(), "`Content-Length` is given more than once")
         }
         17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-            if std::mem::replace(&mut seen.chunked, true) {
-                return Err(Refusal::Malformed("`Transfer-Encoding` is given more than once"));
-            }
-            if !trim(value).eq_ignore_ascii_case(b"chunked") {
-                return Err(Refusal::TransferEncoding);
-            }
+            once(std::mem::replace(&mut seen.chunked, true), "`Transfer-Encoding` is given more than once")?;
+            let chunked = trim(value).eq_ignore_ascii_case(b"chunked");
+            if chunked { Ok(()) } else { Err(Refusal::TransferEncoding) }
         }
-        _ => {}
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+fn once(before: bool, otherwise: &'static str) -> Result<(), Refusal> {
+    if before { Err(Refusal::Malformed(otherwise)) } else { Ok(()) }
 }
 
 /// Digits and nothing else: no sign, no list, no overflow.
@@ -192,7 +195,11 @@ mod tests {
         ] {
             assert!(matches!(framing_of(fields), Err(Refusal::Malformed(_))), "{fields:?}");
         }
-        for fields in ["Transfer-Encoding: chunked, chunked\r\n", "Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: \r\n"] {
+        for fields in [
+            "Transfer-Encoding: chunked, chunked\r\n",
+            "Transfer-Encoding: gzip, chunked\r\n",
+            "Transfer-Encoding: \r\n",
+        ] {
             assert_eq!(framing_of(fields), Err(Refusal::TransferEncoding), "{fields:?}");
         }
         let old = verdict("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -201,8 +208,19 @@ mod tests {
 
     #[test]
     fn request_lines_have_three_parts() {
-        for line in ["GET /", "GET  / HTTP/1.1", "GET / x HTTP/1.1", " GET / HTTP/1.1", "GET / HTTP/1.1 ", "GET / http/1.1", "GET /a#b HTTP/1.1"] {
-            assert!(matches!(verdict(&format!("{line}\r\nHost: a\r\n\r\n")), Err(Refusal::Malformed(_))), "{line:?}");
+        for line in [
+            "GET /",
+            "GET  / HTTP/1.1",
+            "GET / x HTTP/1.1",
+            " GET / HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            "GET / http/1.1",
+            "GET /a#b HTTP/1.1",
+        ] {
+            assert!(
+                matches!(verdict(&format!("{line}\r\nHost: a\r\n\r\n")), Err(Refusal::Malformed(_))),
+                "{line:?}"
+            );
         }
         for line in ["GET / HTTP/2.0", "GET / HTTP/1.2", "PRI * HTTP/2.0"] {
             assert_eq!(verdict(&format!("{line}\r\n\r\n")), Err(Refusal::Version), "{line:?}");
@@ -213,7 +231,13 @@ mod tests {
     fn a_head_is_bounded_in_bytes_and_fields() {
         assert_eq!(verdict("GET / HTTP/1.1\r\nHost: a\r\n"), Ok(None));
         assert_eq!(verdict(&format!("GET /{}", "a".repeat(300))), Err(Refusal::HeadTooLarge));
-        assert_eq!(verdict(&format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(240))), Err(Refusal::HeadTooLarge));
-        assert_eq!(verdict(&format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(6))), Err(Refusal::HeadTooLarge));
+        assert_eq!(
+            verdict(&format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(240))),
+            Err(Refusal::HeadTooLarge)
+        );
+        assert_eq!(
+            verdict(&format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(6))),
+            Err(Refusal::HeadTooLarge)
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Fields that belong to one connection and never travel on (RFC 9110, 7.6.1).
 
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, DATE, EXPECT, FORWARDED,
-    Entry, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, DATE,
+    EXPECT, Entry, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -60,8 +61,20 @@ fn nominated(value: &HeaderValue) -> Vec<HeaderName> {
 /// authentication and the trail of proxies rest on.
 fn is_end_to_end(name: &HeaderName) -> bool {
     const ESSENTIAL: [HeaderName; 14] = [
-        HOST, CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING, AUTHORIZATION, COOKIE, SET_COOKIE, CACHE_CONTROL, DATE, FORWARDED,
-        VIA, TRAILER, CONNECTION, HeaderName::from_static("x-request-id"),
+        HOST,
+        CONTENT_LENGTH,
+        CONTENT_TYPE,
+        CONTENT_ENCODING,
+        AUTHORIZATION,
+        COOKIE,
+        SET_COOKIE,
+        CACHE_CONTROL,
+        DATE,
+        FORWARDED,
+        VIA,
+        TRAILER,
+        CONNECTION,
+        HeaderName::from_static("x-request-id"),
     ];
     ESSENTIAL.contains(name) || name.as_str().starts_with("x-forwarded-")
 }
@@ -130,10 +143,16 @@ mod tests {
 
     #[test]
     fn te_keeps_trailers_and_nothing_else() {
-        for (given, expected) in [("trailers", true), ("gzip;q=1, Trailers;q=0.5", true), ("gzip", false), ("trailersx", false)] {
+        for (given, expected) in
+            [("trailers", true), ("gzip;q=1, Trailers;q=0.5", true), ("gzip", false), ("trailersx", false)]
+        {
             let mut headers = map(&[("te", given)]);
             strip_request(&mut headers);
-            assert_eq!(headers.get(TE).map(HeaderValue::as_bytes), expected.then_some(&b"trailers"[..]), "{given}");
+            assert_eq!(
+                headers.get(TE).map(HeaderValue::as_bytes),
+                expected.then_some(&b"trailers"[..]),
+                "{given}"
+            );
         }
     }
 

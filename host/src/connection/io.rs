@@ -39,7 +39,10 @@ pub(super) struct Io {
 }
 
 enum Guard {
-    Http1 { wire: Wire, most: usize },
+    Http1 {
+        wire: Wire,
+        most: usize,
+    },
     /// The framing is another layer's.
     Open,
     /// A body broke its framing.
@@ -65,7 +68,15 @@ impl Io {
         let limits = &link.settings.limits;
         let (most, fields) = (limits.header_bytes, limits.headers);
         let wire = Wire::new(Limits { bytes: most, fields });
-        Self { stream, link, guard: Guard::Http1 { wire, most }, held: BytesMut::new(), cleared: 0, unseen: true, closing: Closing::No }
+        Self {
+            stream,
+            link,
+            guard: Guard::Http1 { wire, most },
+            held: BytesMut::new(),
+            cleared: 0,
+            unseen: true,
+            closing: Closing::No,
+        }
     }
 
     /// Waits for enough bytes to tell the protocol; `None` when the client leaves before.
@@ -147,6 +158,9 @@ impl Io {
     }
 
     fn settle(&mut self, then: Then) {
+        if let Guard::Http1 { wire, .. } = &self.guard {
+            self.link.set_in_body(wire.in_body());
+        }
         match then {
             Then::Nothing => self.link.set_partial(false),
             Then::Partial => self.link.set_partial(true),
@@ -228,7 +242,11 @@ impl Io {
 }
 
 impl Read for Io {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         if matches!(self.guard, Guard::Open) {
             if self.deliver(&mut buf) {
                 return Poll::Ready(Ok(()));

@@ -26,6 +26,8 @@ pub(super) struct Link {
     served: Cell<bool>,
     /// A part of a head is held back.
     partial: Cell<bool>,
+    /// A request body has begun and not all of it has arrived.
+    in_body: Cell<bool>,
     /// hyper wants bytes of a body and none arrive.
     starved_since: Cell<Option<Instant>>,
     overdue: Cell<Option<Overdue>>,
@@ -69,6 +71,7 @@ impl Link {
             quiet_since: Cell::new(Instant::now()),
             served: Cell::new(false),
             partial: Cell::new(false),
+            in_body: Cell::new(false),
             starved_since: Cell::new(None),
             overdue: Cell::new(None),
             parting: Cell::new(None),
@@ -103,6 +106,16 @@ impl Link {
             self.quiet_since.set(Instant::now());
         }
         self.partial.set(partial);
+    }
+
+    pub(super) fn set_in_body(&self, in_body: bool) {
+        self.in_body.set(in_body);
+    }
+
+    /// Whether the answer made now is the last one: draining has started, or the rest of the request would have to be read
+    /// first, by nobody.
+    pub(super) fn is_last_answer(&self) -> bool {
+        self.is_draining() || self.in_body.get()
     }
 
     pub(super) fn set_starved(&self, starved: bool) {

@@ -47,7 +47,11 @@ pub(crate) use refuse::Refusal;
 /// taken from the target or from `:authority` where these named one; it is empty only for HTTP/1.0 without a `Host`. Its method is
 /// neither `CONNECT` nor `TRACE`, and its body has one framing. When the client leaves, the future is dropped.
 pub(crate) trait Handler: 'static {
-    fn handle(&self, request: Request<Body>, peer: &Rc<Peer>) -> impl Future<Output = Result<Response<Body>, Abort>>;
+    fn handle(
+        &self,
+        request: Request<Body>,
+        peer: &Rc<Peer>,
+    ) -> impl Future<Output = Result<Response<Body>, Abort>>;
 
     /// A request was refused here. The answer is made; this is for counting it.
     fn refused(&self, _refusal: Refusal, _peer: &Rc<Peer>) {}
@@ -86,13 +90,15 @@ pub(crate) async fn serve<H: Handler>(
     let link = Rc::new(Link::new(settings, peer));
     let mut watch = Watch { link: Rc::clone(&link), alarm: Alarm::default(), drain: drain.watch() };
     let mut io = Io::new(stream, Rc::clone(&link));
-    let first = watch.over(|cx, _| if link.take_overdue().is_some() { Poll::Ready(None) } else { io.poll_protocol(cx) });
+    let first = watch
+        .over(|cx, _| if link.take_overdue().is_some() { Poll::Ready(None) } else { io.poll_protocol(cx) });
     let Some(Some(protocol)) = first.await else { return };
     let spoken = link.settings.protocols;
     match protocol {
         Protocol::Http2 if spoken.h2 => {
             io.open();
-            let connection = pin!(http2_builder(&link).serve_connection(io, service::serve_with(&link, &handler)));
+            let connection =
+                pin!(http2_builder(&link).serve_connection(io, service::serve_with(&link, &handler)));
             watch.drive(connection).await;
         }
         Protocol::Http2 => {
@@ -103,7 +109,8 @@ pub(crate) async fn serve<H: Handler>(
             if !spoken.h1 {
                 io.refuse_all(Refusal::Version);
             }
-            let connection = pin!(http1_builder(&link).serve_connection(io, service::serve_with(&link, &handler)));
+            let connection =
+                pin!(http1_builder(&link).serve_connection(io, service::serve_with(&link, &handler)));
             watch.drive(connection).await;
         }
     }

@@ -27,7 +27,8 @@ impl Peer {
 
     fn build(address: SocketAddr, listener: Arc<str>, trusted: bool) -> Self {
         let text = address.ip().to_canonical().to_string();
-        let address_value = HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).expect("an address is a valid field value");
+        let address_value = HeaderValue::from_maybe_shared(bytes::Bytes::from(text))
+            .expect("an address is a valid field value");
         Self { address, listener, trusted, scheme: "http", address_value }
     }
 

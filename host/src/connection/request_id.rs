@@ -41,7 +41,9 @@ pub(crate) fn generate() -> HeaderValue {
 pub(crate) fn is_well_formed(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
     (1..=LONGEST).contains(&bytes.len())
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'+' | b'/' | b'='))
+        && bytes.iter().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'+' | b'/' | b'=')
+        })
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ async fn exchange<H: Handler>(
         }
     };
     answer::frame(&mut response, to_head);
-    if !http2 && (refusal.is_some() || link.is_draining()) {
+    if !http2 && (refusal.is_some() || link.is_last_answer()) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response.map(|body| Answer::new(body, exchange, version == Version::HTTP_10)))

@@ -41,13 +41,18 @@ fn adopt_authority(uri: Uri, headers: &mut HeaderMap, http2: bool) -> Result<Pat
     match (hosts.next(), hosts.next()) {
         (_, Some(_)) => return Err(Refusal::Malformed("`Host` is given more than once")),
         // HTTP/1.1 asks to ignore a `Host` that differs; HTTP/2 takes it for two readings of one request.
-        (Some(host), None) if http2 && !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) => {
+        (Some(host), None)
+            if http2 && !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
+        {
             return Err(Refusal::Malformed("`Host` and `:authority` differ"));
         }
         (Some(host), None) if host == authority.as_str() => {}
         _ => {
             let host = HeaderValue::from_str(authority.as_str());
-            headers.insert(HOST, host.map_err(|_| Refusal::Malformed("the authority is not a host and a port"))?);
+            headers.insert(
+                HOST,
+                host.map_err(|_| Refusal::Malformed("the authority is not a host and a port"))?,
+            );
         }
     }
     Ok(parts.path_and_query.unwrap_or(PathAndQuery::from_static("/")))
@@ -73,7 +78,9 @@ fn is_authority(bytes: &[u8]) -> bool {
     let (host, rest) = match bytes {
         [b'[', inside @ ..] => {
             let Some(end) = inside.iter().position(|byte| *byte == b']') else { return false };
-            let address = std::str::from_utf8(&inside[..end]).ok().and_then(|text| text.parse::<std::net::Ipv6Addr>().ok());
+            let address = std::str::from_utf8(&inside[..end])
+                .ok()
+                .and_then(|text| text.parse::<std::net::Ipv6Addr>().ok());
             (address.is_some(), &inside[end + 1..])
         }
         _ => {
@@ -83,7 +90,9 @@ fn is_authority(bytes: &[u8]) -> bool {
     };
     let port = match rest {
         [] | [b':'] => true,
-        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit) && number(digits) <= 65_535,
+        [b':', digits @ ..] => {
+            digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit) && number(digits) <= 65_535
+        }
         _ => false,
     };
     host && port
@@ -91,7 +100,24 @@ fn is_authority(bytes: &[u8]) -> bool {
 
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'%'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+        )
 }
 
 fn number(digits: &[u8]) -> u32 {
@@ -110,7 +136,12 @@ mod tests {
         builder.body(()).unwrap()
     }
 
-    fn vetted(version: Version, method: &str, target: &str, hosts: &[&str]) -> Result<(String, String), Refusal> {
+    fn vetted(
+        version: Version,
+        method: &str,
+        target: &str,
+        hosts: &[&str],
+    ) -> Result<(String, String), Refusal> {
         let mut request = request(version, method, target, hosts);
         vet(&mut request)?;
         Ok((request.uri().to_string(), request.headers()[HOST].to_str().unwrap().to_owned()))
@@ -136,7 +167,19 @@ mod tests {
     #[test]
     fn doubtful_authorities_are_refused() {
         let h1 = Version::HTTP_11;
-        for hosts in [&[][..], &["a", "a"], &[""], &["a b"], &["user@a"], &["a/b"], &["a:99999"], &["a:x"], &["[::1"], &["[x]"], &["a,b", "c"]] {
+        for hosts in [
+            &[][..],
+            &["a", "a"],
+            &[""],
+            &["a b"],
+            &["user@a"],
+            &["a/b"],
+            &["a:99999"],
+            &["a:x"],
+            &["[::1"],
+            &["[x]"],
+            &["a,b", "c"],
+        ] {
             assert!(matches!(vetted(h1, "GET", "/", hosts), Err(Refusal::Malformed(_))), "{hosts:?}");
         }
         for target in ["ftp://y/", "y:80", "http://u@y/"] {
@@ -144,14 +187,25 @@ mod tests {
         }
         assert!(vetted(h1, "GET", "*", &["x"]).is_err());
         assert!(matches!(vetted(Version::HTTP_2, "GET", "http://y/", &["z"]), Err(Refusal::Malformed(_))));
-        assert!(matches!(vetted(Version::HTTP_2, "GET", "http://y/", &["y", "y"]), Err(Refusal::Malformed(_))));
+        assert!(matches!(
+            vetted(Version::HTTP_2, "GET", "http://y/", &["y", "y"]),
+            Err(Refusal::Malformed(_))
+        ));
         assert_eq!(vetted(h1, "TRACE", "/", &["x"]), Err(Refusal::Method));
         assert_eq!(vetted(h1, "CONNECT", "x:80", &["x"]), Err(Refusal::Method));
     }
 
     #[test]
     fn addresses_are_authorities() {
-        for good in ["a", "a.example:8080", "127.0.0.1:1", "[::1]", "[2001:db8::1]:443", "a:", "xn--bcher-kva.example"] {
+        for good in [
+            "a",
+            "a.example:8080",
+            "127.0.0.1:1",
+            "[::1]",
+            "[2001:db8::1]:443",
+            "a:",
+            "xn--bcher-kva.example",
+        ] {
             assert!(is_authority(good.as_bytes()), "{good}");
         }
     }

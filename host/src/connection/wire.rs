@@ -172,7 +172,9 @@ mod tests {
     fn what_comes_before_a_refused_head_is_served() {
         let mut bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
         let good = bytes.len();
-        bytes.extend_from_slice(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n");
+        bytes.extend_from_slice(
+            b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        );
         let (passed, then, heads) = feed(&bytes, &[]);
         assert_eq!((passed.len(), heads), (good, 1));
         assert!(matches!(then, Then::Refused(Refusal::Malformed(_))));

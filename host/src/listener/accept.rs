@@ -56,7 +56,11 @@ pub(crate) async fn accept_loop(
 }
 
 /// What the kernel has already accepted for this socket would be reset when it closes.
-fn take_the_queued(listener: TcpListener, permits: &Permits, on_connection: &impl Fn(TcpStream, SocketAddr, Permit)) {
+fn take_the_queued(
+    listener: TcpListener,
+    permits: &Permits,
+    on_connection: &impl Fn(TcpStream, SocketAddr, Permit),
+) {
     let Ok(listener) = listener.into_std() else { return };
     while let Some(permit) = permits.try_acquire() {
         match listener.accept() {
@@ -72,7 +76,12 @@ fn take_the_queued(listener: TcpListener, permits: &Permits, on_connection: &imp
     }
 }
 
-fn hand_over(stream: TcpStream, address: SocketAddr, permit: Permit, on_connection: &impl Fn(TcpStream, SocketAddr, Permit)) {
+fn hand_over(
+    stream: TcpStream,
+    address: SocketAddr,
+    permit: Permit,
+    on_connection: &impl Fn(TcpStream, SocketAddr, Permit),
+) {
     // Inherited from the listener on Linux, so nothing is lost where this fails.
     if cfg!(not(target_os = "linux")) {
         let _ = stream.set_nodelay(true);
@@ -98,7 +107,10 @@ mod tests {
     use crate::listener::{bind, tests_support};
 
     fn run(test: impl Future<Output = ()>) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build_local(Default::default())
+            .unwrap();
         runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), test).await.unwrap() });
     }
 
@@ -115,16 +127,21 @@ mod tests {
         let address = socket.local_addr().unwrap();
         let (permits, drain) = (Permits::new(limit), Drain::new());
         let guests: Rc<RefCell<Vec<(TcpStream, Permit)>>> = Rc::default();
-        let task = tokio::task::spawn_local(accept_loop(TcpListener::from_std(socket).unwrap(), permits.clone(), drain.clone(), {
-            let guests = Rc::clone(&guests);
-            move |stream, _, permit| guests.borrow_mut().push((stream, permit))
-        }));
+        let task = tokio::task::spawn_local(accept_loop(
+            TcpListener::from_std(socket).unwrap(),
+            permits.clone(),
+            drain.clone(),
+            {
+                let guests = Rc::clone(&guests);
+                move |stream, _, permit| guests.borrow_mut().push((stream, permit))
+            },
+        ));
         House { address, guests, permits, drain, task }
     }
 
     async fn until(condition: impl Fn() -> bool) {
         while !condition() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            sleep(Duration::from_millis(1)).await;
         }
     }
 
@@ -151,7 +168,8 @@ mod tests {
             let house = open(10);
             tokio::task::yield_now().await;
             // Connected in the kernel, not yet seen by the loop, which has not run since.
-            let clients: Vec<_> = (0..5).map(|_| std::net::TcpStream::connect(house.address).unwrap()).collect();
+            let clients: Vec<_> =
+                (0..5).map(|_| std::net::TcpStream::connect(house.address).unwrap()).collect();
             house.drain.start(Instant::now());
             house.task.await.unwrap();
             assert_eq!(house.guests.borrow().len(), clients.len());

@@ -121,7 +121,10 @@ mod tests {
 
     #[test]
     fn everyone_is_told_and_the_last_one_out_is_seen() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build_local(Default::default()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build_local(Default::default())
+            .unwrap();
         runtime.block_on(async {
             let drain = Drain::new();
             let tasks: Vec<_> = (0..3)

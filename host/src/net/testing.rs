@@ -9,7 +9,8 @@ use tokio::time::timeout;
 
 /// Runs a test on a worker's kind of runtime. A test that waits for what never comes fails.
 pub(crate) fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default()).unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default()).unwrap();
     runtime.block_on(async { timeout(Duration::from_secs(30), test).await.expect("the test has to end") });
 }
 
@@ -47,7 +48,11 @@ impl Raw {
                 return String::from_utf8(self.seen.drain(..at + end.len()).collect()).unwrap();
             }
             let n = self.stream.read_buf(&mut self.seen).await.unwrap();
-            assert!(n > 0, "the stream ended after {:?} and before {end:?}", String::from_utf8_lossy(&self.seen));
+            assert!(
+                n > 0,
+                "the stream ended after {:?} and before {end:?}",
+                String::from_utf8_lossy(&self.seen)
+            );
         }
     }
 

@@ -124,6 +124,9 @@ fn level(ticks: &Ticks, empty_at: u64, tick: u64) -> Unless<u64> {
         return None;
     }
     let level = empty_at.saturating_sub(tick);
+    if level <= ticks.per_window {
+        return Some(level);
+    }
     // More than full by more than clocks differ: the clock was set back, and waiting for it could take for ever.
     let skew = ticks.per_window.max(ticks.of_ns(MAX_SKEW_NS));
     Some(if level > ticks.per_window.saturating_add(skew) { 0 } else { level })

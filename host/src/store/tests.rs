@@ -431,25 +431,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-#[ignore]
-fn perf() {
-    let store = store(1_000_000);
-    for (name, keys) in [("hot", 1u32), ("1000", 1000), ("100000", 100_000)] {
-        for a in BOTH {
-            let takes: Vec<Take> = (0..keys).map(|k| take(&format!("consumer-{k}"), a, 1 << 40, 60_000)).collect();
-            for t in &takes { take_one(&store, NOW, t); }
-            let s = std::time::Instant::now();
-            for i in 0..1_000_000u64 { take_one(&store, NOW + i * 1000, &takes[(i % keys as u64) as usize]); }
-            eprintln!("{name} {a:?} {:?}", s.elapsed() / 1_000_000);
-        }
-    }
-    let s = std::time::Instant::now();
-    for i in 0..2_000_000u64 { take_one(&store, NOW + i * 1000, &take(&i.to_string(), Algorithm::Gcra, 100, 60_000)); }
-    eprintln!("flood {:?} len {}", s.elapsed() / 2_000_000, store.len());
-    let s = std::time::Instant::now();
-    let n = store.sweep(NOW);
-    eprintln!("sweep {:?} {n}", s.elapsed());
-    eprintln!("{}", std::fs::read_to_string("/proc/self/status").unwrap().lines().find(|l| l.starts_with("VmRSS")).unwrap());
-}

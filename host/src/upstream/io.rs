@@ -95,7 +95,11 @@ impl Io {
 }
 
 impl Read for Io {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         let Self { stream, line } = &mut *self;
         with_scratch(stream, cx, buf.remaining(), |bytes| {
             if !bytes.is_empty() {

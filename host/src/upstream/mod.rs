@@ -75,20 +75,25 @@ pub(crate) struct Answer {
 
 impl Upstream {
     fn new(config: Arc<config::Upstream>, before: Option<&Self>) -> Self {
-        let policy = Policy { connect: config.timeouts.connect, idle: config.timeouts.idle, max_idle: config.max_idle };
+        let policy = Policy {
+            connect: config.timeouts.connect,
+            idle: config.timeouts.idle,
+            max_idle: config.max_idle,
+        };
         // Thousands of targets may stay: looked up, not searched for.
         let known: HashMap<(&str, u16), &Rc<Target>> = before
             .into_iter()
             .flat_map(|before| before.config.targets.iter().zip(&before.targets))
             .map(|(config, target)| ((config.host.as_str(), config.port), target))
             .collect();
-        let targets = config.targets.iter().map(|target| match known.get(&(target.host.as_str(), target.port)) {
-            Some(kept) => {
-                kept.set_policy(policy);
-                Rc::clone(kept)
-            }
-            None => Rc::new(Target::new(target, policy)),
-        });
+        let targets =
+            config.targets.iter().map(|target| match known.get(&(target.host.as_str(), target.port)) {
+                Some(kept) => {
+                    kept.set_policy(policy);
+                    Rc::clone(kept)
+                }
+                None => Rc::new(Target::new(target, policy)),
+            });
         let targets = targets.collect();
         let weights: Vec<u32> = config.targets.iter().map(|target| target.weight).collect();
         let rotation = Rotation::new(&weights);
@@ -150,7 +155,9 @@ impl Upstream {
             }
         }
         match target.connect().await {
-            Ok(lease) => lease.send(request, patience, false, target).await.map(|response| answer(response, false)),
+            Ok(lease) => {
+                lease.send(request, patience, false, target).await.map(|response| answer(response, false))
+            }
             Err(error) => Err(Failed { error, request: Some(request) }),
         }
     }

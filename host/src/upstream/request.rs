@@ -16,7 +16,8 @@ use crate::body::{Body, BodyError};
 pub(super) fn frame(request: &mut Request<Body>) {
     *request.version_mut() = Version::HTTP_11;
     let exact = request.body().exact();
-    let expects_body = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE);
+    let expects_body =
+        !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE);
     let headers = request.headers_mut();
     headers.remove(TRANSFER_ENCODING);
     match exact {
@@ -44,7 +45,10 @@ fn parse(value: &HeaderValue) -> Option<u64> {
 
 /// Whether sending it twice does no more than sending it once (RFC 9110, 9.2.2).
 pub(super) fn is_idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE | Method::TRACE)
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE | Method::TRACE
+    )
 }
 
 /// A body that can be sent again, or `None` for one that is a stream.
@@ -60,7 +64,8 @@ pub(super) fn replayable(body: &Body) -> Option<Body> {
 /// stale is rare enough to read the head again, and too common to copy every head in advance.
 pub(super) fn reread(head: &[u8], body: Body) -> Option<Request<Body>> {
     let end = head.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
-    let mut lines = head[..end].split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let mut lines =
+        head[..end].split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let mut first = lines.next()?.split(|byte| *byte == b' ');
     let mut request = Request::new(body);
     *request.method_mut() = Method::from_bytes(first.next()?).ok()?;
@@ -96,7 +101,10 @@ impl http_body::Body for Outgoing {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if frame.is_pending() {
             self.line.await_others();
@@ -106,7 +114,9 @@ impl http_body::Body for Outgoing {
         match &frame {
             Poll::Ready(None) => self.line.sent.set(true),
             // Trailers are last, and after a last chunk hyper does not ask again.
-            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || self.body.is_end_stream() => self.line.sent.set(true),
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || self.body.is_end_stream() => {
+                self.line.sent.set(true)
+            }
             _ => {}
         }
         frame
@@ -126,7 +136,8 @@ mod tests {
     use super::*;
 
     fn framed(method: Method, stated: Option<&str>, body: Body) -> (Option<String>, bool) {
-        let mut request = Request::builder().method(method).version(Version::HTTP_2).header(TRANSFER_ENCODING, "gzip");
+        let mut request =
+            Request::builder().method(method).version(Version::HTTP_2).header(TRANSFER_ENCODING, "gzip");
         if let Some(stated) = stated {
             request = request.header(CONTENT_LENGTH, stated);
         }
@@ -144,7 +155,10 @@ mod tests {
         type Data = Bytes;
         type Error = BodyError;
 
-        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
             Poll::Ready(None)
         }
     }

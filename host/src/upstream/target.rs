@@ -20,6 +20,10 @@ pub(super) struct Target {
     address: Address,
     policy: Cell<Policy>,
     /// The one used last is used next: under less load the others grow old and are closed.
+    #[allow(
+        clippy::vec_box,
+        reason = "a lease travels as the boxed tail of a response body: boxed once, never per exchange"
+    )]
     idle: RefCell<Vec<Box<Lease>>>,
 }
 
@@ -95,7 +99,9 @@ impl Target {
     async fn dial(&self) -> Result<TcpStream, (UpstreamErrorKind, io::Error)> {
         let (name, port) = match &self.address {
             Address::Known(address) => {
-                return TcpStream::connect(address).await.map_err(|error| (UpstreamErrorKind::Connect, error));
+                return TcpStream::connect(address)
+                    .await
+                    .map_err(|error| (UpstreamErrorKind::Connect, error));
             }
             Address::Name(name, port) => (name.as_str(), *port),
         };

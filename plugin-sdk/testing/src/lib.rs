@@ -41,5 +41,5 @@ mod process;
 pub use exchange::Exchange;
 pub use harness::{Consumer, Harness, Refused, TestPlugin};
 pub use message::{Answer, Request, Response};
-pub use serde_json::json;
+pub use serde_json::{Value, json};
 pub use sluice_abi::harness as protocol;

@@ -1,9 +1,9 @@
 //! What the policy lets through and what it answers.
 
 use api_key::ApiKey;
-use sluice_sdk_testing::{Consumer, Harness, Request, TestPlugin, json};
+use sluice_sdk_testing::{Consumer, Harness, Request, TestPlugin, Value, json};
 
-fn plugin(config: serde_json::Value) -> TestPlugin {
+fn plugin(config: Value) -> TestPlugin {
     Harness::<ApiKey>::new(config)
         .consumer(Consumer::new("acme").key("k-acme").custom_id("crm-17").group("gold").group("eu"))
         .consumer(Consumer::new("bolt").key("k-bolt").expiring_key("k-old", 1_000))

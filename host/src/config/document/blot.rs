@@ -7,7 +7,14 @@ use toml::de::{DeTable, DeValue};
 /// The text as it may be shown. Blots are as long as what they hide, so places stay right.
 pub(super) fn blot(text: &str, table: &DeTable<'_>, damaged: bool) -> String {
     let mut spans = Vec::new();
-    collect(text, table, false, &mut spans);
+    for (key, value) in table {
+        let within = match key.get_ref().as_ref() {
+            "consumers" => Within::Consumers,
+            name if is_secret(name) => Within::Secrets,
+            _ => Within::Anything,
+        };
+        leaf(text, value.get_ref(), value.span(), within, &mut spans);
+    }
     if damaged {
         // the tree is a guess then; the lines are not
         lines(text, &mut spans);
@@ -28,34 +35,69 @@ fn is_secret(key: &str) -> bool {
     ["secret", "credential", "pepper", "password", "private_key"].iter().any(|word| key.contains(word))
 }
 
-fn collect(text: &str, table: &DeTable<'_>, within: bool, spans: &mut Vec<Range<usize>>) {
+/// What kind of table a value stands in.
+#[derive(Clone, Copy, PartialEq)]
+enum Within {
+    Anything,
+    Consumers,
+    Consumer,
+    /// Someone may have put a key itself where its hash belongs.
+    Keys,
+    Secrets,
+}
+
+fn collect(text: &str, table: &DeTable<'_>, within: Within, spans: &mut Vec<Range<usize>>) {
     for (key, value) in table {
-        let secret = within || is_secret(key.get_ref());
-        leaf(text, value.get_ref(), value.span(), secret, spans);
+        let key = key.get_ref();
+        let hash = key == "hash" && value.get_ref().as_str().is_some_and(is_hash);
+        let inside = match within {
+            Within::Keys if hash || key == "expires" => Within::Anything,
+            Within::Secrets | Within::Keys => within,
+            _ if is_secret(key) => Within::Secrets,
+            Within::Consumers => Within::Consumer,
+            Within::Consumer if key.starts_with("key") => Within::Keys,
+            Within::Consumer | Within::Anything => Within::Anything,
+        };
+        leaf(text, value.get_ref(), value.span(), inside, spans);
     }
+}
+
+fn is_hash(text: &str) -> bool {
+    text.starts_with("sha256:") || text.starts_with("hmac-sha256:")
 }
 
 fn leaf(
     text: &str,
     value: &DeValue<'_>,
     span: Range<usize>,
-    secret: bool,
+    within: Within,
     spans: &mut Vec<Range<usize>>,
 ) {
+    let secret = matches!(within, Within::Secrets | Within::Keys);
     match value {
-        DeValue::Table(table) => collect(text, table, secret, spans),
+        DeValue::Table(table) => collect(text, table, within, spans),
         DeValue::Array(array) => {
             for value in array {
-                leaf(text, value.get_ref(), value.span(), secret, spans);
+                leaf(text, value.get_ref(), value.span(), within, spans);
             }
         }
         DeValue::String(content) if secret && !is_reference(content) => spans.push(span),
+        DeValue::String(_) => spans.extend(password(text, span)),
         DeValue::Integer(_) | DeValue::Float(_) if secret => spans.push(span),
         _ => {}
     }
 }
 
-/// One `${...}` and nothing else: that is no secret, it names one. One is enough to name it, and more is not one.
+/// What stands between `://` and `@`.
+fn password(text: &str, span: Range<usize>) -> Option<Range<usize>> {
+    let written = text.get(span.clone())?;
+    let start = written.find("://")? + 3;
+    let authority = written[start..].split(['/', '?', '#']).next()?;
+    let end = start + authority.rfind('@')?;
+    Some(span.start + start..span.start + end)
+}
+
+/// One `${...}` and nothing else: that is no secret, it names one.
 fn is_reference(content: &str) -> bool {
     let name = content.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     name.is_some_and(|name| !name.contains(['$', '{', '}']))
@@ -70,13 +112,19 @@ fn lines(text: &str, spans: &mut Vec<Range<usize>>) {
             within = is_secret(line);
         }
         if let Some((key, value)) = line.split_once('=')
-            && (within || is_secret(key) || is_secret(value))
+            && (within || is_secret(key) || is_secret(value) || is_bare_key(key, value))
             && !is_reference(value.trim().trim_matches(['"', '\'']))
         {
-            spans.push(start + key.len() + 1..start + line.len());
+            let blank = value.len() - value.trim_start().len();
+            spans.push(start + key.len() + 1 + blank..start + line.len());
         }
         start += line.len();
     }
+}
+
+/// Perhaps an API key itself.
+fn is_bare_key(key: &str, value: &str) -> bool {
+    (key.contains("key") || key.contains("hash")) && !value.contains("sha256:")
 }
 
 #[cfg(test)]
@@ -94,6 +142,10 @@ mod tests {
         assert_eq!(shown("[secrets]\na = \"hunter2\"\nb = \"${env:B}\""), "[secrets]\na = \"*******\"\nb = \"${env:B}\"");
         assert_eq!(shown("credentials.pepper = 'ü'"), "credentials.pepper = '**'");
         assert_eq!(shown("[secrets]\na = \"x${env:B}\""), "[secrets]\na = \"*********\"");
+        assert_eq!(shown("url = 'redis://me:hunter2@h/@'"), "url = 'redis://**********@h/@'");
+        let keys = "[consumers.a]\nkeys = [{ hash = \"sha256:1\", key = \"k\" }, { hash = \"k\" }, \"k\"]";
+        let hidden = "[consumers.a]\nkeys = [{ hash = \"sha256:1\", key = \"*\" }, { hash = \"*\" }, \"*\"]";
+        assert_eq!(shown(keys), hidden);
         assert!(!shown("secrets = { a = [\"hunter2\", 12345] }").contains("hunter2"));
         assert!(!shown("[secrets]\na = \"\"\"\nhunter2\n\"\"\"").contains("hunter2"));
     }

@@ -2,6 +2,8 @@
 
 mod words;
 
+use std::collections::HashSet;
+
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::Value;
@@ -15,8 +17,17 @@ use words::{aliased, bounds, expected, expected_of, home_of, node, properties};
 pub(super) struct Finding {
     pub(super) pointer: String,
     pub(super) problem: Problem,
-    /// It is about a key that is not there.
-    pub(super) missing: bool,
+    pub(super) kind: Kind,
+}
+
+/// What a problem is about.
+#[derive(PartialEq)]
+pub(super) enum Kind {
+    Value,
+    /// A key that is not there.
+    Missing(String),
+    /// A key that should not be there, and the one that was meant.
+    Unknown(Option<String>),
 }
 
 /// Prepares a schema: without network or files, and with regular expressions that cannot run away.
@@ -41,7 +52,29 @@ pub(super) fn check(
     for error in validator.iter_errors(json) {
         explainer.explain(&error);
     }
-    explainer.findings
+    without_echoes(explainer.findings)
+}
+
+/// A misspelt key is not missing as well, and one reason is enough to refuse a value.
+fn without_echoes(findings: Vec<Finding>) -> Vec<Finding> {
+    let meant: HashSet<String> = findings
+        .iter()
+        .filter_map(|finding| match &finding.kind {
+            Kind::Unknown(Some(meant)) => Some(sibling(&finding.pointer, meant)),
+            _ => None,
+        })
+        .collect();
+    let mut refused = HashSet::new();
+    let keep = |finding: &Finding| match &finding.kind {
+        Kind::Missing(key) => !meant.contains(&join(&finding.pointer, key)),
+        Kind::Value => refused.insert(finding.pointer.clone()),
+        Kind::Unknown(_) => true,
+    };
+    findings.into_iter().filter(keep).collect()
+}
+
+fn sibling(pointer: &str, key: &str) -> String {
+    join(&pointer[..pointer.rfind('/').unwrap_or(0)], key)
 }
 
 struct Explainer<'a> {
@@ -74,7 +107,7 @@ impl<'a> Explainer<'a> {
             ValidationErrorKind::PropertyNames { error: inner } => {
                 let key = inner.instance().as_str().unwrap_or_default();
                 let at = join(pointer, key);
-                let problem = Problem::new(format!("`{key}` cannot be a key{}", self.inside(pointer)));
+                let problem = Problem::new(format!("`{}` cannot be a key{}", key.escape_debug(), self.inside(pointer)));
                 self.find(at.clone(), problem, self.places.key(&at));
             }
             ValidationErrorKind::Enum { options } => {
@@ -83,7 +116,10 @@ impl<'a> Explainer<'a> {
                 self.not_an_option(pointer, error.instance(), &options);
             }
             ValidationErrorKind::Constant { expected_value } => {
-                self.not_an_option(pointer, error.instance(), &[expected_value.to_string()]);
+                let words = parent.and_then(expected_of);
+                let words = words.unwrap_or_else(|| expected_value.to_string());
+                let options = [expected_value.to_string()];
+                self.unlike_with_options(pointer, error.instance(), &words, &options);
             }
             ValidationErrorKind::Type { kind } => {
                 let words = parent.and_then(expected_of).unwrap_or_else(|| type_words(kind));
@@ -123,19 +159,23 @@ impl<'a> Explainer<'a> {
     }
 
     fn unknown_key(&mut self, pointer: &str, key: &str, table: Option<&Value>) {
-        let mut problem = Problem::new(format!("unknown key `{key}`{}", self.inside(pointer)));
+        let shown = key.escape_debug();
+        let mut problem = Problem::new(format!("unknown key `{shown}`{}", self.inside(pointer)));
         let table = table.and_then(Value::as_object);
         let siblings = properties(table);
-        let hint = aliased(self.schema, table, key)
+        let meant = aliased(self.schema, table, key)
             .or_else(|| closest(key, siblings.iter().copied()))
+            .map(str::to_owned);
+        problem.hint = meant
+            .as_ref()
             .map(|meant| format!("did you mean `{meant}`?"))
             .or_else(|| {
                 home_of(self.schema, table, key).map(|home| format!("`{key}` belongs in `{home}`"))
             })
-            .or_else(|| known("known keys", siblings.iter().copied()));
-        problem.hint = hint;
-        let at = join(pointer, key);
-        self.find(at.clone(), problem, self.places.key(&at));
+            .or_else(|| known("key", siblings.iter().copied()));
+        let pointer = join(pointer, key);
+        problem.place = self.places.key(&pointer);
+        self.findings.push(Finding { pointer, problem, kind: Kind::Unknown(meant) });
     }
 
     fn forbidden(&mut self, pointer: &str) {
@@ -153,7 +193,8 @@ impl<'a> Explainer<'a> {
             .and_then(|property| expected(self.schema, property))
             .map(|words| format!("`{key}` is {words}"));
         problem.place = self.places.value(pointer);
-        self.findings.push(Finding { pointer: pointer.to_owned(), problem, missing: true });
+        let kind = Kind::Missing(key.to_owned());
+        self.findings.push(Finding { pointer: pointer.to_owned(), problem, kind });
     }
 
     /// None of several shapes fits: tell what is wrong with the one that was meant, if that can be known.
@@ -205,13 +246,13 @@ impl<'a> Explainer<'a> {
     ) {
         let shown = words::found(found, self.places, pointer);
         let mut problem = Problem::new(format!("expected {words}, found {shown}"));
-        if let Some(text) = found.as_str()
-            && !self.places.is_substituted(pointer)
-        {
+        if !self.places.is_substituted(pointer) {
             let options = options.iter().map(|option| option.trim_matches('"'));
-            problem.hint = closest(text, options)
+            problem.hint = found
+                .as_str()
+                .and_then(|text| closest(text, options))
                 .map(|meant| format!("did you mean `{meant}`?"))
-                .or_else(|| words::mend(words, text));
+                .or_else(|| words::mend(words, found, self.places.written(pointer)));
         }
         self.find_value(pointer, problem);
     }
@@ -226,7 +267,7 @@ impl<'a> Explainer<'a> {
 
     fn find(&mut self, pointer: String, mut problem: Problem, place: Option<super::problem::Place>) {
         problem.place = place;
-        self.findings.push(Finding { pointer, problem, missing: false });
+        self.findings.push(Finding { pointer, problem, kind: Kind::Value });
     }
 
     /// ` in ...`, for a table.

@@ -164,20 +164,29 @@ pub(super) fn home_of<'a>(
         .map(|(name, _)| name.as_str())
 }
 
-/// A hint for a quantity that is almost right.
-pub(super) fn mend(words: &str, text: &str) -> Option<String> {
+/// How to write a value that is almost right.
+pub(super) fn mend(words: &str, found: &Value, written: Option<&str>) -> Option<String> {
     if words.starts_with("a duration") {
-        return Some(match mend_duration(text) {
-            Some(mended) => format!("write \"{mended}\""),
-            None => "a whole number and one of the units `us`, `ms`, `s`, `m`, `h`, `d`".to_owned(),
+        return Some(match found {
+            Value::String(text) => mend_duration(text).map_or_else(
+                || "a whole number and one of the units `us`, `ms`, `s`, `m`, `h`, `d`".to_owned(),
+                |mended| format!("write \"{mended}\""),
+            ),
+            Value::Number(number) if number.is_u64() => format!("write \"{number}s\" for seconds"),
+            _ => return None,
         });
     }
     if words.starts_with("a size") {
-        return Some(match mend_size(text) {
-            Some(mended) => format!("write \"{mended}\""),
-            None => "a whole number and one of the units `B`, `KB`, `MB`, `GB`, `KiB`, `MiB`, `GiB`"
-                .to_owned(),
+        return Some(match found {
+            Value::String(text) => mend_size(text).map_or_else(
+                || "a whole number and one of the units `B`, `KiB`, `MiB`, `GiB`, `KB`, `MB`, `GB`".to_owned(),
+                |mended| format!("write \"{mended}\""),
+            ),
+            Value::Number(number) if number.is_u64() => format!("write \"{number}B\" for bytes"),
+            _ => return None,
         });
     }
-    None
+    let one = matches!(found, Value::String(_) | Value::Number(_));
+    let wrapped = written.map(|written| format!("write [{written}]"));
+    wrapped.filter(|_| one && words.starts_with("an array"))
 }

@@ -97,7 +97,7 @@ pub(in crate::config) struct RawListenerLimits {
 #[schemars(extend("x-expected" = "a table such as { targets = [{ url = \"http://10.0.0.1:8080\" }] }"))]
 pub(in crate::config) struct RawUpstream {
     /// Addresses of the service.
-    #[schemars(length(min = 1), extend("x-aliases" = ["servers", "endpoints", "nodes", "backends", "url"]))]
+    #[schemars(length(min = 1), extend("x-expected" = "an array such as [{ url = \"http://10.0.0.1:8080\" }]", "x-aliases" = ["servers", "endpoints", "nodes", "backends", "url"]))]
     pub(in crate::config) targets: List<RawTarget>,
     /// How long the service may take.
     #[serde(default)]

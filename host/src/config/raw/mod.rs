@@ -29,9 +29,11 @@ pub(super) type List<T> = Field<Vec<Field<T>>>;
 pub(in crate::config) struct RawConfig {
     /// The version of this language: 1. The main file names it; included files may.
     #[serde(default)]
+    #[schemars(extend("const" = 1, "x-expected" = "1, the only version so far"))]
     pub(in crate::config) version: Field<u64>,
     /// Further files, relative to this one. `*` stands for any text in a file's name.
     #[serde(default)]
+    #[schemars(extend("x-expected" = "an array such as [\"conf.d/*.toml\"]"))]
     pub(in crate::config) include: List<String>,
     /// Threads that serve traffic. Default: as many as the machine runs at once.
     #[serde(default)]
@@ -168,7 +170,7 @@ pub(in crate::config) enum RawAccessLogWord {
 #[schemars(deny_unknown_fields, rename = "AccessLogFile")]
 #[schemars(extend("x-expected" = "{ file = \"access.log\" }"))]
 pub(in crate::config) struct RawAccessLogFile {
-    #[schemars(extend("x-expected" = "the path of a file"))]
+    #[schemars(extend("x-expected" = "the path of a file", "x-aliases" = ["path"]))]
     pub(in crate::config) file: Field<String>,
 }
 

@@ -20,7 +20,7 @@ pub(in crate::config) struct RawPlugin {
     pub(in crate::config) sha256: Field<String>,
     /// What the plugin may use: `log`, `clock`, `random`, `store`, `consumers`, `crypto`, `fetch:UPSTREAM`, `secret:NAME`.
     #[serde(default)]
-    #[schemars(extend("x-aliases" = ["permissions", "grants", "allow"]))]
+    #[schemars(extend("x-expected" = "an array such as [\"store\"]", "x-aliases" = ["permissions", "grants", "allow"]))]
     pub(in crate::config) capabilities: List<String>,
     /// `exchange` gives each exchange a fresh instance. Default: `shared`.
     #[serde(default)]
@@ -118,7 +118,7 @@ pub(in crate::config) enum RawOnErrorWord {
 #[schemars(deny_unknown_fields, rename = "Respond")]
 #[schemars(extend("x-expected" = "{ respond = 503 }"))]
 pub(in crate::config) struct RawRespond {
-    #[schemars(range(min = 400, max = 599))]
+    #[schemars(range(min = 400, max = 599), extend("x-expected" = "a status such as 503", "x-aliases" = ["status", "code"]))]
     pub(in crate::config) respond: Field<u16>,
 }
 

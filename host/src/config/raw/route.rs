@@ -13,7 +13,7 @@ use crate::config::field::Field;
 #[schemars(extend("x-expected" = "a table such as { steps = [\"auth\"] }"))]
 pub(in crate::config) struct RawChain {
     /// Plugins in the order in which a request passes them.
-    #[schemars(extend("x-aliases" = ["plugins", "filters", "middlewares"]))]
+    #[schemars(extend("x-expected" = "an array such as [\"auth\"]", "x-aliases" = ["plugins", "filters", "middlewares"]))]
     pub(in crate::config) steps: List<RawStep>,
 }
 
@@ -22,6 +22,7 @@ pub(in crate::config) struct RawChain {
 #[schemars(inline)]
 pub(in crate::config) enum RawStep {
     /// The name of a plugin.
+    #[schemars(extend("x-expected" = "the name of a plugin"))]
     Plugin(String),
     Table(RawStepTable),
 }
@@ -67,7 +68,7 @@ pub(in crate::config) struct RawRoute {
     pub(in crate::config) chain: Field<String>,
     /// Steps after those of the chain, or among them with `after` and `before`.
     #[serde(default)]
-    #[schemars(extend("x-aliases" = ["plugins", "filters", "middlewares"]))]
+    #[schemars(extend("x-expected" = "an array such as [\"auth\"]", "x-aliases" = ["plugins", "filters", "middlewares"]))]
     pub(in crate::config) steps: List<RawStep>,
     /// The upstream.
     #[schemars(extend("x-expected" = "the name of an upstream", "x-aliases" = ["upstream", "target", "backend", "service"]))]
@@ -113,6 +114,7 @@ pub(in crate::config) struct RawConsumer {
     pub(in crate::config) groups: List<String>,
     /// Its API keys, hashed.
     #[serde(default)]
+    #[schemars(extend("x-expected" = "an array such as [{ hash = \"sha256:...\" }]", "x-aliases" = ["key", "credentials"]))]
     pub(in crate::config) keys: List<RawKey>,
 }
 

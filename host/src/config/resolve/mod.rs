@@ -115,7 +115,8 @@ impl Resolver<'_> {
             Field::Broken => {
                 // such as `2.0`, which is an integer to JSON Schema
                 if !at.document.is_faulty(&at.pointer) {
-                    self.problems.push(at.problem("this value is of the wrong type"));
+                    let found = at.written();
+                    self.problems.push(at.problem(format!("expected an integer, found `{found}`")));
                 }
                 None
             }
@@ -196,7 +197,10 @@ impl Resolver<'_> {
     fn check_name(&mut self, at: &At<'_>, name: &str) {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@');
         if name.is_empty() || name.len() > 128 || !name.bytes().all(allowed) {
-            let mut problem = Problem::new(format!("`{}` cannot be a name", name.escape_debug()));
+            let mut problem = Problem::new(match name {
+                "" => "a name is empty".to_owned(),
+                _ => format!("`{}` cannot be a name", name.escape_debug()),
+            });
             problem.place = at.head();
             let hint = "up to 128 letters, digits and `-`, `_`, `.`, `@`";
             self.problems.push(problem.hint(hint));
@@ -230,7 +234,7 @@ impl Resolver<'_> {
         let message = format!("there is no {kind} `{}`", name.escape_debug());
         let hint = closest(name, names.clone())
             .map(|meant| format!("did you mean `{meant}`?"))
-            .or_else(|| known(&format!("there is {kind}"), names))
+            .or_else(|| known(kind, names))
             .unwrap_or_else(|| declare.to_owned());
         self.invalid(at, &format!("the name of {}", with_article(kind)), &message, Some(hint));
     }

@@ -125,7 +125,10 @@ impl Resolver<'_> {
             if LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
                 continue;
             }
-            let message = format!("`{}` is not a log level", level.escape_debug());
+            let message = match level {
+                "" => "a log level is empty".to_owned(),
+                _ => format!("`{}` is not a log level", level.escape_debug()),
+            };
             let hint = crate::config::similar::closest(level, LEVELS).map_or_else(
                 || "a level, or levels by module such as `info,sluice=debug`".to_owned(),
                 |meant| format!("did you mean `{meant}`?"),

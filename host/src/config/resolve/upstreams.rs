@@ -109,6 +109,9 @@ fn parse_url(text: &str) -> Result<(String, u16), Refused> {
             Err(_) => Err(refuse(&format!("`{}` is not an IPv6 address", address.escape_debug()))),
         };
     }
+    if host.is_empty() {
+        return Err(refuse("a target names no host"));
+    }
     let host = host.to_ascii_lowercase();
     match check_host_name(&host) {
         Ok(()) => Ok((host, port)),

@@ -7,6 +7,7 @@ mod plan;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::iter;
 use std::path::PathBuf;
 use std::sync::mpsc as thread_channel;
 use std::sync::mpsc::RecvTimeoutError;
@@ -16,11 +17,14 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use plan::{Identity, Plan};
 
 /// However busy the files are, a change is told after so many times the quiet that is waited for.
 const PATIENCE: u32 = 10;
+/// Directories that come and go this fast are looked at again with the next event.
+const MOST_LOOKS: usize = 8;
 
 /// Watches files and directories until it is dropped.
 #[derive(Debug)]
@@ -91,32 +95,53 @@ impl Watching {
                 Some(pending) => inbox.recv_timeout(pending.due.saturating_duration_since(Instant::now())),
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
+            let mut matters = false;
+            if std::env::var_os("WDBG").is_some() { eprintln!("{:?} pending {:?} watched {:?}", Instant::now(), pending, self.watched); }
             match message {
-                Ok(Message::Event(event)) => {
-                    if self.matters(event) {
-                        // names may lead elsewhere now, and directories may be new ones
-                        self.renew();
-                        pending = Some(Pending::after(pending, Instant::now(), self.debounce));
+                Ok(message) => {
+                    // all that has come together, so that a storm of events is looked at once
+                    for message in iter::once(message).chain(inbox.try_iter()) {
+                        match message {
+                            Message::Event(event) => { if std::env::var_os("WDBG").is_some() { eprintln!("{:?} {:?}", Instant::now(), event); } matters |= self.matters(event) }
+                            Message::Watch(paths, answer) => {
+                                self.paths = paths;
+                                let _gone = answer.send(self.renew());
+                            }
+                            Message::Stop => return,
+                        }
                     }
-                }
-                Ok(Message::Watch(paths, answer)) => {
-                    self.paths = paths;
-                    let _gone = answer.send(self.renew());
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     pending = None;
-                    if let Err(mpsc::error::TrySendError::Closed(())) = self.changed.try_send(()) {
+                    if let Err(TrySendError::Closed(())) = self.changed.try_send(()) {
                         return;
                     }
                 }
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if matters {
+                // names may lead elsewhere now, and directories may be new ones
+                self.renew();
+                pending = Some(Pending::after(pending, Instant::now(), self.debounce));
             }
         }
     }
 
     /// Looks where the paths lead now and watches that. Whether there was a directory that is new.
     fn renew(&mut self) -> bool {
-        self.plan = Plan::new(&self.paths);
+        let mut new = false;
+        for _ in 0..MOST_LOOKS {
+            self.plan = Plan::new(&self.paths);
+            // what came up between the look and the watch is seen by looking once more
+            if !self.establish() {
+                break;
+            }
+            new = true;
+        }
+        new
+    }
+
+    fn establish(&mut self) -> bool {
         let plan = &self.plan;
         let watcher = &mut self.watcher;
         self.watched.retain(|directory, identity| {
@@ -129,14 +154,10 @@ impl Watching {
         });
         let mut new = false;
         for (directory, identity) in plan.directories() {
-            if self.watched.contains_key(directory) {
-                continue;
-            }
+            // also those that are watched already: notify stops watching a path whenever it hears that something was
+            // deleted there, which may be news of a directory that has a successor by now
             match watcher.watch(directory, RecursiveMode::NonRecursive) {
-                Ok(()) => {
-                    self.watched.insert(directory.clone(), identity);
-                    new = true;
-                }
+                Ok(()) => new |= self.watched.insert(directory.clone(), identity).is_none(),
                 Err(error) => {
                     tracing::warn!(directory = %directory.display(), %error, "cannot watch for changes");
                 }

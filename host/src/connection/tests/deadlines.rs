@@ -74,10 +74,13 @@ fn an_idle_connection_is_closed() {
 #[test]
 fn an_exchange_is_not_idleness() {
     run(async {
-        let gateway = Gateway::start(with(|timeouts| (timeouts.idle, timeouts.header) = (SHORT, SHORT)), |_, _| async {
-            tokio::time::sleep(4 * SHORT).await;
-            Ok(Response::new(Body::from("late")))
-        })
+        let gateway = Gateway::start(
+            with(|timeouts| (timeouts.idle, timeouts.header) = (SHORT, SHORT)),
+            |_, _| async {
+                tokio::time::sleep(4 * SHORT).await;
+                Ok(Response::new(Body::from("late")))
+            },
+        )
         .await;
         let mut client = gateway.connect().await;
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP").await;

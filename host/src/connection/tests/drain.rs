@@ -41,7 +41,8 @@ fn what_is_under_way_finishes_and_says_that_it_is_the_last() {
 fn idle_connections_close_and_a_request_that_was_on_its_way_is_answered() {
     run(async {
         let gateway = Gateway::echo(settings()).await;
-        let (mut idle, mut busy, mut fresh) = (gateway.connect().await, gateway.connect().await, gateway.connect().await);
+        let (mut idle, mut busy, mut fresh) =
+            (gateway.connect().await, gateway.connect().await, gateway.connect().await);
         for client in [&mut idle, &mut busy] {
             client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
             client.response().await;

@@ -59,7 +59,12 @@ fn a_head_larger_than_a_read_and_a_body_behind_it() {
         let mut client = gateway.connect().await;
         for _ in 0..2 {
             let field = format!("X-Large: {}\r\n", "v".repeat(900));
-            client.send(format!("POST /large HTTP/1.1\r\nHost: a\r\n{}Content-Length: 3\r\n\r\nabc", field.repeat(90))).await;
+            client
+                .send(format!(
+                    "POST /large HTTP/1.1\r\nHost: a\r\n{}Content-Length: 3\r\n\r\nabc",
+                    field.repeat(90)
+                ))
+                .await;
             assert_eq!(client.response().await.1, "POST /large a abc");
         }
     });
@@ -73,7 +78,10 @@ fn old_clients_and_those_that_ask_to_close_are_closed_on() {
             let mut client = gateway.connect().await;
             client.send(request).await;
             let (text, clean) = client.rest().await;
-            assert!(text.starts_with("HTTP/1.") && text.contains("200 OK") && text.contains("GET /"), "{text}");
+            assert!(
+                text.starts_with("HTTP/1.") && text.contains("200 OK") && text.contains("GET /"),
+                "{text}"
+            );
             assert!(clean);
         }
     });
@@ -114,11 +122,15 @@ fn a_client_that_expects_100_gets_it_when_the_body_is_wanted_and_only_then() {
         })
         .await;
         let mut client = gateway.connect().await;
-        client.send("POST /take HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n").await;
+        client
+            .send("POST /take HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+            .await;
         assert_eq!(client.head().await, "http/1.1 100 continue\r\n\r\n");
         client.send("abc").await;
         assert_eq!(client.response().await.1, "abc");
-        client.send("POST /refuse HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n").await;
+        client
+            .send("POST /refuse HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+            .await;
         let (text, _) = client.rest().await;
         assert!(text.starts_with("HTTP/1.1 403") && text.contains("connection: close"), "{text}");
     });

@@ -66,7 +66,10 @@ struct Gateway {
 }
 
 impl Gateway {
-    async fn start<F>(settings: config::Listener, answer: impl Fn(Request<Body>, Rc<Peer>) -> F + 'static) -> Self
+    async fn start<F>(
+        settings: config::Listener,
+        answer: impl Fn(Request<Body>, Rc<Peer>) -> F + 'static,
+    ) -> Self
     where
         F: Future<Output = Result<Response<Body>, Abort>> + 'static,
     {

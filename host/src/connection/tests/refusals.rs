@@ -8,7 +8,10 @@ async fn refused(gateway: &Gateway, request: &str, status: u16) {
     client.send(request).await;
     let (text, clean) = client.rest().await;
     assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {text}");
-    assert!(text.contains("connection: close") && text.contains("application/problem+json"), "{request:?}: {text}");
+    assert!(
+        text.contains("connection: close") && text.contains("application/problem+json"),
+        "{request:?}: {text}"
+    );
     let body = text.split("\r\n\r\n").nth(1).unwrap();
     let problem: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!(problem["status"], status);
@@ -24,8 +27,14 @@ fn ambiguous_requests_are_answered_with_a_problem_and_the_connection_closes() {
             ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
             ("GET / HTTP/1.1\nHost: a\n\n", 400),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-            ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", 400),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                400,
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+                400,
+            ),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400),
             ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
             ("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 405),
@@ -71,7 +80,9 @@ fn a_broken_chunked_body_is_an_error_of_the_client() {
         let gateway = Gateway::start(settings(), move |request, _| {
             let seen = Rc::clone(&seen);
             async move {
-                if let Err(crate::body::CollectError::Body(error)) = request.into_body().collect_bounded(100).await {
+                if let Err(crate::body::CollectError::Body(error)) =
+                    request.into_body().collect_bounded(100).await
+                {
                     seen.borrow_mut().push((error.origin, error.kind));
                 }
                 Ok(Response::builder().status(400).body(Body::Empty).unwrap())
@@ -80,7 +91,9 @@ fn a_broken_chunked_body_is_an_error_of_the_client() {
         .await;
         for body in ["5\r\nhelloX", "5\nhello", "zz\r\n"] {
             let mut client = gateway.connect().await;
-            client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}")).await;
+            client
+                .send(format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}"))
+                .await;
             let (text, _) = client.rest().await;
             assert!(text.starts_with("HTTP/1.1 400"), "{text}");
         }

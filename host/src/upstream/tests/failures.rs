@@ -96,7 +96,11 @@ fn a_connection_that_is_not_made_in_time() {
 #[test]
 fn what_is_not_http_is_a_protocol_failure() {
     run(async {
-        for reply in ["SSH-2.0-x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"] {
+        for reply in [
+            "SSH-2.0-x\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+        ] {
             let origin = Origin::start(move |_, mut raw| async move {
                 raw.head().await;
                 raw.send(reply).await;
@@ -112,7 +116,11 @@ fn what_is_not_http_is_a_protocol_failure() {
 #[test]
 fn a_body_that_breaks_off_is_an_error_of_the_upstream() {
     run(async {
-        for reply in ["Content-Length: 10\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX"] {
+        for reply in [
+            "Content-Length: 10\r\n\r\nhello",
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX",
+        ] {
             let origin = Origin::start(move |_, mut raw| async move {
                 raw.head().await;
                 raw.send(format!("HTTP/1.1 200 OK\r\n{reply}")).await;
@@ -141,7 +149,10 @@ fn trailers_come_through() {
         let upstream = upstream(config(&[origin.address]));
         let answer = upstream.send(get()).await.unwrap();
         let (bytes, trailers) = answer.response.into_body().collect_bounded(100).await.unwrap();
-        assert_eq!((&bytes[..], &trailers.unwrap()["x-sum"]), (&b"abc"[..], &http::HeaderValue::from_static("9")));
+        assert_eq!(
+            (&bytes[..], &trailers.unwrap()["x-sum"]),
+            (&b"abc"[..], &http::HeaderValue::from_static("9"))
+        );
         assert_eq!(upstream.idle(), 1);
     });
 }

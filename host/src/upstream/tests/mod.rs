@@ -57,7 +57,10 @@ impl Origin {
 fn config(targets: &[SocketAddr]) -> config::Upstream {
     config::Upstream {
         name: "orders".into(),
-        targets: targets.iter().map(|t| config::Target { host: t.ip().to_string(), port: t.port(), weight: 1 }).collect(),
+        targets: targets
+            .iter()
+            .map(|t| config::Target { host: t.ip().to_string(), port: t.port(), weight: 1 })
+            .collect(),
         timeouts: config::UpstreamTimeouts {
             connect: Duration::from_secs(5),
             request: Duration::from_secs(5),
@@ -75,7 +78,13 @@ fn upstream(config: config::Upstream) -> Rc<Upstream> {
 }
 
 fn request(method: Method, body: Body) -> Request<Body> {
-    Request::builder().method(method).uri("/a?b").header(header::HOST, "shop.example").header("x-a", "1").body(body).unwrap()
+    Request::builder()
+        .method(method)
+        .uri("/a?b")
+        .header(header::HOST, "shop.example")
+        .header("x-a", "1")
+        .body(body)
+        .unwrap()
 }
 
 fn get() -> Request<Body> {
@@ -101,7 +110,10 @@ impl http_body::Body for Streamed {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(chunk) = self.chunk.take() {
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from(chunk)))));
         }

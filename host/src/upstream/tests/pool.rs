@@ -29,7 +29,10 @@ fn responses_without_a_body_give_the_connection_back_at_once() {
             raw.head().await;
             raw.send("HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n").await;
             raw.head().await;
-            raw.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+            raw.send(
+                "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            )
+            .await;
             raw.head().await;
         })
         .await;

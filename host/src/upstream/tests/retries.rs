@@ -65,7 +65,9 @@ fn a_put_is_sent_again_with_its_body_and_its_head_as_it_was() {
         let heads = heads.borrow();
         assert_eq!(heads.len(), 2);
         assert_eq!(heads[0], heads[1]);
-        assert!(heads[0].0.starts_with("put /a?b http/1.1\r\n") && heads[0].0.contains("content-length: 4\r\n"));
+        assert!(
+            heads[0].0.starts_with("put /a?b http/1.1\r\n") && heads[0].0.contains("content-length: 4\r\n")
+        );
     });
 }
 

@@ -199,11 +199,13 @@ mod tests {
             signed
         };
         let (pkcs1, pss) = (sign(&signature::RSA_PKCS1_SHA256), sign(&signature::RSA_PSS_SHA384));
-        let parts = pair.public_key();
+        // RSAPublicKey (RFC 8017 appendix A.1.1): the header, the modulus of 256 bytes, the exponent 65537.
+        let der = pair.public_key().as_ref();
+        let (modulus, exponent) = (&der[9..265], &der[der.len() - 3..]);
         let mut jwk = serde_json::json!({
             "kty": "RSA",
-            "n": BASE64URL_NOPAD.encode(parts.modulus().big_endian_without_leading_zero()),
-            "e": BASE64URL_NOPAD.encode(parts.exponent().big_endian_without_leading_zero()),
+            "n": BASE64URL_NOPAD.encode(modulus),
+            "e": BASE64URL_NOPAD.encode(exponent),
         });
         let key = PublicKey::import(jwk.to_string().as_bytes()).unwrap();
         assert_eq!(key.verify(Signature::Rs256, b"data", &pkcs1), Some(true));
