@@ -23,7 +23,7 @@ use crate::chain::FaultReport;
 use crate::config::{self, Config, Problems, Watcher};
 use crate::snapshot::{Builder, Snapshot};
 use crate::store::MemoryStore;
-use crate::telemetry::{self, AccessLogs, Metrics};
+use crate::telemetry::{self, AccessLog, Metrics};
 use crate::wasm::{Clock, Engines, Loader};
 use control::Control;
 use worker::{Command, Equipment, Worker};
@@ -31,15 +31,21 @@ use worker::{Command, Equipment, Worker};
 /// Fault reports that may wait for the control runtime; more are counted but not described.
 const MAX_REPORTS: usize = 1024;
 
+/// How long the access log's last lines may take.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
 /// How often expired counters and values are swept out.
 const SWEEP: Duration = Duration::from_secs(5);
 
 /// Why the gateway did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
-pub enum GatewayError {
+pub(crate) enum GatewayError {
     /// The configuration is not in order.
     #[error("{0}")]
     Problems(String),
+    /// The log cannot be set up as configured.
+    #[error(transparent)]
+    Log(#[from] telemetry::log::LogError),
     /// The machine refused something.
     #[error("{what}: {source}")]
     Io {
@@ -59,7 +65,7 @@ fn problems(problems: &Problems) -> GatewayError {
 }
 
 /// Reads, loads and tries out everything that `path` names, and serves nothing.
-pub fn check(path: &Path) -> Result<(), GatewayError> {
+pub(crate) fn check(path: &Path) -> Result<(), GatewayError> {
     let runtime = RuntimeBuilder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())
@@ -83,9 +89,9 @@ fn default_cache() -> Option<std::path::PathBuf> {
 }
 
 /// Runs the gateway until it is told to stop.
-pub fn run(path: &Path) -> Result<(), GatewayError> {
+pub(crate) fn run(path: &Path) -> Result<(), GatewayError> {
     let config = config::load(path, &config::ProcessEnvironment).map_err(|found| problems(&found))?;
-    telemetry::init_log(&config.telemetry);
+    telemetry::log::init(&config.telemetry)?;
     let runtime = RuntimeBuilder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())
@@ -94,8 +100,8 @@ pub fn run(path: &Path) -> Result<(), GatewayError> {
 }
 
 async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
-    let metrics = Arc::new(Metrics::new());
-    let access_logs = AccessLogs::start(&config.telemetry.access_log, &metrics).map_err(io("cannot open the access log"))?;
+    let metrics = Metrics::new();
+    let access_log = AccessLog::start(&config.telemetry.access_log, &metrics).map_err(io("cannot open the access log"))?;
     let store = Arc::new(MemoryStore::new(&config.store));
     let loader = Loader::new(Arc::new(Engines::new()), config.cache.dir.clone().or_else(default_cache));
     let mut builder = Builder::new(loader, Arc::clone(&store), Clock::System);
@@ -112,7 +118,7 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
         .map(|index| {
             let equipment = Equipment {
                 metrics: metrics.worker(),
-                access_logs: access_logs.clone(),
+                access_log: access_log.worker(),
                 reports: reports.clone(),
                 workers: count,
             };
@@ -120,9 +126,9 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
         })
         .collect::<std::io::Result<Vec<_>>>()
         .map_err(io("cannot start a worker"))?;
-    let admin = AdminFronts::new(Rc::clone(&state), Arc::clone(&metrics), reload.clone());
+    let admin = AdminFronts::new(Rc::clone(&state), metrics.clone(), reload.clone());
     let mut control =
-        Control::new(path.to_owned(), builder, workers, Rc::clone(&state), Arc::clone(&metrics), admin.clone());
+        Control::new(path.to_owned(), builder, workers, Rc::clone(&state), metrics.clone(), admin.clone(), reload.downgrade());
     if watch {
         let (watcher, changes) = Watcher::new(Vec::new(), debounce).map_err(io("cannot watch files"))?;
         control.watcher = Some(watcher);
@@ -131,9 +137,9 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     }
     announce(&snapshot);
     control.swap(snapshot).await.map_err(|found| problems(&found))?;
-    metrics.generation(1);
+    metrics.set_generation(1);
     tokio::task::spawn_local(tell_faults(Rc::clone(&state), faults));
-    tokio::task::spawn_local(sweep(store));
+    tokio::task::spawn_local(sweep(store, metrics));
     let control = tokio::task::spawn_local(control.run(requests));
 
     until_told_to_stop(&reload).await.map_err(io("cannot listen for signals"))?;
@@ -146,7 +152,7 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     if let Ok(workers) = control.await {
         stop(workers, drain).await;
     }
-    access_logs.flush();
+    access_log.finish(LAST_LINES);
     tracing::info!("stopped");
     Ok(())
 }
@@ -171,11 +177,12 @@ async fn tell_faults(state: Rc<RefCell<State>>, mut faults: mpsc::Receiver<Fault
     }
 }
 
-async fn sweep(store: Arc<MemoryStore>) {
+async fn sweep(store: Arc<MemoryStore>, metrics: Metrics) {
     let mut timer = tokio::time::interval(SWEEP);
     loop {
         timer.tick().await;
         store.sweep(Clock::System.now_ns());
+        metrics.set_store_entries(store.len());
     }
 }
 

@@ -24,7 +24,8 @@ fn length() -> usize {
 
 fn read() -> Result<Vec<u8>> {
     let mut bytes = vec![0; length()];
-    let copied = if bytes.is_empty() { 0 } else { host::number("read the body", raw::body_read(0, &mut bytes))? };
+    let copied =
+        if bytes.is_empty() { 0 } else { host::number("read the body", raw::body_read(0, &mut bytes))? };
     bytes.truncate(usize::try_from(copied).unwrap_or_default());
     Ok(bytes)
 }
@@ -34,10 +35,6 @@ fn write(bytes: &[u8]) -> Result<()> {
 }
 
 impl Body {
-    pub(crate) fn current() -> Self {
-        Self
-    }
-
     /// Its length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -77,7 +74,7 @@ impl Body {
 }
 
 impl Chunk {
-    pub(crate) fn current(last: bool) -> Self {
+    pub(crate) fn new(last: bool) -> Self {
         Self { last }
     }
 

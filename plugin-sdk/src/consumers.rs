@@ -48,5 +48,6 @@ pub fn identify_key(key: impl AsRef<[u8]>) -> Result<Option<Consumer>> {
 /// Makes the consumer of this name the exchange's, for a credential that names its consumer itself.
 pub fn set_by_name(name: &str) -> Result<()> {
     let set = raw::set_consumer(name.as_bytes());
-    host::done("set the consumer", set).map_err(|error: Error| error.context(format_args!("consumer `{name}`")))
+    host::done("set the consumer", set)
+        .map_err(|error: Error| error.context(format_args!("consumer `{name}`")))
 }

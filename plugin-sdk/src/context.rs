@@ -48,10 +48,6 @@ impl<T> Value<T> {
 }
 
 impl Context {
-    pub(crate) fn current() -> Self {
-        Self
-    }
-
     /// A value left by an earlier phase.
     pub fn get<T: DeserializeOwned>(&self, value: &Value<T>) -> Result<Option<T>> {
         let found = host::look(
@@ -70,7 +66,8 @@ impl Context {
 
     /// Takes a value away.
     pub fn remove<T>(&mut self, value: &Value<T>) -> Result<()> {
-        let removed = host::done("remove a context value", raw::context_remove(value.scope, value.key.as_bytes()));
+        let removed =
+            host::done("remove a context value", raw::context_remove(value.scope, value.key.as_bytes()));
         match removed {
             Err(error) if error.code() == Some(crate::Code::None) => Ok(()),
             other => other,

@@ -7,7 +7,8 @@ use crate::{Code, Error, Result};
 
 /// The digest of `data`.
 pub fn digest(digest: Digest, data: impl AsRef<[u8]>) -> Result<Vec<u8>> {
-    host::bytes(|out| raw::digest(digest, data.as_ref(), out)).map_err(|code| Error::from_host("digest", code))
+    host::bytes(|out| raw::digest(digest, data.as_ref(), out))
+        .map_err(|code| Error::from_host("digest", code))
 }
 
 /// Whether both are the same, in a time that does not tell where they differ.
@@ -42,7 +43,8 @@ impl Key {
 
     /// The HMAC of `data`.
     pub fn hmac(&self, digest: Digest, data: impl AsRef<[u8]>) -> Result<Vec<u8>> {
-        host::bytes(|out| raw::hmac(digest, self.0, data.as_ref(), out)).map_err(|code| Error::from_host("HMAC", code))
+        host::bytes(|out| raw::hmac(digest, self.0, data.as_ref(), out))
+            .map_err(|code| Error::from_host("HMAC", code))
     }
 
     /// Whether `tag` is the HMAC of `data`.
@@ -51,7 +53,12 @@ impl Key {
     }
 
     /// Whether `bytes` is a signature of `data` by this public key.
-    pub fn verify(&self, signature: Signature, data: impl AsRef<[u8]>, bytes: impl AsRef<[u8]>) -> Result<bool> {
+    pub fn verify(
+        &self,
+        signature: Signature,
+        data: impl AsRef<[u8]>,
+        bytes: impl AsRef<[u8]>,
+    ) -> Result<bool> {
         verified("verify a signature", raw::verify(signature, self.0, data.as_ref(), bytes.as_ref()))
     }
 }

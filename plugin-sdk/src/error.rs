@@ -128,14 +128,28 @@ mod tests {
     #[test]
     fn any_error_becomes_ours_with_its_causes() {
         fn parse() -> Result<u8> {
-            Ok("300".parse::<u8>().context("reading the quota")?)
+            "300".parse::<u8>().context("reading the quota")
         }
-        assert_eq!(parse().unwrap_err().to_string(), "reading the quota: number too large to fit in target type");
+        assert_eq!(
+            parse().unwrap_err().to_string(),
+            "reading the quota: number too large to fit in target type"
+        );
+    }
+
+    #[test]
+    fn a_question_mark_is_enough() {
+        fn parse() -> Result<u8> {
+            Ok("300".parse()?)
+        }
+        assert_eq!(parse().unwrap_err().to_string(), "number too large to fit in target type");
     }
 
     #[test]
     fn a_host_code_stays_readable() {
         let error = Error::from_host("store get", Code::Unavailable);
-        assert_eq!((error.to_string().as_str(), error.code()), ("store get: not available", Some(Code::Unavailable)));
+        assert_eq!(
+            (error.to_string().as_str(), error.code()),
+            ("store get: not available", Some(Code::Unavailable))
+        );
     }
 }

@@ -3,10 +3,14 @@
 use std::cell::OnceCell;
 use std::thread::LocalKey;
 
-use sluice_abi::{Answer, Outcome, Phase};
+#[cfg(not(target_family = "wasm"))]
+use sluice_abi::Phase;
+use sluice_abi::{Answer, Outcome};
 
 use crate::host::{self, raw};
-use crate::{Body, Chunk, Context, Described, Error, ErrorContext, Plugin, Request, Response, Result, Verdict};
+use crate::{
+    Body, Chunk, Context, Described, Error, ErrorContext, Plugin, Request, Response, Result, Verdict,
+};
 
 /// Where a module keeps its plugin once it is configured.
 pub type Slot<P> = LocalKey<OnceCell<P>>;
@@ -40,29 +44,58 @@ pub fn self_test<P: Plugin>(slot: &'static Slot<P>) -> i32 {
     run(slot, |plugin| plugin.self_test().map(|()| Verdict::Continue))
 }
 
-/// Runs a phase of the plugin in the slot.
-#[inline(always)]
-pub fn phase<P: Plugin>(slot: &'static Slot<P>, phase: Phase, last: bool) -> i32 {
-    run(slot, |plugin| call(plugin, phase, last))
+/// One function per phase, so that a plugin is linked with what its own phases need and no more.
+macro_rules! phases {
+    ($($(#[$doc:meta])* $phase:ident => |$plugin:ident, $ctx:ident $(, $last:ident)?| $call:expr;)+) => {
+        $($(#[$doc])*
+        pub fn $phase<P: Plugin>(slot: &'static Slot<P> $(, $last: bool)?) -> i32 {
+            run(slot, |$plugin| {
+                let $ctx = &mut Context;
+                $call
+            })
+        })+
+    };
 }
 
-/// Runs a phase.
-#[inline(always)]
+phases! {
+    /// The request's head.
+    request => |plugin, ctx| plugin.on_request(&mut Request, ctx);
+    /// The whole request body.
+    request_body => |plugin, ctx| plugin.on_request_body(&mut Request, &mut Body, ctx);
+    /// A chunk of the request body.
+    request_chunk => |plugin, ctx, last| plugin.on_request_chunk(&mut Chunk::new(last), ctx).map(go_on);
+    /// The response's head.
+    response => |plugin, ctx| plugin.on_response(&mut Response, ctx);
+    /// The whole response body.
+    response_body => |plugin, ctx| plugin.on_response_body(&mut Response, &mut Body, ctx);
+    /// A chunk of the response body.
+    response_chunk => |plugin, ctx, last| plugin.on_response_chunk(&mut Chunk::new(last), ctx).map(go_on);
+    /// After the last byte.
+    complete => |plugin, ctx| plugin.on_complete(&outcome()?, ctx).map(go_on);
+}
+
+/// Runs any phase, natively.
+#[cfg(not(target_family = "wasm"))]
 pub fn call<P: Plugin>(plugin: &P, phase: Phase, last: bool) -> Result<Verdict> {
-    let ctx = &mut Context::current();
+    let ctx = &mut Context;
     match phase {
-        Phase::Request => plugin.on_request(&mut Request::current(), ctx),
-        Phase::RequestBody => plugin.on_request_body(&mut Request::current(), &mut Body::current(), ctx),
-        Phase::RequestChunk => plugin.on_request_chunk(&mut Chunk::current(last), ctx).map(|()| Verdict::Continue),
-        Phase::Response => plugin.on_response(&mut Response::current(), ctx),
-        Phase::ResponseBody => plugin.on_response_body(&mut Response::current(), &mut Body::current(), ctx),
-        Phase::ResponseChunk => plugin.on_response_chunk(&mut Chunk::current(last), ctx).map(|()| Verdict::Continue),
-        Phase::Complete => {
-            let outcome = host::look(raw::outcome, Outcome::decode);
-            let outcome = outcome.map_err(|code| Error::from_host("read the outcome", code))??;
-            plugin.on_complete(&outcome, ctx).map(|()| Verdict::Continue)
-        }
+        Phase::Request => plugin.on_request(&mut Request, ctx),
+        Phase::RequestBody => plugin.on_request_body(&mut Request, &mut Body, ctx),
+        Phase::RequestChunk => plugin.on_request_chunk(&mut Chunk::new(last), ctx).map(go_on),
+        Phase::Response => plugin.on_response(&mut Response, ctx),
+        Phase::ResponseBody => plugin.on_response_body(&mut Response, &mut Body, ctx),
+        Phase::ResponseChunk => plugin.on_response_chunk(&mut Chunk::new(last), ctx).map(go_on),
+        Phase::Complete => plugin.on_complete(&outcome()?, ctx).map(go_on),
     }
+}
+
+fn go_on((): ()) -> Verdict {
+    Verdict::Continue
+}
+
+fn outcome() -> Result<Outcome> {
+    let outcome = host::look(raw::outcome, Outcome::decode);
+    Ok(outcome.map_err(|code| Error::from_host("read the outcome", code))??)
 }
 
 fn run<P: Plugin>(slot: &'static Slot<P>, call: impl FnOnce(&P) -> Result<Verdict>) -> i32 {

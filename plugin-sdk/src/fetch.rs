@@ -133,7 +133,9 @@ pub fn fetch_all(requests: impl IntoIterator<Item = Fetch>) -> Result<Vec<Result
     }
     let answers = answers.into_iter().map(|answer| match answer {
         Ok(response) => Ok(Fetched { response }),
-        Err(error) => Err(Error::with_code(format!("fetch: {}", error.message), Code::from_number(error.code))),
+        Err(error) => {
+            Err(Error::with_code(format!("fetch: {}", error.message), Code::from_number(error.code)))
+        }
     });
     Ok(answers.collect())
 }

@@ -49,7 +49,12 @@ pub trait Plugin: Sized + 'static {
     }
 
     /// The whole response body, bounded by the plugin's `body` limit. The head can still be changed.
-    fn on_response_body(&self, response: &mut Response, body: &mut Body, ctx: &mut Context) -> Result<Verdict> {
+    fn on_response_body(
+        &self,
+        response: &mut Response,
+        body: &mut Body,
+        ctx: &mut Context,
+    ) -> Result<Verdict> {
         let _ = (response, body, ctx);
         Ok(Verdict::Continue)
     }

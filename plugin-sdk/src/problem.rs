@@ -13,7 +13,8 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     headers: sluice_abi::Headers,
-    document: sluice_abi::Problem,
+    // Boxed so that a helper can return it as an error without carrying it around on every path.
+    document: Box<sluice_abi::Problem>,
 }
 
 impl Problem {
@@ -27,7 +28,7 @@ impl Problem {
             detail: detail.into(),
             extensions: serde_json::Map::new(),
         };
-        Self { headers: Vec::new(), document }
+        Self { headers: Vec::new(), document: Box::new(document) }
     }
 
     /// 400: the request cannot be understood.
@@ -141,6 +142,6 @@ impl Problem {
     }
 
     pub(crate) fn into_parts(self) -> (sluice_abi::Headers, sluice_abi::Problem) {
-        (self.headers, self.document)
+        (self.headers, *self.document)
     }
 }

@@ -37,7 +37,8 @@ impl Reply {
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
-        let (sluice_abi::Reply::Plain { headers, .. } | sluice_abi::Reply::Problem { headers, .. }) = &mut self.message;
+        let (sluice_abi::Reply::Plain { headers, .. } | sluice_abi::Reply::Problem { headers, .. }) =
+            &mut self.message;
         headers.push((name.as_ref().as_bytes().to_vec(), value.as_ref().to_vec()));
         self
     }
@@ -46,7 +47,8 @@ impl Reply {
     #[must_use]
     pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
         let status = self.status();
-        let (sluice_abi::Reply::Plain { headers, .. } | sluice_abi::Reply::Problem { headers, .. }) = self.message;
+        let (sluice_abi::Reply::Plain { headers, .. } | sluice_abi::Reply::Problem { headers, .. }) =
+            self.message;
         Self { message: sluice_abi::Reply::Plain { status, headers, body: body.into() } }
     }
 

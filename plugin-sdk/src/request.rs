@@ -11,15 +11,14 @@ use crate::{Headers, HeadersMut, Method, Result};
 pub struct Request;
 
 impl Request {
-    pub(crate) fn current() -> Self {
-        Self
-    }
-
     /// The method.
     #[must_use]
     pub fn method(&self) -> Method {
-        host::look(|out| raw::text_get(Text::Method, out), |name| Method::from(&*String::from_utf8_lossy(name)))
-            .unwrap_or(Method::Get)
+        host::look(
+            |out| raw::text_get(Text::Method, out),
+            |name| Method::from(&*String::from_utf8_lossy(name)),
+        )
+        .unwrap_or(Method::Get)
     }
 
     /// Changes the method.
@@ -78,7 +77,8 @@ impl Request {
     /// Takes every cookie of this name away; whether there were any.
     pub fn remove_cookie(&mut self, name: &str) -> Result<bool> {
         let headers = self.headers().get_all("cookie");
-        let kept: Vec<_> = headers.iter().map(|header| crate::types::cookie::without(header.as_bytes(), name)).collect();
+        let kept: Vec<_> =
+            headers.iter().map(|header| crate::types::cookie::without(header.as_bytes(), name)).collect();
         if kept.iter().all(Option::is_none) {
             return Ok(false);
         }

@@ -11,10 +11,6 @@ use crate::{Headers, HeadersMut, Result};
 pub struct Response;
 
 impl Response {
-    pub(crate) fn current() -> Self {
-        Self
-    }
-
     /// The status code.
     #[must_use]
     pub fn status(&self) -> u16 {

@@ -1,6 +1,6 @@
 //! What a phase decides.
 
-use crate::Reply;
+use crate::{Problem, Reply};
 
 /// What becomes of the exchange after a phase.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +13,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Answers the client with a [`Reply`] or a [`Problem`](crate::Problem).
+    /// Answers the client with a [`Reply`] or a [`Problem`].
     pub fn respond(reply: impl Into<Reply>) -> Self {
         Self::Respond(reply.into())
     }
@@ -22,5 +22,11 @@ impl Verdict {
 impl From<Reply> for Verdict {
     fn from(reply: Reply) -> Self {
         Self::Respond(reply)
+    }
+}
+
+impl From<Problem> for Verdict {
+    fn from(problem: Problem) -> Self {
+        Self::respond(problem)
     }
 }

@@ -1,7 +1,7 @@
 //! A client for HTTP/1.1 that sends exactly what it is given and keeps what came back.
 
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 
 use super::wait::DEADLINE;
 
@@ -198,24 +198,12 @@ impl Connection {
         Ok(Some(chunk))
     }
 
-    /// Everything until the gateway closes the connection.
-    pub(crate) fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
-        let mut rest = Vec::new();
-        self.reader.read_to_end(&mut rest)?;
-        Ok(rest)
-    }
-
     /// Whether the gateway has closed the connection; waits for that or for bytes.
     pub(crate) fn is_closed(&mut self) -> bool {
         match self.reader.fill_buf() {
             Ok(bytes) => bytes.is_empty(),
             Err(error) => matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
         }
-    }
-
-    /// Says that nothing more will be sent.
-    pub(crate) fn finish_sending(&mut self) {
-        let _ = self.reader.get_ref().shutdown(Shutdown::Write);
     }
 
     fn line(&mut self) -> io::Result<Option<String>> {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
+use super::client::Response;
 use super::root;
 use super::seal::seal;
 
@@ -24,6 +25,19 @@ pub(crate) fn tag(version: u32) -> Vec<u8> {
     let at = module.windows(BUILT.len()).position(|window| window == BUILT).expect("the guest's mark");
     module[at..at + BUILT.len()].copy_from_slice(format!("build-{version:06}").as_bytes());
     seal(&module)
+}
+
+/// What is wrong with a response that passed the guest `tag` and should be wholly from one version of it: request,
+/// response and body carry its mark.
+pub(crate) fn mixed(response: &Response) -> Option<String> {
+    if response.status != 200 {
+        return Some(format!("status {}: {}", response.status, response.text()));
+    }
+    let text = response.text();
+    let (echo, in_body) = text.rsplit_once('\n')?;
+    let in_head = response.header("x-tag").unwrap_or_default();
+    let whole = in_head == in_body && echo.contains(&format!("\"x-tag\": \"{in_head}\""));
+    (!whole).then(|| format!("head {in_head}, body {text}"))
 }
 
 /// Makes a sealed module of a guest's text.

@@ -3,6 +3,7 @@
 
 pub(crate) mod client;
 pub(crate) mod config;
+pub(crate) mod damage;
 pub(crate) mod echo;
 pub(crate) mod gateway;
 pub(crate) mod guests;

@@ -59,14 +59,16 @@ fn ensure_target() -> Result<()> {
     }
 }
 
-/// The plugin crates of the repository, in order of their names.
+/// The plugin crates of the repository, those among the examples included, in order of their names.
 pub(crate) fn plugin_names() -> Result<Vec<String>> {
-    let directory = root().join("plugins");
     let mut names = Vec::new();
-    for entry in fs::read_dir(&directory).with_context(|| format!("cannot list {}", directory.display()))? {
-        let entry = entry?;
-        if entry.path().join("Cargo.toml").is_file() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
+    for folder in ["plugins", "examples"] {
+        let directory = root().join(folder);
+        for entry in fs::read_dir(&directory).with_context(|| format!("cannot list {}", directory.display()))? {
+            let entry = entry?;
+            if entry.path().join("Cargo.toml").is_file() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
         }
     }
     names.sort();

@@ -27,7 +27,7 @@ use crate::telemetry::Metrics;
 #[derive(Clone)]
 pub(crate) struct AdminFronts {
     state: Rc<RefCell<State>>,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     reload: Rc<RefCell<Option<mpsc::Sender<ReloadRequest>>>>,
     open: Rc<RefCell<HashMap<(Arc<str>, std::net::SocketAddr), Drain>>>,
 }
@@ -36,7 +36,7 @@ impl AdminFronts {
     /// No listener yet.
     pub(crate) fn new(
         state: Rc<RefCell<State>>,
-        metrics: Arc<Metrics>,
+        metrics: Metrics,
         reload: mpsc::Sender<ReloadRequest>,
     ) -> Self {
         Self { state, metrics, reload: Rc::new(RefCell::new(Some(reload))), open: Rc::default() }
@@ -51,7 +51,7 @@ impl AdminFronts {
         let settings = Rc::new(listener.clone());
         let pages = Rc::new(Pages {
             state: Rc::clone(&self.state),
-            metrics: Arc::clone(&self.metrics),
+            metrics: self.metrics.clone(),
             reload: Rc::clone(&self.reload),
             serves_admin: admin,
             serves_metrics: metrics,
@@ -90,7 +90,7 @@ impl AdminFronts {
 /// What the pages show and do.
 struct Pages {
     state: Rc<RefCell<State>>,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     reload: Rc<RefCell<Option<mpsc::Sender<ReloadRequest>>>>,
     serves_admin: bool,
     serves_metrics: bool,

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http_body::{Body as _, Frame};
+use http_body::Frame;
 use sluice_abi::Phase;
 
 use super::{Chain, Visit};
@@ -49,12 +49,9 @@ impl Chunks {
         let (chain, visit) = (Rc::clone(&self.chain), Rc::clone(&self.visit));
         let (index, phase) = (self.index, self.phase);
         Box::pin(async move {
-            let mut view = visit.slot.take().await;
-            view.body = chunk;
-            view.written = None;
-            visit.slot.put(view);
+            visit.slot.lend(|view| view.show_body(chunk)).await;
             match chain.steps[index].call(&visit, index, phase, last).await {
-                Ok(_) => Ok(visit.slot.with(|view| view.take_body()).unwrap_or_default()),
+                Ok(_) => Ok(visit.slot.lend(|view| view.take_body()).await),
                 Err(failure) => {
                     visit.broken.borrow_mut().get_or_insert(failure);
                     Err(BodyError::new(Origin::Step, "fault"))

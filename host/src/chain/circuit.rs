@@ -44,9 +44,11 @@ impl Circuit {
         true
     }
 
-    /// A call went well.
-    pub(crate) fn succeeded(&mut self) {
+    /// A call went well; whether that closed the circuit.
+    pub(crate) fn succeeded(&mut self) -> bool {
+        let closes = self.is_open();
         self.state = State::Closed { faults: 0, since: None };
+        closes
     }
 
     /// A call faulted; whether that opened the circuit.

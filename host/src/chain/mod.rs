@@ -19,6 +19,7 @@ pub(crate) use visit::Visit;
 
 use crate::body::{Body, CollectError};
 use crate::problem_document::ProblemDocument;
+use crate::wasm::ExchangeView;
 use chunks::Chunks;
 
 /// The steps of one route on one worker.
@@ -69,25 +70,23 @@ impl Chain {
         request: Request<Body>,
     ) -> Result<Verdict, ChainFailure> {
         let (parts, mut body) = request.into_parts();
-        visit.slot.with(|view| view.request = Some(parts));
+        visit.slot.lend(|view| view.request = Some(parts)).await;
         for (index, step) in self.steps.iter().enumerate() {
             visit.reached.set(index + 1);
             if step.has(Phase::Request) && let Some(reply) = step.call(visit, index, Phase::Request, false).await? {
-                return Ok(Verdict::Respond(render(visit, step, reply)));
+                return Ok(Verdict::Respond(render(visit, step, reply).await));
             }
             if step.has(Phase::RequestBody) {
                 match self.whole(visit, index, Phase::RequestBody, body).await? {
                     Taken::Body(taken) => body = taken,
-                    Taken::Reply(reply) => return Ok(Verdict::Respond(render(visit, step, reply))),
+                    Taken::Reply(reply) => return Ok(Verdict::Respond(render(visit, step, reply).await)),
                 }
             } else if step.has(Phase::RequestChunk) {
-                forget_length(visit, Phase::RequestChunk);
+                forget_length(visit, Phase::RequestChunk).await;
                 body = self.chunks(visit, index, Phase::RequestChunk, body);
             }
         }
-        let mut view = visit.slot.take().await;
-        let parts = view.send_request();
-        visit.slot.put(view);
+        let parts = visit.slot.lend(ExchangeView::send_request).await;
         let mut request = Request::new(body);
         if let Some(parts) = parts {
             let (_, body) = request.into_parts();
@@ -106,27 +105,23 @@ impl Chain {
             return Ok(response);
         }
         let (parts, mut body) = response.into_parts();
-        let mut view = visit.slot.take().await;
-        view.response = Some(parts);
-        visit.slot.put(view);
+        visit.slot.lend(|view| view.response = Some(parts)).await;
         for index in (0..visit.reached.get()).rev() {
             let step = &self.steps[index];
             if step.has(Phase::Response) && let Some(reply) = step.call(visit, index, Phase::Response, false).await? {
-                body = replace(visit, render(visit, step, reply));
+                body = replace(visit, render(visit, step, reply).await).await;
             }
-            if step.has(Phase::ResponseBody) && carries_body(visit) {
+            if step.has(Phase::ResponseBody) && carries_body(visit).await {
                 match self.whole(visit, index, Phase::ResponseBody, body).await? {
                     Taken::Body(taken) => body = taken,
-                    Taken::Reply(reply) => body = replace(visit, render(visit, step, reply)),
+                    Taken::Reply(reply) => body = replace(visit, render(visit, step, reply).await).await,
                 }
-            } else if step.has(Phase::ResponseChunk) && carries_body(visit) {
-                forget_length(visit, Phase::ResponseChunk);
+            } else if step.has(Phase::ResponseChunk) && carries_body(visit).await {
+                forget_length(visit, Phase::ResponseChunk).await;
                 body = self.chunks(visit, index, Phase::ResponseChunk, body);
             }
         }
-        let mut view = visit.slot.take().await;
-        let parts = view.response.take();
-        visit.slot.put(view);
+        let parts = visit.slot.lend(|view| view.response.take()).await;
         let mut response = Response::new(body);
         if let Some(parts) = parts {
             (*response.status_mut(), *response.version_mut()) = (parts.status, parts.version);
@@ -138,9 +133,7 @@ impl Chain {
 
     /// After the last byte: the steps that the request came to are told how it ended.
     pub(crate) async fn on_complete(&self, visit: &Visit, outcome: Outcome) {
-        let mut view = visit.slot.take().await;
-        view.outcome = Some(outcome);
-        visit.slot.put(view);
+        visit.slot.lend(|view| view.outcome = Some(outcome)).await;
         for (index, step) in self.steps.iter().enumerate().take(visit.reached.get()) {
             if step.has(Phase::Complete) {
                 // Nothing is left that a failure could change; it has been counted and reported.
@@ -160,19 +153,13 @@ impl Chain {
             CollectError::TooLarge => ChainFailure::ResponseTooLarge { step: Arc::clone(step.name()), limit },
             CollectError::Body(error) => ChainFailure::Body(error),
         })?;
-        let mut view = visit.slot.take().await;
-        view.body = bytes;
-        view.written = None;
-        visit.slot.put(view);
+        visit.slot.lend(|view| view.show_body(bytes)).await;
         if let Some(reply) = step.call(visit, index, phase, true).await? {
             return Ok(Taken::Reply(reply));
         }
-        let mut view = visit.slot.take().await;
-        let rewritten = view.written.is_some();
-        let bytes = view.take_body();
-        visit.slot.put(view);
+        let (rewritten, bytes) = visit.slot.lend(|view| (view.written.is_some(), view.take_body())).await;
         if rewritten {
-            forget_length(visit, phase);
+            forget_length(visit, phase).await;
         }
         Ok(Taken::Body(Body::from_parts(bytes, trailers)))
     }
@@ -183,8 +170,8 @@ impl Chain {
 }
 
 /// A stated length no longer holds once a step may change the body.
-fn forget_length(visit: &Visit, phase: Phase) {
-    visit.slot.with(|view| {
+async fn forget_length(visit: &Visit, phase: Phase) {
+    let forget = |view: &mut ExchangeView| {
         let headers = match phase {
             Phase::RequestBody | Phase::RequestChunk => view.request.as_mut().map(|head| &mut head.headers),
             _ => view.response.as_mut().map(|head| &mut head.headers),
@@ -192,37 +179,37 @@ fn forget_length(visit: &Visit, phase: Phase) {
         if let Some(headers) = headers {
             headers.remove(header::CONTENT_LENGTH);
         }
-    });
+    };
+    visit.slot.lend(forget).await;
 }
 
 /// Whether the response at hand has a body at all (RFC 9110 section 6.4.1).
-fn carries_body(visit: &Visit) -> bool {
-    let carries = visit.slot.with(|view| {
+async fn carries_body(visit: &Visit) -> bool {
+    let carries = |view: &mut ExchangeView| {
         let head = view.sent.as_ref().is_some_and(|(method, _)| *method == Method::HEAD);
         let empty = view.response.as_ref().is_some_and(|response| {
             matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         });
         !head && !empty
-    });
-    carries.unwrap_or(true)
+    };
+    visit.slot.lend(carries).await
 }
 
 /// Puts a step's response in the place of the one at hand; its body.
-fn replace(visit: &Visit, response: Response<Body>) -> Body {
+async fn replace(visit: &Visit, response: Response<Body>) -> Body {
     let (parts, body) = response.into_parts();
-    visit.slot.with(|view| view.response = Some(parts));
+    visit.slot.lend(|view| view.response = Some(parts)).await;
     body
 }
 
 /// A step's answer as a response.
-fn render(visit: &Visit, step: &Step, reply: Reply) -> Response<Body> {
-    let request_id = visit.slot.with(|view| {
-        // The request goes no further, but later phases may still ask what it was.
-        if let Some(request) = view.request.take() {
-            view.sent = Some((request.method, request.uri));
-        }
+async fn render(visit: &Visit, step: &Step, reply: Reply) -> Response<Body> {
+    // A request that is answered goes no further, but later phases may still ask what it was.
+    let forget = |view: &mut ExchangeView| {
+        drop(view.send_request());
         view.request_id.clone()
-    });
+    };
+    let request_id = visit.slot.lend(forget).await;
     let (mut response, headers) = match reply {
         Reply::Plain { status, headers, body } => {
             let mut response = Response::new(Body::from(body));
@@ -230,7 +217,7 @@ fn render(visit: &Visit, step: &Step, reply: Reply) -> Response<Body> {
             (response, headers)
         }
         Reply::Problem { headers, problem } => {
-            (ProblemDocument::of_plugin(problem, step.name()).into_response(request_id.as_ref()), headers)
+            (ProblemDocument::of_plugin(problem, step.name()).into_response(Some(&request_id)), headers)
         }
     };
     for (name, value) in headers {

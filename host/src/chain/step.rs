@@ -12,7 +12,7 @@ use super::circuit::Circuit;
 use super::failure::{ChainFailure, FaultReport, FaultReports};
 use super::visit::Visit;
 use crate::config::OnError;
-use crate::telemetry::{StepMetrics, StepVerdict};
+use crate::telemetry::{CircuitState, StepMetrics, StepVerdict};
 use crate::wasm::{ExchangeView, Fault, FaultKind, Pool};
 
 /// One step of a chain on one worker.
@@ -109,14 +109,13 @@ impl Step {
             return self.faulted(visit, index, phase, Duration::ZERO, fault, None);
         }
         let before =
-            if self.on_error == OnError::Allow { visit.slot.with(|view| Before::of(view)) } else { None };
+            if self.on_error == OnError::Allow { Some(visit.slot.lend(|view| Before::of(view)).await) } else { None };
         let called = self.pool.call(&visit.slot, &state.own, phase, last, (index, &self.name), limit).await;
         state.spent.set(state.spent.get() + called.busy);
         match called.answer {
             Ok(answer) => {
-                if let Some(circuit) = &self.circuit {
-                    circuit.borrow_mut().succeeded();
-                    self.metrics.circuit_open(false);
+                if self.circuit.as_ref().is_some_and(|circuit| circuit.borrow_mut().succeeded()) {
+                    self.metrics.set_circuit(CircuitState::Closed);
                 }
                 if answer == Answer::Respond {
                     self.metrics.call(phase, called.busy, StepVerdict::Respond);
@@ -143,8 +142,8 @@ impl Step {
         self.metrics.call(phase, busy, StepVerdict::Fault(fault.kind.name()));
         let opened_circuit =
             self.circuit.as_ref().is_some_and(|circuit| circuit.borrow_mut().faulted(Instant::now()));
-        if let Some(circuit) = &self.circuit {
-            self.metrics.circuit_open(circuit.borrow().is_open());
+        if opened_circuit {
+            self.metrics.set_circuit(CircuitState::Open);
         }
         let request_id =
             visit.slot.with(|view| String::from_utf8_lossy(view.request_id.as_bytes()).into_owned()).unwrap_or_default();

@@ -60,8 +60,7 @@ impl Loader<'_> {
             Ok(text) => text,
             Err(error) => {
                 let reason = reason(&error);
-                let mut problem =
-                    Problem::new(format!("cannot read `{}`: {reason}", path.display()));
+                let mut problem = Problem::new(format!("cannot read `{}`: {reason}", path.display()));
                 problem.place = included.cloned();
                 if included.is_none() && error.kind() == io::ErrorKind::NotFound {
                     problem.hint = Some("`--config FILE` names another file".to_owned());

@@ -24,16 +24,19 @@ mod watch;
 mod golden;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
 pub(crate) use model::{
-    AccessLog, Cache, Capability, CircuitSettings, Config, Consumer, Isolation, Key, KeyHash,
-    Limits, Listener, ListenerLimits, ListenerTimeouts, LogFormat, OnError, Plugin, Protocols,
-    Reload, Route, Secret, Serve, Step, Store, Target, Telemetry, Upstream, UpstreamTimeouts,
+    AccessLog, Capability, CircuitSettings, Config, Consumer, Isolation, Key, KeyHash, Limits, Listener,
+    ListenerTimeouts, LogFormat, OnError, Plugin, Route, Secret, Serve, Store, Target, Telemetry, Upstream,
 };
-pub(crate) use pattern::{HostPattern, PathPattern, PatternError, RouteMatch, Segment};
-pub(crate) use problem::{Place, Problem, Problems, SourceFile};
+#[cfg(test)]
+pub(crate) use model::{ListenerLimits, Protocols, UpstreamTimeouts};
+pub(crate) use pattern::{HostPattern, PathPattern, RouteMatch, Segment};
+pub(crate) use problem::{Place, Problem, Problems};
 pub(crate) use schema::schema;
 pub(crate) use substitute::{Environment, ProcessEnvironment};
 pub(crate) use value::ConfigValue;
@@ -45,8 +48,9 @@ pub(crate) fn load(path: &Path, env: &dyn Environment) -> Result<Config, Problem
     let mut files = files::read(path, env, &mut problems);
     for document in &mut files.documents {
         for finding in schema::check(&document.json, &document.places) {
-            let follows = document.is_within_faulty(&finding.pointer);
-            if !follows && !(document.damaged && matches!(finding.kind, explain::Kind::Missing(_))) {
+            let missing = matches!(finding.kind, explain::Kind::Missing(_));
+            let doubtful = document.damaged && missing;
+            if !doubtful && !document.is_within_faulty(&finding.pointer) {
                 problems.push(finding.problem);
             }
             document.faulty.insert(finding.pointer);

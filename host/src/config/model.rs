@@ -389,11 +389,7 @@ pub(crate) struct Reload {
 
 impl Default for Reload {
     fn default() -> Self {
-        Self {
-            watch: true,
-            drain: Duration::from_secs(30),
-            debounce: Duration::from_millis(100),
-        }
+        Self { watch: true, drain: Duration::from_secs(30), debounce: Duration::from_millis(100) }
     }
 }
 

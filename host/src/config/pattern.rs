@@ -88,8 +88,9 @@ pub(super) fn check_host_name(name: &str) -> Result<(), PatternError> {
             .hint("write it as browsers send it, beginning with `xn--`"));
     }
     if name.contains('*') {
-        return Err(refuse("`*` stands only before the first dot of a host, alone")
-            .hint("as in `*.shop.example`"));
+        return Err(
+            refuse("`*` stands only before the first dot of a host, alone").hint("as in `*.shop.example`")
+        );
     }
     if name.len() > 253 {
         return Err(refuse("a host is longer than 253 characters"));
@@ -183,8 +184,9 @@ fn parse_segment(piece: &str) -> Result<Segment, PatternError> {
         return Ok(Segment::Any);
     }
     if piece == "**" {
-        return Err(refuse("`**` stands only at the end of a path")
-            .hint("`*` stands for one segment anywhere"));
+        return Err(
+            refuse("`**` stands only at the end of a path").hint("`*` stands for one segment anywhere")
+        );
     }
     if let Some(name) = piece.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
@@ -202,7 +204,11 @@ fn parse_segment(piece: &str) -> Result<Segment, PatternError> {
         return Err(refuse(format!("a path has no segment `{piece}`")));
     }
     if let Some(wrong) = piece.chars().find(|&c| matches!(c, '?' | '#')) {
-        let hint = if wrong == '?' { "conditions on the query go into `query`" } else { "fragments never reach a server" };
+        let hint = if wrong == '?' {
+            "conditions on the query go into `query`"
+        } else {
+            "fragments never reach a server"
+        };
         return Err(refuse(format!("a path ends before `{wrong}`")).hint(hint));
     }
     check_encoding(piece)?;
@@ -218,8 +224,8 @@ fn check_encoding(piece: &str) -> Result<(), PatternError> {
                 let digits = [bytes.next(), bytes.next()];
                 digits.iter().all(|digit| digit.is_some_and(|d| d.is_ascii_hexdigit()))
             }
-            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'+' | b','
-            | b';' | b'=' | b':' | b'@' => true,
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'+' | b',' | b';'
+            | b'=' | b':' | b'@' => true,
             other => other.is_ascii_alphanumeric(),
         };
         if !fine && byte == b'%' {
@@ -235,7 +241,9 @@ fn check_encoding(piece: &str) -> Result<(), PatternError> {
 }
 
 fn encode(byte: u8) -> String {
-    if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'|' | b'[' | b']') {
+    if byte.is_ascii_graphic()
+        && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'|' | b'[' | b']')
+    {
         char::from(byte).to_string()
     } else {
         format!("%{byte:02X}")

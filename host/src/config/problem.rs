@@ -74,13 +74,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            place: None,
-            label: None,
-            hint: None,
-            related: Vec::new(),
-        }
+        Self { message: message.into(), place: None, label: None, hint: None, related: Vec::new() }
     }
 
     pub(crate) fn at(mut self, place: Place) -> Self {
@@ -123,15 +117,15 @@ impl Problem {
     fn render(&self, renderer: &Renderer) -> String {
         let mut group = Group::with_title(Level::ERROR.primary_title(&self.message));
         if let Some(place) = &self.place {
-            let mut snippet = snippet(&place.file)
-                .annotation(annotation(AnnotationKind::Primary, place, self.label.as_deref()));
-            let (here, elsewhere): (Vec<_>, Vec<_>) = self
-                .related
-                .iter()
-                .partition(|(related, _)| Arc::ptr_eq(&related.file, &place.file));
+            let mut snippet = snippet(&place.file).annotation(annotation(
+                AnnotationKind::Primary,
+                place,
+                self.label.as_deref(),
+            ));
+            let (here, elsewhere): (Vec<_>, Vec<_>) =
+                self.related.iter().partition(|(related, _)| Arc::ptr_eq(&related.file, &place.file));
             for (related, label) in here {
-                snippet =
-                    snippet.annotation(annotation(AnnotationKind::Context, related, Some(label)));
+                snippet = snippet.annotation(annotation(AnnotationKind::Context, related, Some(label)));
             }
             group = group.element(snippet);
             for (related, label) in elsewhere {
@@ -156,11 +150,7 @@ fn snippet_of<'a>(place: &'a Place, label: &'a str) -> Snippet<'a, Annotation<'a
     snippet(&place.file).annotation(annotation(AnnotationKind::Context, place, Some(label)))
 }
 
-fn annotation<'a>(
-    kind: AnnotationKind,
-    place: &Place,
-    label: Option<&'a str>,
-) -> Annotation<'a> {
+fn annotation<'a>(kind: AnnotationKind, place: &Place, label: Option<&'a str>) -> Annotation<'a> {
     let text = &place.file.text;
     let mut span = place.span.start.min(text.len())..place.span.end.min(text.len());
     // one line is enough to find it: a table or an array may be pages long
@@ -227,9 +217,7 @@ impl Problems {
             text.push_str(&problem.render(&renderer));
             text.push_str("\n\n");
         }
-        text.push_str(&renderer.render(&[Group::with_title(
-            Level::ERROR.primary_title(summary(&sorted)),
-        )]));
+        text.push_str(&renderer.render(&[Group::with_title(Level::ERROR.primary_title(summary(&sorted)))]));
         text.push('\n');
         text
     }

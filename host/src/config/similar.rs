@@ -1,10 +1,7 @@
 //! "Did you mean ...?"
 
 /// The candidate that `name` was most likely meant to be.
-pub(super) fn closest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = fold(name);
     candidates
         .into_iter()

@@ -27,6 +27,7 @@ pub(crate) trait Environment {
 pub(crate) struct ProcessEnvironment;
 
 impl Environment for ProcessEnvironment {
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     fn var(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
@@ -37,7 +38,10 @@ pub(super) enum Substituted {
     /// Nothing was to be put in.
     Unchanged,
     /// Something was put in, or `$${` became `${`.
-    Changed { text: String, outside: bool },
+    Changed {
+        text: String,
+        outside: bool,
+    },
     Refused(Vec<Refusal>),
 }
 

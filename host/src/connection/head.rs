@@ -1,5 +1,5 @@
-//! One pass over an HTTP/1 request head: line ends, the count of fields, and a framing that can be read in one way only.
-//! Names and values are left to hyper's parser, which is strict about them.
+//! One pass over an HTTP/1 request head: its grammar, the count of its fields, and a framing that can be read in one way
+//! only. hyper parses what passes, and has no reason left to refuse it with an answer of its own.
 
 use super::refuse::Refusal;
 
@@ -55,20 +55,46 @@ fn incomplete(bytes: &[u8], limits: &Limits) -> Result<Option<(usize, Framing)>,
 fn line(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Refusal> {
     let Some(feed) = bytes.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
     match bytes[..feed].strip_suffix(b"\r") {
-        Some(line) if !line.contains(&b'\r') => Ok(Some((line, feed + 1))),
-        _ => Err(Refusal::Malformed("a line of the head does not end in CR LF")),
+        Some(line) => Ok(Some((line, feed + 1))),
+        None => Err(Refusal::Malformed("a line of the head does not end in CR LF")),
     }
+}
+
+/// The bytes of a method and of a field name (RFC 9110, 5.6.2).
+const TOKEN: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
+
+/// The bytes of a path and a query that nobody reads in two ways (RFC 3986, 3.3).
+const PLAIN: [bool; 256] = alphanumeric_and(b"-._~!$&'()*+,;=:@/?%");
+
+const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
+    let mut class = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        class[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        class[others[at] as usize] = true;
+        at += 1;
+    }
+    class
+}
+
+fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| TOKEN[*byte as usize])
+}
+
+/// No controls but the tab. Without an early end, so that it is done for many bytes at once.
+fn is_text(bytes: &[u8]) -> bool {
+    !bytes.iter().fold(false, |bad, byte| bad | (*byte < b' ' && *byte != b'\t') | (*byte == 0x7f))
 }
 
 /// The minor version of HTTP/1 that a request line ends in.
 fn version(line: &[u8]) -> Result<u8, Refusal> {
     let mut parts = line.split(|byte| *byte == b' ');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        // `http::Uri` drops a fragment without a word.
-        (Some(_), Some(target), Some(_), None) if target.contains(&b'#') => {
-            Err(Refusal::Malformed("the request target has a fragment"))
-        }
-        (Some(method), Some(target), Some(version), None) if !method.is_empty() && !target.is_empty() => {
+        (Some(method), Some(target), Some(version), None) if is_token(method) && is_target(target)? => {
             match version {
                 b"HTTP/1.1" => Ok(1),
                 b"HTTP/1.0" => Ok(0),
@@ -84,21 +110,37 @@ fn version(line: &[u8]) -> Result<u8, Refusal> {
     }
 }
 
+/// What `http::Uri` takes and does not quietly shorten.
+fn is_target(target: &[u8]) -> Result<bool, Refusal> {
+    // Almost every target, and not worth the copy that parsing it makes.
+    if target.first() == Some(&b'/') && target.iter().all(|byte| PLAIN[*byte as usize]) {
+        return Ok(true);
+    }
+    if target.contains(&b'#') {
+        return Err(Refusal::Malformed("the request target has a fragment"));
+    }
+    if !is_text(target) || http::Uri::try_from(target).is_err() {
+        return Err(Refusal::Malformed("the request target is neither a path nor a URL"));
+    }
+    Ok(true)
+}
+
 fn field(line: &[u8], seen: &mut Seen) -> Result<(), Refusal> {
     seen.fields += 1;
     if matches!(line[0], b' ' | b'\t') {
         return Err(Refusal::Malformed("a field is folded over several lines"));
     }
-    let Some(colon) = line.iter().position(|byte| *byte == b':') else {
-        return Err(Refusal::Malformed("a line of the head is not a field"));
-    };
-    let (name, value) = (&line[..colon], &line[colon + 1..]);
-    match name.last() {
-        None => return Err(Refusal::Malformed("a field has no name")),
+    let colon = line.iter().position(|byte| !TOKEN[*byte as usize]).unwrap_or(line.len());
+    match line.get(colon) {
+        Some(b':') if colon > 0 => {}
         Some(b' ' | b'\t') => {
             return Err(Refusal::Malformed("white space stands between a field's name and its colon"));
         }
-        Some(_) => {}
+        _ => return Err(Refusal::Malformed("a line of the head is not a field")),
+    }
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    if !is_text(value) {
+        return Err(Refusal::Malformed("a field's value has a control character"));
     }
     // The length tells almost every other name apart.
     match name.len() {
@@ -191,6 +233,9 @@ mod tests {
             "X: a\rb\r\n",
             ": 1\r\n",
             "nonsense\r\n",
+            "a(b: 1\r\n",
+            "X: \u{0}\r\n",
+            "X: \u{7f}\r\n",
             "Host: b\r\n",
         ] {
             assert!(matches!(framing_of(fields), Err(Refusal::Malformed(_))), "{fields:?}");

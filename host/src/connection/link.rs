@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::peer::Peer;
+use super::Peer;
 use super::refuse::Refusal;
 use crate::config::Listener;
 
 /// How long a connection that has been told to end may take to do so.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 2_000 });
 
 /// An idle connection may have a request on its way when draining starts. That request is answered, with `Connection: close`.
 const DRAIN_LINGER: Duration = Duration::from_millis(100);
@@ -30,6 +30,8 @@ pub(super) struct Link {
     in_body: Cell<bool>,
     /// hyper wants bytes of a body and none arrive.
     starved_since: Cell<Option<Instant>>,
+    /// The client takes no bytes.
+    blocked_since: Cell<Option<Instant>>,
     overdue: Cell<Option<Overdue>>,
     /// It was asked to end for lack of a request: when it should have, unless an exchange began meanwhile.
     parting: Cell<Option<Instant>>,
@@ -73,6 +75,7 @@ impl Link {
             partial: Cell::new(false),
             in_body: Cell::new(false),
             starved_since: Cell::new(None),
+            blocked_since: Cell::new(None),
             overdue: Cell::new(None),
             parting: Cell::new(None),
             end_by: Cell::new(None),
@@ -119,11 +122,11 @@ impl Link {
     }
 
     pub(super) fn set_starved(&self, starved: bool) {
-        match (starved, self.starved_since.get()) {
-            (true, None) => self.starved_since.set(Some(Instant::now())),
-            (false, Some(_)) => self.starved_since.set(None),
-            _ => {}
-        }
+        since(&self.starved_since, starved);
+    }
+
+    pub(super) fn set_blocked(&self, blocked: bool) {
+        since(&self.blocked_since, blocked);
     }
 
     pub(super) fn take_overdue(&self) -> Option<Overdue> {
@@ -166,6 +169,11 @@ impl Link {
 
     fn awaited(&self) -> Option<(Instant, Overdue)> {
         let timeouts = &self.settings.timeouts;
+        // Whether an exchange runs or its last bytes are still here makes no difference to a client that reads slowly. One that
+        // does not read at all has as long as one that does not ask.
+        if let Some(since) = self.blocked_since.get() {
+            return Some((since + timeouts.idle, Overdue::End));
+        }
         if self.running.get() > 0 {
             return self.starved_since.get().map(|since| (since + timeouts.body, Overdue::Body));
         }
@@ -199,6 +207,15 @@ impl Link {
         }
         self.overdue.set(Some(overdue));
         if overdue == Overdue::Request { Expired::Quit } else { Expired::Resume }
+    }
+}
+
+/// Notes when a state began that lasts.
+fn since(beginning: &Cell<Option<Instant>>, lasts: bool) {
+    match (lasts, beginning.get()) {
+        (true, None) => beginning.set(Some(Instant::now())),
+        (false, Some(_)) => beginning.set(None),
+        _ => {}
     }
 }
 

@@ -3,15 +3,11 @@
 
 mod answer;
 mod chunks;
-mod forwarded;
 mod head;
-mod hop;
 mod io;
 mod link;
 mod patient;
-mod peer;
 mod refuse;
-mod request_id;
 mod service;
 mod vet;
 mod wire;
@@ -37,9 +33,9 @@ use crate::net::{Alarm, Drain, Watched};
 use io::{Io, Protocol};
 use link::{Expired, Link};
 
-pub(crate) use forwarded::{client_address, prepare_request, prepare_response};
-pub(crate) use peer::Peer;
 pub(crate) use refuse::Refusal;
+
+use crate::exchange::{Peer, request_id};
 
 /// What answers the requests of a connection.
 ///

@@ -15,7 +15,7 @@ use crate::chain::{ChainFailure, Verdict, Visit};
 use crate::config::Listener;
 use crate::router::{Lookup, RequestView};
 use crate::snapshot::{WorkerRoute, WorkerSnapshot};
-use crate::telemetry::{AccessLog, WorkerMetrics};
+use crate::telemetry::{AccessLogBuffer, NO_ROUTE, RouteMetrics, WorkerMetrics};
 use crate::upstream::{UpstreamError, UpstreamErrorKind};
 use crate::wasm::ExchangeView;
 
@@ -23,13 +23,20 @@ use crate::wasm::ExchangeView;
 pub(crate) struct Gate {
     pub(crate) snapshot: RefCell<Rc<WorkerSnapshot>>,
     pub(crate) metrics: Arc<WorkerMetrics>,
-    pub(crate) access_log: AccessLog,
+    pub(crate) access_log: Rc<AccessLogBuffer>,
+    /// What no route takes.
+    pub(crate) unrouted: Arc<RouteMetrics>,
 }
 
 impl Gate {
     /// A gate to `snapshot`.
-    pub(crate) const fn new(snapshot: Rc<WorkerSnapshot>, metrics: Arc<WorkerMetrics>, access_log: AccessLog) -> Self {
-        Self { snapshot: RefCell::new(snapshot), metrics, access_log }
+    pub(crate) fn new(
+        snapshot: Rc<WorkerSnapshot>,
+        metrics: Arc<WorkerMetrics>,
+        access_log: Rc<AccessLogBuffer>,
+    ) -> Self {
+        let unrouted = metrics.route(&Arc::from(NO_ROUTE));
+        Self { snapshot: RefCell::new(snapshot), metrics, access_log, unrouted }
     }
 
     /// An upstream of the newest snapshot.
@@ -57,7 +64,8 @@ impl std::ops::Deref for Matched {
 pub(crate) struct Context {
     pub(super) snapshot: Rc<WorkerSnapshot>,
     pub(super) metrics: Arc<WorkerMetrics>,
-    pub(super) access_log: AccessLog,
+    pub(super) access_log: Rc<AccessLogBuffer>,
+    pub(super) unrouted: Arc<RouteMetrics>,
     pub(super) peer: Rc<Peer>,
     pub(super) started: Instant,
     pub(crate) deadline: Instant,
@@ -78,6 +86,7 @@ pub(crate) struct Context {
 impl Context {
     /// An exchange begins: it takes the newest snapshot, and its head is made fit to be seen.
     pub(super) fn begin(gate: &Gate, peer: &Rc<Peer>, request: &mut Request<Body>) -> Self {
+        gate.metrics.exchange_started();
         let snapshot = Rc::clone(&gate.snapshot.borrow());
         let started = Instant::now();
         let version = request.version();
@@ -93,7 +102,8 @@ impl Context {
             .unwrap_or_else(|| HeaderValue::from_static(""));
         Self {
             metrics: Arc::clone(&gate.metrics),
-            access_log: gate.access_log.clone(),
+            access_log: Rc::clone(&gate.access_log),
+            unrouted: Arc::clone(&gate.unrouted),
             peer: Rc::clone(peer),
             started,
             deadline: started + exchange,
@@ -162,12 +172,23 @@ impl Context {
         let sent = Instant::now();
         match route.upstream.send(request).await {
             Ok(answer) => {
-                self.upstream = Some((answer.target, sent.elapsed()));
+                let elapsed = sent.elapsed();
+                let metrics = &route.upstream_metrics;
+                metrics.answered(answer.response.status().as_u16(), elapsed);
+                if answer.reused {
+                    metrics.connection_reused();
+                } else {
+                    metrics.connection_opened();
+                }
+                self.upstream = Some((answer.target, elapsed));
                 let mut response = answer.response;
                 forwarded::prepare_response(response.headers_mut());
                 Ok(response)
             }
-            Err(error) => Err(self.upstream_failure(route, error)),
+            Err(error) => {
+                route.upstream_metrics.failed(error.kind.as_str());
+                Err(self.upstream_failure(route, error))
+            }
         }
     }
 

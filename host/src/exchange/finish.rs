@@ -6,17 +6,15 @@ use std::rc::Rc;
 use std::task::{Context as Poller, Poll};
 
 use bytes::Bytes;
-use http::{HeaderName, Response};
+use http::Response;
 use http_body::{Body as _, Frame, SizeHint};
 use sluice_abi::{Outcome, Phase};
 
 use super::context::Context;
+use super::request_id::X_REQUEST_ID;
 use crate::body::{Body, BodyError, Origin};
 use crate::net::Alarm;
-use crate::telemetry::AccessEntry;
-
-/// The field that carries the exchange's id, both ways.
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::telemetry::access_log::Entry;
 
 /// Body bytes received from the client: stated beforehand, or counted as they come.
 pub(super) enum RequestBytes {
@@ -74,22 +72,43 @@ impl http_body::Body for CountedBody {
     }
 }
 
-/// Gives the response its id and follows it to its end.
-pub(super) fn seal(ctx: Context, mut response: Response<Body>) -> Response<Body> {
-    response.headers_mut().insert(X_REQUEST_ID, ctx.request_id.clone());
-    let status = response.status().as_u16();
-    let expected = response.body().exact();
-    response.map(|source| {
-        Body::stream(Followed {
-            source,
-            expected,
-            sent: 0,
-            finished: false,
-            alarm: Alarm::default(),
-            status,
-            ctx: Some(ctx),
+/// What is logged for an exchange whose client left before there was a status to send (nginx's number).
+const CLIENT_LEFT: u16 = 499;
+
+/// An exchange that has no answer yet.
+pub(super) struct Unanswered(Option<Context>);
+
+impl Unanswered {
+    pub(super) const fn new(ctx: Context) -> Self {
+        Self(Some(ctx))
+    }
+
+    /// The exchange's context, until it is answered.
+    pub(super) fn context(&mut self) -> &mut Context {
+        self.0.as_mut().expect("taken only by `answer`, which consumes this")
+    }
+
+    /// Gives the response its id and follows it to its end.
+    pub(super) fn answer(mut self, mut response: Response<Body>) -> Response<Body> {
+        let ctx = self.0.take();
+        if let Some(ctx) = &ctx {
+            response.headers_mut().insert(X_REQUEST_ID, ctx.request_id.clone());
+        }
+        let status = response.status().as_u16();
+        let expected = response.body().exact();
+        response.map(|source| {
+            let alarm = Alarm::default();
+            Body::stream(Followed { source, expected, sent: 0, finished: false, alarm, status, ctx })
         })
-    })
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(ctx) = self.0.take() {
+            ctx.end(0, 0, false);
+        }
+    }
 }
 
 /// A response body that notes how it ends.
@@ -167,7 +186,8 @@ impl Context {
     }
 
     /// Counts and logs the exchange, and tells the steps that asked to know.
-    fn end(mut self, status: u16, response_bytes: u64, finished: bool) {
+    fn end(mut self, sent: u16, response_bytes: u64, finished: bool) {
+        let status = if sent == 0 { CLIENT_LEFT } else { sent };
         let duration = self.started.elapsed();
         let request_bytes = self.request_bytes.get();
         if !finished && self.failure.is_none() {
@@ -175,18 +195,19 @@ impl Context {
         }
         match &self.route {
             Some(route) => route.metrics.observe(status, duration, request_bytes, response_bytes),
-            None => self.metrics.unrouted(status, duration),
+            None => self.unrouted.observe(status, duration, request_bytes, response_bytes),
         }
         if let Some((failure, _)) = &self.failure {
-            self.metrics.failure(failure);
+            self.metrics.failed(failure);
         }
+        self.metrics.exchange_ended();
         self.write_access_log(status, duration, request_bytes, response_bytes);
         let upstream = self.upstream.as_ref().map_or(std::time::Duration::ZERO, |(_, time)| *time);
         let (Some(route), Some(visit)) = (self.route, self.visit) else { return };
         if route.chain.has(Phase::Complete) {
             let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
             let outcome = Outcome {
-                status,
+                status: sent,
                 finished,
                 request_bytes,
                 response_bytes,
@@ -208,12 +229,12 @@ impl Context {
             return;
         }
         let consumer = self.visit.as_ref().and_then(|visit| visit.with_view(|view| view.consumer.clone()).flatten());
-        self.access_log.write(&AccessEntry {
+        self.access_log.write(&Entry {
             time: std::time::SystemTime::now(),
-            request_id: self.request_id.as_bytes(),
+            request_id: self.request_id.to_str().unwrap_or_default(),
             client: self.client,
             method: self.method.as_str(),
-            host: self.authority.as_bytes(),
+            host: self.authority.to_str().unwrap_or_default(),
             path: self.uri.path_and_query().map_or("", |target| target.as_str()),
             route: self.route.as_ref().map(|route| &*route.name),
             upstream: self.upstream.as_ref().map(|(target, _)| &**target),

@@ -3,6 +3,10 @@
 mod context;
 mod failure;
 mod finish;
+mod forwarded;
+mod hop;
+mod peer;
+pub(crate) mod request_id;
 mod respond;
 
 use std::rc::Rc;
@@ -10,25 +14,29 @@ use std::rc::Rc;
 use http::{Request, Response};
 
 pub(crate) use context::{Context, Gate};
-pub(crate) use failure::Failure;
+pub(crate) use peer::Peer;
+#[cfg(test)]
+pub(crate) use forwarded::{prepare_request, prepare_response};
 
 use crate::body::Body;
 use crate::chain::Verdict;
-use peer::Peer;
+use failure::Failure;
 
 /// Serves one exchange. There is always an answer: what fails becomes a problem document.
 pub(crate) async fn serve(gate: &Gate, peer: &Rc<Peer>, mut request: Request<Body>) -> Response<Body> {
-    let mut ctx = Context::begin(gate, peer, &mut request);
+    // If the client leaves, this future is dropped: the exchange is then counted as it stands.
+    let mut exchange = finish::Unanswered::new(Context::begin(gate, peer, &mut request));
+    let ctx = exchange.context();
     let deadline = ctx.deadline;
-    let answered = match tokio::time::timeout_at(deadline, live(&mut ctx, request)).await {
+    let answered = match tokio::time::timeout_at(deadline, live(ctx, request)).await {
         Ok(answered) => answered,
         Err(_) => Err(Failure::Deadline),
     };
     let response = match answered {
         Ok(response) => response,
-        Err(failure) => respond::to(&mut ctx, failure),
+        Err(failure) => respond::to(ctx, failure),
     };
-    finish::seal(ctx, response)
+    exchange.answer(response)
 }
 
 async fn live(ctx: &mut Context, request: Request<Body>) -> Result<Response<Body>, Failure> {

@@ -44,10 +44,17 @@ pub(super) struct Control {
     pub(super) builder: Builder,
     pub(super) workers: Vec<Worker>,
     pub(super) state: Rc<RefCell<State>>,
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) metrics: Metrics,
     pub(super) admin: AdminFronts,
     pub(super) watcher: Option<Watcher>,
+    /// Weak, so that the last sender elsewhere ends `run`.
+    again: mpsc::WeakSender<ReloadRequest>,
     bound: HashMap<(Arc<str>, SocketAddr), ()>,
+}
+
+/// What a configuration was read from and the modules it names.
+fn watched(config: &config::Config) -> impl Iterator<Item = PathBuf> {
+    config.files.iter().cloned().chain(config.plugins.values().map(|plugin| plugin.module.clone()))
 }
 
 impl Control {
@@ -56,10 +63,11 @@ impl Control {
         builder: Builder,
         workers: Vec<Worker>,
         state: Rc<RefCell<State>>,
-        metrics: Arc<Metrics>,
+        metrics: Metrics,
         admin: AdminFronts,
+        again: mpsc::WeakSender<ReloadRequest>,
     ) -> Self {
-        Self { path, builder, workers, state, metrics, admin, watcher: None, bound: HashMap::new() }
+        Self { path, builder, workers, state, metrics, admin, watcher: None, again, bound: HashMap::new() }
     }
 
     /// Serves reload requests until the last sender is gone.
@@ -81,7 +89,15 @@ impl Control {
                 self.watch(&config);
                 self.builder.build(config).await
             }
-            Err(problems) => Err(problems),
+            Err(problems) => {
+                // What could be read is watched beside what is served, so that mending it is noticed.
+                let mut files = problems.files().to_vec();
+                if let Some(current) = &self.state.borrow().snapshot {
+                    files.extend(watched(&current.config));
+                }
+                self.watch_files(files);
+                Err(problems)
+            }
         };
         let result = match built {
             Ok(snapshot) => self.swap(snapshot).await,
@@ -90,20 +106,19 @@ impl Control {
         match result {
             Ok(Reloaded::Unchanged(generation)) => {
                 tracing::debug!(reason, generation, "reload: nothing has changed");
-                self.metrics.reload(ReloadResult::Unchanged);
                 self.state.borrow_mut().unrefuse();
                 Reloaded::Unchanged(generation)
             }
             Ok(reloaded) => {
                 let generation = self.generation();
                 tracing::info!(reason, generation, elapsed_ms = started.elapsed().as_millis(), "reload: published");
-                self.metrics.reload(ReloadResult::Published);
-                self.metrics.generation(generation);
+                self.metrics.reloaded(ReloadResult::Applied);
+                self.metrics.set_generation(generation);
                 reloaded
             }
             Err(problems) => {
                 tracing::error!(reason, "reload refused, the old snapshot goes on serving\n{problems}");
-                self.metrics.reload(ReloadResult::Refused);
+                self.metrics.reloaded(ReloadResult::Refused);
                 let json = problems.to_json();
                 self.state.borrow_mut().refused(&problems, SystemTime::now());
                 Reloaded::Refused(json)
@@ -193,9 +208,16 @@ impl Control {
 
     /// Watches what this configuration was read from and the modules it names.
     pub(super) fn watch(&mut self, config: &config::Config) {
-        if let Some(watcher) = &mut self.watcher {
-            let modules = config.plugins.values().map(|plugin| plugin.module.clone());
-            watcher.watch(config.files.iter().cloned().chain(modules).collect());
+        self.watch_files(watched(config).collect());
+    }
+
+    fn watch_files(&self, files: Vec<PathBuf>) {
+        if let Some(watcher) = &self.watcher
+            && watcher.watch(files)
+        {
+            // A directory is new to the watch: what changed in it before is not told, so it is looked at once more.
+            let request = ReloadRequest { reason: "newly watched", reply: None };
+            let _ = self.again.upgrade().map(|again| again.try_send(request));
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct State {
     published: Option<SystemTime>,
     refused: Option<Refused>,
     faults: BTreeMap<Arc<str>, PluginFaults>,
-    throttle: Throttle,
+    throttle: Throttle<String>,
 }
 
 /// A reload that was refused, and why.
@@ -69,7 +69,7 @@ impl State {
     pub(crate) fn faulted(&mut self, report: FaultReport, now: SystemTime) {
         let kind = report.kind.name();
         let key = format!("{}/{}/{kind}", report.route, report.step);
-        if let Some(suppressed) = self.throttle.admit(&key, std::time::Instant::now()) {
+        if let Some(suppressed) = self.throttle.permit(key, std::time::Instant::now()) {
             let backtrace = report.backtrace.iter().fold(String::new(), |text, frame| text + "\n    at " + frame);
             tracing::warn!(
                 plugin = &*report.plugin, route = &*report.route, step = &*report.step,

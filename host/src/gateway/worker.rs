@@ -15,12 +15,12 @@ use super::fetch;
 use crate::body::Body;
 use crate::chain::FaultReports;
 use crate::config::{Listener, Serve};
-use crate::connection::{self, Abort, Handler};
+use crate::connection::{self, Abort, Handler, Refusal};
 use crate::exchange::{self, Gate, Peer};
 use crate::listener::accept_loop;
 use crate::net::{Drain, Permits};
 use crate::snapshot::{Snapshot, WorkerParts};
-use crate::telemetry::{AccessLogs, WorkerMetrics};
+use crate::telemetry::{AccessLogBuffer, ListenerMetrics, WorkerMetrics};
 use crate::upstream::Upstreams;
 
 /// What the control runtime asks of a worker.
@@ -40,7 +40,7 @@ pub(super) struct Worker {
 /// What a worker is given when it starts.
 pub(super) struct Equipment {
     pub(super) metrics: Arc<WorkerMetrics>,
-    pub(super) access_logs: AccessLogs,
+    pub(super) access_log: AccessLogBuffer,
     pub(super) reports: FaultReports,
     /// How many workers share the listeners' connection limits.
     pub(super) workers: usize,
@@ -70,7 +70,7 @@ struct Open {
 /// A worker's state between commands.
 struct Desk {
     parts: WorkerParts,
-    access_logs: AccessLogs,
+    access_log: Rc<AccessLogBuffer>,
     workers: usize,
     gate: Option<Rc<Gate>>,
     open: HashMap<Arc<str>, Open>,
@@ -81,11 +81,12 @@ async fn work(equipment: Equipment, mut commands: mpsc::UnboundedReceiver<Comman
     let parts = WorkerParts::new(Upstreams::new(), equipment.metrics, fetch, equipment.reports);
     let mut desk = Desk {
         parts,
-        access_logs: equipment.access_logs,
+        access_log: Rc::new(equipment.access_log),
         workers: equipment.workers,
         gate: None,
         open: HashMap::new(),
     };
+    let flushing = tokio::task::spawn_local(Rc::clone(&desk.access_log).keep_flushed());
     let mut jobs = Some(jobs);
     while let Some(command) = commands.recv().await {
         match command {
@@ -102,6 +103,8 @@ async fn work(equipment: Equipment, mut commands: mpsc::UnboundedReceiver<Comman
             }
         }
     }
+    flushing.abort();
+    desk.access_log.flush();
 }
 
 impl Desk {
@@ -112,7 +115,7 @@ impl Desk {
             Some(gate) => drop(gate.snapshot.replace(own)),
             None => {
                 let metrics = Arc::clone(&self.parts.metrics);
-                self.gate = Some(Rc::new(Gate::new(own, metrics, self.access_logs.handle())));
+                self.gate = Some(Rc::new(Gate::new(own, metrics, Rc::clone(&self.access_log))));
             }
         }
         let drain = Instant::now() + snapshot.config.reload.drain;
@@ -200,9 +203,11 @@ impl Front {
             // A listener that is gone from the configuration takes nobody in any more.
             let Some(settings) = settings else { return };
             let peer = Rc::new(Peer::new(address, &settings));
-            let open = gate.metrics.connection(&settings.name);
-            connection::serve(stream, peer, settings, Rc::new(Proxy { gate }), drain).await;
-            drop(open);
+            let metrics = gate.metrics.listener(&settings.name);
+            metrics.connection_opened();
+            let proxy = Rc::new(Proxy { gate, metrics: Arc::clone(&metrics) });
+            connection::serve(stream, peer, settings, proxy, drain).await;
+            metrics.connection_closed();
         }
     }
 }
@@ -210,10 +215,15 @@ impl Front {
 /// Answers requests by the routes.
 struct Proxy {
     gate: Rc<Gate>,
+    metrics: Arc<ListenerMetrics>,
 }
 
 impl Handler for Proxy {
     async fn handle(&self, request: http::Request<Body>, peer: &Rc<Peer>) -> Result<http::Response<Body>, Abort> {
         Ok(exchange::serve(&self.gate, peer, request).await)
+    }
+
+    fn refused(&self, refusal: Refusal, _peer: &Rc<Peer>) {
+        self.metrics.refused(refusal.as_str());
     }
 }

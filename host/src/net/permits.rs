@@ -20,6 +20,7 @@ impl Permits {
         Self(Rc::new(Counter { limit, used: Cell::new(0), waiting: RefCell::default() }))
     }
 
+    #[cfg(test)]
     pub(crate) fn in_use(&self) -> usize {
         self.0.used.get()
     }

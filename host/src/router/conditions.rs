@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::{RequestView, capture_names};
-use crate::config::pattern::RouteMatch;
+use crate::config::RouteMatch;
 
 /// A route's conditions beside host and path, and the names of its captured segments.
 #[derive(Debug)]
@@ -22,7 +22,11 @@ impl Conditions {
         Self {
             methods: route.methods.clone().into(),
             headers: route.headers.clone().into(),
-            query: route.query.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect(),
+            query: route
+                .query
+                .iter()
+                .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+                .collect(),
             names: capture_names(&route.path.segments),
         }
     }
@@ -47,7 +51,8 @@ fn has_header(headers: &HeaderMap, name: &HeaderName, value: &HeaderValue) -> bo
     headers.get_all(name).iter().any(|line| line == value)
 }
 
-/// The first parameter of this name has this value, once both are decoded: the Gateway API recommends the first.
+/// The first parameter of this name has this value, once both are decoded: the Gateway API recommends the
+/// first.
 fn has_parameter(query: Option<&str>, name: &str, value: &str) -> bool {
     query
         .into_iter()

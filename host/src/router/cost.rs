@@ -7,7 +7,7 @@ use std::time::Instant;
 use http::{HeaderMap, Method};
 
 use super::{Lookup, RequestView, Router};
-use crate::config::pattern::{HostPattern, PathPattern, RouteMatch};
+use crate::config::{HostPattern, PathPattern, RouteMatch};
 
 const LOOKUPS: u32 = 200_000;
 
@@ -24,7 +24,7 @@ fn routes(count: usize) -> Vec<RouteMatch> {
         RouteMatch {
             hosts: vec![HostPattern::parse(&format!("api-{}.shop.example", index / 10)).unwrap()],
             path: PathPattern::parse(&path).unwrap(),
-            methods: vec![if index % 2 == 0 { Method::GET } else { Method::POST }],
+            methods: vec![if index.is_multiple_of(2) { Method::GET } else { Method::POST }],
             headers: Vec::new(),
             query: Vec::new(),
         }
@@ -51,7 +51,7 @@ fn requests(count: usize, several: usize) -> Vec<(String, String, Method)> {
                 3 => format!("/v2/service-{index}/status"),
                 _ => "/v2/whatever/else".to_owned(),
             };
-            let method = if index % 2 == 0 { Method::GET } else { Method::POST };
+            let method = if index.is_multiple_of(2) { Method::GET } else { Method::POST };
             (format!("api-{}.shop.example", index / 10), path, method)
         })
         .collect()
@@ -80,7 +80,10 @@ fn measure(count: usize, several: usize) -> f64 {
 fn ten_thousand_routes_cost_what_a_hundred_do() {
     for several in [50, 1_000, 10_000] {
         for count in [100, 1_000, 10_000] {
-            println!("{count:>6} routes, {several:>6} different requests: {:6.1} ns", measure(count, several));
+            println!(
+                "{count:>6} routes, {several:>6} different requests: {:6.1} ns",
+                measure(count, several)
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A hash for tables that only the configuration fills.
 //!
-//! A client chooses what is looked up, never what is stored, so it cannot make entries collide and a keyed hash would
-//! only cost time.
+//! A client chooses what is looked up, never what is stored, so it cannot make entries collide and a keyed
+//! hash would only cost time.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -19,7 +19,6 @@ const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
 impl TextHasher {
     fn mix(&mut self, word: u64) {
         let wide = u128::from(self.0 ^ word) * u128::from(FACTOR);
-        #[allow(clippy::cast_possible_truncation, reason = "the two halves are folded together")]
         let folded = (wide as u64) ^ ((wide >> 64) as u64);
         self.0 = folded;
     }
@@ -33,7 +32,8 @@ impl Hasher for TextHasher {
         }
         let mut last = [0; 8];
         last[..rest.len()].copy_from_slice(rest);
-        // The length keeps `a` and `a\0` apart, and never leaves the word at zero, where mixing would stand still.
+        // The length keeps `a` and `a\0` apart, and never leaves the word at zero, where mixing would stand
+        // still.
         self.mix(u64::from_le_bytes(last) ^ ((bytes.len() as u64 + 1) << 56));
     }
 

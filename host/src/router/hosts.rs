@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::hash::TextMap;
 use super::tree::Tree;
-use crate::config::pattern::HostPattern;
+use crate::config::HostPattern;
 
 /// The root of the tree of each host pattern.
 #[derive(Debug, Default)]

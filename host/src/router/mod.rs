@@ -1,9 +1,10 @@
 //! Which route a request takes. Pure: it knows requests and patterns, nothing of what a route does.
 //!
-//! Precedence is the Kubernetes Gateway API's: an exact host before a longer wildcard before a shorter one before any
-//! host; a path without `/**` before the prefix with most segments, and text before `*` and `{name}` from the left; then
-//! a route that names methods; then more headers; then more query parameters; then the order of the routes. A candidate
-//! whose conditions fail gives way to the next, also across paths and hosts.
+//! Precedence is the Kubernetes Gateway API's: an exact host before a longer wildcard before a shorter one
+//! before any host; a path without `/**` before the prefix with most segments, and text before `*` and
+//! `{name}` from the left; then a route that names methods; then more headers; then more query parameters;
+//! then the order of the routes. A candidate whose conditions fail gives way to the next, also across paths
+//! and hosts.
 
 mod conditions;
 mod hash;
@@ -19,7 +20,7 @@ mod tests;
 
 use http::{HeaderMap, Method};
 
-use crate::config::pattern::{RouteMatch, Segment};
+use crate::config::{RouteMatch, Segment};
 use conditions::Conditions;
 use hosts::Hosts;
 pub(crate) use params::Params;

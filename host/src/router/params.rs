@@ -15,8 +15,8 @@ pub(crate) struct Params {
 }
 
 impl Params {
-    /// The matched texts, in order. One that does not lie in `path`, because that is not the path that was looked up,
-    /// is empty.
+    /// The matched texts, in order. One that does not lie in `path`, because that is not the path that was
+    /// looked up, is empty.
     pub(crate) fn values<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a str> + 'a {
         let first = &self.first[..self.count.min(INLINE)];
         let text = move |&(start, end): &Span| path.get(start as usize..end as usize).unwrap_or_default();

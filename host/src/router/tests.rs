@@ -5,7 +5,7 @@ use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
 use proptest::{collection, option, prop_assert, prop_assert_eq, sample};
 
 use super::{Lookup, RequestView, Router, Tie};
-use crate::config::pattern::{HostPattern, PathPattern, RouteMatch, Segment};
+use crate::config::{HostPattern, PathPattern, RouteMatch, Segment};
 
 fn route(host: &str, path: &str, methods: &[Method]) -> RouteMatch {
     RouteMatch {
@@ -83,7 +83,16 @@ fn hosts_go_from_exact_to_any() {
 
 #[test]
 fn paths_go_from_exact_to_short_prefix() {
-    let paths = ["/**", "/orders/**", "/orders/{id}/**", "/orders/new/**", "/orders/{id}", "/orders/new", "/orders/", "/"];
+    let paths = [
+        "/**",
+        "/orders/**",
+        "/orders/{id}/**",
+        "/orders/new/**",
+        "/orders/{id}",
+        "/orders/new",
+        "/orders/",
+        "/",
+    ];
     let routes = paths.map(|path| route("*", path, &[]));
     let router = Router::new(&routes).unwrap();
     let path = |path| found(&router, &Request::get("h", path)).map(|route| paths[route]);
@@ -119,7 +128,8 @@ fn the_leftmost_text_decides_and_failure_falls_back() {
 
 #[test]
 fn a_failing_host_gives_way_to_the_next() {
-    let routes = [route("a.example", "/x", &[]), route("*.example", "/**", &[Method::POST]), route("*", "/y", &[])];
+    let routes =
+        [route("a.example", "/x", &[]), route("*.example", "/**", &[Method::POST]), route("*", "/y", &[])];
     let router = Router::new(&routes).unwrap();
     assert_eq!(found(&router, &Request::get("a.example", "/x")), Some(0));
     assert_eq!(found(&router, &Request::get("a.example", "/y")), Some(2));
@@ -223,14 +233,16 @@ fn rank(route: &RouteMatch, request: &Request, any_method: bool) -> Option<Rank>
     let no_hosts = route.hosts.is_empty().then_some((2, 0));
     let (kind, suffix) = hosts.chain(no_hosts).min()?;
 
-    let given: Vec<&str> = if request.path == "/" { Vec::new() } else { request.path[1..].split('/').collect() };
+    let given: Vec<&str> =
+        if request.path == "/" { Vec::new() } else { request.path[1..].split('/').collect() };
     let wanted = &route.path.segments;
     let fits = if route.path.rest { wanted.len() <= given.len() } else { wanted.len() == given.len() };
     let same = wanted.iter().zip(&given).all(|(wanted, given)| match wanted {
         Segment::Literal(text) => text == given,
         Segment::Any | Segment::Named(_) => !given.is_empty(),
     });
-    let headers = route.headers.iter().all(|(name, value)| request.headers.get_all(name).iter().any(|v| v == value));
+    let headers =
+        route.headers.iter().all(|(name, value)| request.headers.get_all(name).iter().any(|v| v == value));
     let query = request.query.as_deref().unwrap_or_default();
     let query = route.query.iter().all(|(name, value)| {
         let prefix = format!("{name}=");
@@ -246,7 +258,10 @@ fn rank(route: &RouteMatch, request: &Request, any_method: bool) -> Option<Rank>
 
 fn model(routes: &[RouteMatch], request: &Request) -> Option<usize> {
     let ranked = routes.iter().enumerate();
-    ranked.filter_map(|(index, route)| Some((rank(route, request, false)?, index))).min().map(|(_, index)| index)
+    ranked
+        .filter_map(|(index, route)| Some((rank(route, request, false)?, index)))
+        .min()
+        .map(|(_, index)| index)
 }
 
 fn model_tie(a: &RouteMatch, b: &RouteMatch) -> bool {
@@ -263,7 +278,8 @@ fn model_tie(a: &RouteMatch, b: &RouteMatch) -> bool {
     let subset = |a: &RouteMatch, b: &RouteMatch| {
         a.headers.iter().all(|h| b.headers.contains(h)) && a.query.iter().all(|q| b.query.contains(q))
     };
-    let methods = (a.methods.is_empty() && b.methods.is_empty()) || a.methods.iter().any(|m| b.methods.contains(m));
+    let methods =
+        (a.methods.is_empty() && b.methods.is_empty()) || a.methods.iter().any(|m| b.methods.contains(m));
     shape(a) == shape(b)
         && hosts(a).iter().any(|host| hosts(b).contains(host))
         && subset(a, b)
@@ -313,10 +329,8 @@ fn some_request() -> impl Strategy<Value = Request> {
     let host = sample::select(vec!["a.x", "b.x", "A.B.x", "c.b.x", "x", "y", "d.c.b.X", ""]);
     let path = collection::vec(sample::select(vec!["a", "b", "c", "d", ""]), 1..5);
     let headers = collection::vec((sample::select(vec!["x-a", "x-b"]), sample::select(vec!["1", "2"])), 0..4);
-    let query = option::of(collection::vec(
-        (sample::select(vec!["p", "q"]), sample::select(vec!["1", "2"])),
-        0..3,
-    ));
+    let query =
+        option::of(collection::vec((sample::select(vec!["p", "q"]), sample::select(vec!["1", "2"])), 0..3));
     (host, path, some_method(), headers, query).prop_map(|(host, path, method, headers, query)| Request {
         host: host.to_owned(),
         path: format!("/{}", path.join("/")),

@@ -6,9 +6,10 @@ use std::collections::hash_map::Entry;
 use http::Method;
 
 use super::tree::Leaf;
-use crate::config::pattern::RouteMatch;
+use crate::config::RouteMatch;
 
-/// Two routes that take the same requests: same host pattern, path, headers and query, and a method in common.
+/// Two routes that take the same requests: same host pattern, path, headers and query, and a method in
+/// common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Tie {
     /// The earlier one's place in the slice.

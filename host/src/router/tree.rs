@@ -5,7 +5,7 @@ use http::Method;
 use super::conditions::Conditions;
 use super::hash::TextMap;
 use super::{Params, RequestView};
-use crate::config::pattern::{PathPattern, Segment};
+use crate::config::{PathPattern, Segment};
 
 /// All trees, their nodes side by side.
 #[derive(Debug, Default)]
@@ -127,8 +127,8 @@ impl Tree {
 
     /// Tries everything below `node`, best first; `at` is where the next segment begins, if there is one.
     ///
-    /// What it returns is a route whose path ended where the request's did: no other can go before it. A prefix may yet
-    /// give way to a longer one, so it is only remembered.
+    /// What it returns is a route whose path ended where the request's did: no other can go before it. A
+    /// prefix may yet give way to a longer one, so it is only remembered.
     fn descend<F>(
         &self,
         node: u32,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Snapshot;
 use crate::chain::{Chain, Circuit, FaultReports, Step};
-use crate::telemetry::{PluginMetrics, RouteMetrics, WorkerMetrics};
+use crate::telemetry::{PluginMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics};
 use crate::upstream::{Upstream, Upstreams};
 use crate::wasm::{Bound, FetchSender, Pool, PoolMetrics};
 
@@ -25,6 +25,7 @@ pub(crate) struct WorkerRoute {
     pub(crate) chain: Rc<Chain>,
     pub(crate) upstream: Rc<Upstream>,
     pub(crate) metrics: Arc<RouteMetrics>,
+    pub(crate) upstream_metrics: Arc<UpstreamMetrics>,
 }
 
 /// What a worker keeps from snapshot to snapshot: connections, instances, counters.
@@ -40,11 +41,11 @@ struct PluginCensus(Arc<PluginMetrics>);
 
 impl PoolMetrics for PluginCensus {
     fn created(&self) {
-        self.0.created();
+        self.0.instance_created();
     }
 
-    fn alive(&self, instances: usize, memory: usize) {
-        self.0.alive(instances, memory);
+    fn changed(&self, instances: isize, memory: isize) {
+        self.0.instances_changed(instances as i64, memory as i64);
     }
 }
 
@@ -64,7 +65,7 @@ impl WorkerParts {
             return pool;
         }
         let metrics = PluginCensus(self.metrics.plugin(&bound.plugin));
-        let pool = Rc::new(Pool::new(Arc::clone(bound), self.fetch.clone(), Box::new(metrics)));
+        let pool = Rc::new(Pool::new(Arc::clone(bound), self.fetch.clone(), Rc::new(metrics)));
         self.pools.insert(bound.id, Rc::downgrade(&pool));
         pool
     }
@@ -98,6 +99,7 @@ impl WorkerParts {
                 chain: Rc::new(Chain::new(steps)),
                 upstream,
                 metrics: self.metrics.route(&route.name),
+                upstream_metrics: self.metrics.upstream(&route.upstream.name),
             });
         }
         self.pools.retain(|_, pool| pool.strong_count() > 0);

@@ -11,8 +11,8 @@ const LAST: u64 = 1 << 62;
 
 /// A bucket that leaks evenly and holds `quota` units.
 ///
-/// Time runs in ticks of the rule's own: a window is a whole number of ticks, and so is a unit, so that neither the burst
-/// nor the rate is ever rounded.
+/// Time runs in ticks of the rule's own: a window is a whole number of ticks, and so is a unit, so that
+/// neither the burst nor the rate is ever rounded.
 #[derive(Debug)]
 pub(super) struct Gcra {
     /// Tick 0, in nanoseconds since the epoch.
@@ -85,7 +85,12 @@ impl Gcra {
             let Some(charged) = charged.filter(|&level| level <= ticks.per_window) else {
                 return Some(Err(refusal(&ticks, rule, level, cost)));
             };
-            match self.empty_at.compare_exchange_weak(empty_at, tick + charged, Ordering::AcqRel, Ordering::Acquire) {
+            match self.empty_at.compare_exchange_weak(
+                empty_at,
+                tick + charged,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => return Some(Ok((answer(&ticks, charged), Charge { cost, window: 0 }))),
                 Err(newer) => empty_at = newer,
             }
@@ -127,7 +132,8 @@ fn level(ticks: &Ticks, empty_at: u64, tick: u64) -> Unless<u64> {
     if level <= ticks.per_window {
         return Some(level);
     }
-    // More than full by more than clocks differ: the clock was set back, and waiting for it could take for ever.
+    // More than full by more than clocks differ: the clock was set back, and waiting for it could take for
+    // ever.
     let skew = ticks.per_window.max(ticks.of_ns(MAX_SKEW_NS));
     Some(if level > ticks.per_window.saturating_add(skew) { 0 } else { level })
 }

@@ -50,7 +50,8 @@ impl Key {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        (self.hash, self.split, self.rule) == (other.hash, other.split, other.rule) && self.bytes == other.bytes
+        (self.hash, self.split, self.rule) == (other.hash, other.split, other.rule)
+            && self.bytes == other.bytes
     }
 }
 

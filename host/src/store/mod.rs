@@ -41,8 +41,8 @@ pub(crate) enum StoreError {
 
 /// The store in this process's memory.
 ///
-/// Each plugin has a namespace of its own, and limits and values of one name do not meet. When the store is full, what
-/// has expired makes room first, then whatever comes to hand.
+/// Each plugin has a namespace of its own, and limits and values of one name do not meet. When the store is
+/// full, what has expired makes room first, then whatever comes to hand.
 #[derive(Debug)]
 pub(crate) struct MemoryStore {
     table: Table,
@@ -57,9 +57,10 @@ impl MemoryStore {
 
     /// Takes from every limit, or from none of them unless all allow.
     ///
-    /// A limit is named by its key *and* its algorithm, quota and window: one that is configured anew starts afresh.
-    /// When takes from several limits race for the last unit of one of them, a loser may hold units of the others for an
-    /// instant before it gives them back; nobody ever gets more than the quota.
+    /// A limit is named by its key *and* its algorithm, quota and window: one that is configured anew starts
+    /// afresh. When takes from several limits race for the last unit of one of them, a loser may hold units
+    /// of the others for an instant before it gives them back. Nobody gets more than the quota by it, unless
+    /// the loser's thread is suspended in that instant for longer than those units take to come back.
     pub(crate) fn take(&self, now: u64, namespace: &str, takes: &[Take]) -> Result<Vec<Taken>, StoreError> {
         let names: Vec<(KeyRef<'_>, Rule)> = takes
             .iter()
@@ -73,7 +74,8 @@ impl MemoryStore {
             return Ok(vec![outcome.map_or_else(|refused| refused, |(taken, _)| taken)]);
         }
         let all = || names.iter().zip(takes);
-        let looks: Vec<Taken> = all().map(|((key, rule), take)| self.look(key, rule, now, take.cost)).collect();
+        let looks: Vec<Taken> =
+            all().map(|((key, rule), take)| self.look(key, rule, now, take.cost)).collect();
         if looks.iter().any(|taken| !taken.allowed) {
             return Ok(looks);
         }
@@ -200,7 +202,8 @@ impl MemoryStore {
         }
     }
 
-    /// Removes what has expired and returns how much that was. To be called every few seconds, off the workers.
+    /// Removes what has expired and returns how much that was. To be called every few seconds, off the
+    /// workers.
     pub(crate) fn sweep(&self, now: u64) -> usize {
         self.table.sweep(now)
     }
@@ -210,7 +213,12 @@ impl MemoryStore {
         self.table.len()
     }
 
-    fn key<'a>(&self, namespace: &'a str, key: &'a [u8], rule: Option<Rule>) -> Result<KeyRef<'a>, StoreError> {
+    fn key<'a>(
+        &self,
+        namespace: &'a str,
+        key: &'a [u8],
+        rule: Option<Rule>,
+    ) -> Result<KeyRef<'a>, StoreError> {
         if key.len() > MAX_KEY {
             return Err(StoreError::KeyTooLong);
         }

@@ -14,7 +14,8 @@ const TAG_MASK: u64 = u64::MAX >> COUNT_BITS;
 /// Windows begin at 2, so that an untouched slot never looks like a current one.
 const FIRST_WINDOW: u64 = 2;
 
-/// At most `quota` in a window, counting the last window by the part of it that still lies within a window of now.
+/// At most `quota` in a window, counting the last window by the part of it that still lies within a window of
+/// now.
 ///
 /// Windows are counted from the first take. Each one uses the slot of its parity.
 #[derive(Debug)]
@@ -60,7 +61,8 @@ const fn pack(window: u64, count: u64) -> u64 {
     (window & TAG_MASK) << COUNT_BITS | count
 }
 
-/// How many windows the slot's lies after `window`; negative if before. Slots are swept long before this wraps.
+/// How many windows the slot's lies after `window`; negative if before. Slots are swept long before this
+/// wraps.
 const fn ahead(word: u64, window: u64) -> i64 {
     let difference = (word >> COUNT_BITS).wrapping_sub(window) & TAG_MASK;
     (difference << COUNT_BITS).cast_signed() >> COUNT_BITS
@@ -89,7 +91,8 @@ impl Sliding {
         }
         // Another worker's clock may be ahead; further than that, this one was set back and the slot is void.
         let skew = i64::try_from(MAX_SKEW_NS / grains.window_ns).unwrap_or(i64::MAX).max(1);
-        let newest = words.iter().map(|&word| ahead(word, window)).filter(|ahead| (1..=skew).contains(ahead)).max();
+        let newest =
+            words.iter().map(|&word| ahead(word, window)).filter(|ahead| (1..=skew).contains(ahead)).max();
         if let Some(ahead) = newest {
             window += ahead.unsigned_abs();
             elapsed = 0;
@@ -119,7 +122,8 @@ impl Sliding {
             }
             let charged = pack(reading.window, reading.current + more);
             let slot = self.slot(reading.window);
-            if slot.compare_exchange_weak(reading.word, charged, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            if slot.compare_exchange_weak(reading.word, charged, Ordering::AcqRel, Ordering::Acquire).is_ok()
+            {
                 reading.current += more;
                 return Some(Ok((answer(&grains, &reading), Charge { cost: more, window: reading.window })));
             }
@@ -133,7 +137,8 @@ impl Sliding {
         });
     }
 
-    /// One word is enough: takes read both.
+    /// One word is enough, because takes read both. Only a take whose clock has just passed into the next window, when
+    /// this one's has not, may be forgotten: one take of a limit that lay idle.
     pub(super) fn retire(&self, rule: &Rule, now: u64) -> bool {
         let Some(reading) = self.read(&Grains::new(rule), now) else { return true };
         let unused = reading.current == 0 && reading.previous == 0;
@@ -158,7 +163,11 @@ fn answer(grains: &Grains, reading: &Reading) -> Taken {
 }
 
 fn refusal(grains: &Grains, rule: &Rule, reading: &Reading, cost: u64) -> Taken {
-    let retry_ms = if cost > rule.quota { Taken::NEVER } else { to_ms(wait(grains, reading, cost.div_ceil(grains.units))) };
+    let retry_ms = if cost > rule.quota {
+        Taken::NEVER
+    } else {
+        to_ms(wait(grains, reading, cost.div_ceil(grains.units)))
+    };
     Taken { allowed: false, retry_ms, ..answer(grains, reading) }
 }
 

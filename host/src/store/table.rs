@@ -1,4 +1,5 @@
-//! The bounded table under the store: shards of a lock-free map, so that making room looks at a few thousand entries.
+//! The bounded table under the store: shards of a lock-free map, so that making room looks at a few thousand
+//! entries.
 
 use std::hash::BuildHasherDefault;
 
@@ -83,7 +84,8 @@ impl Table {
         if excess == 0 {
             return;
         }
-        // Evenly over the table: the map resizes without end once one part of it is crowded and the rest is empty.
+        // Evenly over the table: the map resizes without end once one part of it is crowded and the rest is
+        // empty.
         let step = (shard.len() / excess).max(1);
         let start = usize::from(hash as u16) % step;
         let map = shard.pin();

@@ -64,14 +64,16 @@ fn exactly_the_smallest_quota_passes_and_the_others_are_charged_for_it() {
     ];
     let attempt = |_| store.take(NOW, "p", &takes).unwrap().iter().all(|taken| taken.allowed);
     assert_eq!(passes(8, 500, attempt), 500);
-    let left = takes.each_ref().map(|take| take_one(&store, NOW, &Take { cost: 0, ..take.clone() }).remaining);
+    let left =
+        takes.each_ref().map(|take| take_one(&store, NOW, &Take { cost: 0, ..take.clone() }).remaining);
     assert_eq!(left, [2500, 0, 500]);
 }
 
 #[test]
 fn takes_are_not_lost_when_the_sweep_runs_beside_them() {
     for algorithm in BOTH {
-        // Every round begins two windows later, when the sweep may retire the limit that the takes are meeting.
+        // Every round begins two windows later, when the sweep may retire the limit that the takes are
+        // meeting.
         let store = store(1000);
         let take = take("k", algorithm, 50, 1000);
         let round = AtomicU64::new(0);
@@ -93,16 +95,23 @@ fn takes_are_not_lost_when_the_sweep_runs_beside_them() {
 #[test]
 fn quotas_at_the_ends_of_the_scale_are_exact() {
     for algorithm in BOTH {
-        for (quota, window_ms) in [(3, 1000), (7, 1), (1_000_003, 1000), (10_000_000_000, 1000), (1, 3_155_760_000_000)] {
+        for (quota, window_ms) in
+            [(3, 1000), (7, 1), (1_000_003, 1000), (10_000_000_000, 1000), (1, 3_155_760_000_000)]
+        {
             let store = store(1000);
             let all = Take { cost: quota, ..take("k", algorithm, quota, window_ms) };
             assert!(take_one(&store, NOW, &all).allowed, "{algorithm:?} {quota}/{window_ms} ms");
             let refused = take_one(&store, NOW, &Take { cost: 1, ..all.clone() });
-            assert_eq!((refused.allowed, refused.remaining), (false, 0), "{algorithm:?} {quota}/{window_ms} ms");
+            assert_eq!(
+                (refused.allowed, refused.remaining),
+                (false, 0),
+                "{algorithm:?} {quota}/{window_ms} ms"
+            );
         }
     }
     let store = store(1000);
-    let huge = Take { cost: 5, quota: u64::MAX, window_ms: u64::MAX, ..take("k", Algorithm::SlidingWindow, 1, 1) };
+    let huge =
+        Take { cost: 5, quota: u64::MAX, window_ms: u64::MAX, ..take("k", Algorithm::SlidingWindow, 1, 1) };
     assert!(take_one(&store, NOW, &huge).allowed);
     assert!(take_one(&store, NOW, &Take { algorithm: Algorithm::Gcra, ..huge }).allowed);
 }
@@ -124,9 +133,15 @@ fn a_clock_set_back_does_not_close_a_limit() {
         let later = NOW + 7_200_000 * MS;
         take_one(&store, NOW, &take);
         assert_eq!(passes(1, 10, |_| take_one(&store, later, &take).allowed), 5);
-        assert!(!take_one(&store, later - 500 * MS, &take).allowed, "{algorithm:?}: a worker that lags gets no more");
+        assert!(
+            !take_one(&store, later - 500 * MS, &take).allowed,
+            "{algorithm:?}: a worker that lags gets no more"
+        );
         assert!(!take_one(&store, later - 5000 * MS, &take).allowed, "{algorithm:?}: not even by seconds");
-        assert!(take_one(&store, later - 3_600_000 * MS, &take).allowed, "{algorithm:?}: but an hour is another time");
+        assert!(
+            take_one(&store, later - 3_600_000 * MS, &take).allowed,
+            "{algorithm:?}: but an hour is another time"
+        );
     }
 }
 
@@ -159,9 +174,17 @@ fn nothing_is_charged_unless_all_allow() {
     let refused = store.take(NOW, "p", &both).unwrap();
     assert_eq!((refused[0].allowed, refused[1].allowed), (true, false));
     assert_eq!(refused[0].remaining, 9);
-    let twice = [narrow.clone(), Take { key: b"other".to_vec(), ..narrow.clone() }, Take { key: b"other".to_vec(), ..narrow }];
+    let twice = [
+        narrow.clone(),
+        Take { key: b"other".to_vec(), ..narrow.clone() },
+        Take { key: b"other".to_vec(), ..narrow },
+    ];
     let refused = store.take(NOW + 2000 * MS, "p", &twice).unwrap();
-    assert_eq!(refused.iter().map(|taken| taken.allowed).collect::<Vec<_>>(), [true, true, false], "the third is the second's");
+    assert_eq!(
+        refused.iter().map(|taken| taken.allowed).collect::<Vec<_>>(),
+        [true, true, false],
+        "the third is the second's"
+    );
     assert_eq!(refused.iter().map(|taken| taken.remaining).collect::<Vec<_>>(), [1, 1, 0]);
     assert_eq!(store.take(NOW, "p", &[]), Ok(Vec::new()));
 }
@@ -300,7 +323,9 @@ impl Model {
             Algorithm::SlidingWindow => {
                 let windows = (at - born) / self.window;
                 let index = windows.floor() as u64;
-                let count = |index: Option<u64>| index.and_then(|index| self.windows.get(&index)).copied().unwrap_or(0.0);
+                let count = |index: Option<u64>| {
+                    index.and_then(|index| self.windows.get(&index)).copied().unwrap_or(0.0)
+                };
                 count(Some(index)) + count(index.checked_sub(1)) * (1.0 - windows.fract())
             }
         }

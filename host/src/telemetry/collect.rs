@@ -1,4 +1,5 @@
-//! The scrape: sums what the workers counted and writes it as Prometheus families. `docs/metrics.md` explains each.
+//! The scrape: sums what the workers counted and writes it as Prometheus families. `docs/metrics.md` explains
+//! each.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +15,7 @@ use sluice_abi::Phase;
 use super::cell::{HistogramTotal, Kinds, Statuses};
 use super::metrics::{Shared, StepName, Table, WorkerMetrics};
 use super::process::Process;
-use super::series::{ListenerMetrics, RouteMetrics, StepMetrics, UpstreamMetrics};
+use super::series::{ListenerMetrics, PluginMetrics, RouteMetrics, StepMetrics, UpstreamMetrics};
 
 /// Gathers and writes.
 #[derive(Clone)]
@@ -23,12 +24,16 @@ pub(super) struct Scrape(Registry);
 impl Scrape {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let registry = Registry::new();
-        registry.register(Box::new(Sums::new(shared))).expect("every family is declared once and well-formed");
+        registry
+            .register(Box::new(Sums::new(shared)))
+            .expect("every family is declared once and well-formed");
         Self(registry)
     }
 
     pub(super) fn text(&self) -> String {
-        TextEncoder::new().encode_to_string(&self.0.gather()).expect("gathered families have a name and samples")
+        TextEncoder::new()
+            .encode_to_string(&self.0.gather())
+            .expect("gathered families have a name and samples")
     }
 }
 
@@ -52,38 +57,70 @@ macro_rules! families {
 }
 
 families! {
-    BUILD = "sluice_build_info", GAUGE, &["version"], "Always 1; the version of this gateway.";
-    GENERATION = "sluice_snapshot_generation", GAUGE, &[], "The snapshot that new requests get.";
-    RELOADS = "sluice_reloads_total", COUNTER, &["result"], "Reloads by result, the start included.";
-    RELOAD_REFUSED = "sluice_reload_last_refused", GAUGE, &[], "1 if the last reload was refused.";
-    EXCHANGES = "sluice_exchanges", GAUGE, &[], "Exchanges that are running.";
-    REQUESTS = "sluice_requests_total", COUNTER, &["route", "status"], "Exchanges that have ended.";
-    DURATION = "sluice_request_duration_seconds", HISTOGRAM, &["route"], "From a request's head to its response's last byte.";
-    REQUEST_BYTES = "sluice_request_body_bytes_total", COUNTER, &["route"], "Body bytes received from clients.";
-    RESPONSE_BYTES = "sluice_response_body_bytes_total", COUNTER, &["route"], "Body bytes sent to clients.";
-    FAILURES = "sluice_failures_total", COUNTER, &["kind"], "Exchanges that failed in the gateway, by kind of failure.";
-    CONNECTIONS = "sluice_listener_connections", GAUGE, &["listener"], "Client connections that are open.";
-    ACCEPTED = "sluice_listener_connections_opened_total", COUNTER, &["listener"], "Client connections accepted.";
-    REFUSED = "sluice_listener_refused_total", COUNTER, &["listener", "kind"], "Connections and requests turned away before any route.";
-    ANSWERS = "sluice_upstream_responses_total", COUNTER, &["upstream", "status"], "Response heads from upstreams.";
-    HEAD = "sluice_upstream_response_head_seconds", HISTOGRAM, &["upstream"], "From sending a request to its response head.";
-    UPSTREAM_FAILURES = "sluice_upstream_failures_total", COUNTER, &["upstream", "kind"], "Requests that got no response head.";
-    OPENED = "sluice_upstream_connections_opened_total", COUNTER, &["upstream"], "Connections opened to upstreams.";
-    REUSED = "sluice_upstream_connections_reused_total", COUNTER, &["upstream"], "Requests sent over a connection that had served another.";
-    CALLS = "sluice_step_calls_total", COUNTER, &["route", "step", "plugin", "phase", "verdict"], "Calls into plugins.";
-    CALL_TIME = "sluice_step_call_seconds", HISTOGRAM, &["route", "step", "plugin", "phase"], "Running time of calls into plugins.";
-    FAULTS = "sluice_step_faults_total", COUNTER, &["route", "step", "plugin", "kind"], "Faults of plugins.";
-    CREATED = "sluice_step_instances_created_total", COUNTER, STEP, "Plugin instances created.";
-    INSTANCES = "sluice_step_instances", GAUGE, STEP, "Plugin instances that exist.";
-    MEMORY = "sluice_step_memory_bytes", GAUGE, STEP, "Linear memory of plugin instances.";
-    CIRCUIT = "sluice_step_circuit_state", GAUGE, STEP, "0 closed, 1 half-open, 2 open; the worst over all workers.";
-    STORE = "sluice_store_entries", GAUGE, &[], "Counters and values in the store.";
-    LOG_DROPPED = "sluice_access_log_dropped_total", COUNTER, &[], "Lines of the access log that were lost.";
-    RESIDENT = "sluice_process_resident_memory_bytes", GAUGE, &[], "Resident memory of the process.";
-    CPU = "sluice_process_cpu_seconds_total", COUNTER, &[], "CPU time of the process, user and system.";
-    THREADS = "sluice_process_threads", GAUGE, &[], "Threads of the process.";
-    OPEN_FILES = "sluice_process_open_fds", GAUGE, &[], "File descriptors that are open.";
-    STARTED = "sluice_process_start_time_seconds", GAUGE, &[], "When the process started, since the Unix epoch.";
+    BUILD = "sluice_build_info", GAUGE, &["version"],
+        "Always 1; the version of this gateway.";
+    GENERATION = "sluice_snapshot_generation", GAUGE, &[],
+        "The snapshot that new requests get.";
+    RELOADS = "sluice_reloads_total", COUNTER, &["result"],
+        "Reloads by result, the start included.";
+    RELOAD_REFUSED = "sluice_reload_last_refused", GAUGE, &[],
+        "1 if the last reload was refused.";
+    EXCHANGES = "sluice_exchanges", GAUGE, &[],
+        "Exchanges that are running.";
+    REQUESTS = "sluice_requests_total", COUNTER, &["route", "status"],
+        "Exchanges that have ended.";
+    DURATION = "sluice_request_duration_seconds", HISTOGRAM, &["route"],
+        "From a request's head to its response's last byte.";
+    REQUEST_BYTES = "sluice_request_body_bytes_total", COUNTER, &["route"],
+        "Body bytes received from clients.";
+    RESPONSE_BYTES = "sluice_response_body_bytes_total", COUNTER, &["route"],
+        "Body bytes sent to clients.";
+    FAILURES = "sluice_failures_total", COUNTER, &["kind"],
+        "Exchanges that failed in the gateway, by kind of failure.";
+    CONNECTIONS = "sluice_listener_connections", GAUGE, &["listener"],
+        "Client connections that are open.";
+    ACCEPTED = "sluice_listener_connections_opened_total", COUNTER, &["listener"],
+        "Client connections accepted.";
+    REFUSED = "sluice_listener_refused_total", COUNTER, &["listener", "kind"],
+        "Connections and requests turned away before any route.";
+    ANSWERS = "sluice_upstream_responses_total", COUNTER, &["upstream", "status"],
+        "Response heads from upstreams.";
+    HEAD = "sluice_upstream_response_head_seconds", HISTOGRAM, &["upstream"],
+        "From sending a request to its response head.";
+    UPSTREAM_FAILURES = "sluice_upstream_failures_total", COUNTER, &["upstream", "kind"],
+        "Requests that got no response head.";
+    OPENED = "sluice_upstream_connections_opened_total", COUNTER, &["upstream"],
+        "Connections opened to upstreams.";
+    REUSED = "sluice_upstream_connections_reused_total", COUNTER, &["upstream"],
+        "Requests sent over a connection that had served another.";
+    CALLS = "sluice_step_calls_total", COUNTER, &["route", "step", "plugin", "phase", "verdict"],
+        "Calls into plugins.";
+    CALL_TIME = "sluice_step_call_seconds", HISTOGRAM, &["route", "step", "plugin", "phase"],
+        "Running time of calls into plugins.";
+    FAULTS = "sluice_step_faults_total", COUNTER, &["route", "step", "plugin", "kind"],
+        "Faults of plugins.";
+    CREATED = "sluice_plugin_instances_created_total", COUNTER, &["plugin"],
+        "Plugin instances created.";
+    INSTANCES = "sluice_plugin_instances", GAUGE, &["plugin"],
+        "Plugin instances that exist.";
+    MEMORY = "sluice_plugin_memory_bytes", GAUGE, &["plugin"],
+        "Linear memory of plugin instances.";
+    CIRCUIT = "sluice_step_circuit_state", GAUGE, STEP,
+        "0 closed, 1 half-open, 2 open; the worst over all workers.";
+    STORE = "sluice_store_entries", GAUGE, &[],
+        "Counters and values in the store.";
+    LOG_DROPPED = "sluice_access_log_dropped_total", COUNTER, &[],
+        "Lines of the access log that were lost.";
+    RESIDENT = "sluice_process_resident_memory_bytes", GAUGE, &[],
+        "Resident memory of the process.";
+    CPU = "sluice_process_cpu_seconds_total", COUNTER, &[],
+        "CPU time of the process, user and system.";
+    THREADS = "sluice_process_threads", GAUGE, &[],
+        "Threads of the process.";
+    OPEN_FILES = "sluice_process_open_fds", GAUGE, &[],
+        "File descriptors that are open.";
+    STARTED = "sluice_process_start_time_seconds", GAUGE, &[],
+        "When the process started, since the Unix epoch.";
 }
 
 /// The collector of everything.
@@ -120,6 +157,9 @@ impl Collector for Sums {
         }
         for (upstream, cells) in grouped(&workers, |worker| &worker.upstreams) {
             upstreams(&mut page, &upstream, &cells);
+        }
+        for (plugin, cells) in grouped(&workers, |worker| &worker.plugins) {
+            plugins(&mut page, &plugin, &cells);
         }
         for (step, cells) in grouped(&workers, |worker| &worker.steps) {
             steps(&mut page, &step, &cells);
@@ -200,6 +240,12 @@ fn upstreams(page: &mut Page, upstream: &str, cells: &[Arc<UpstreamMetrics>]) {
     page.add(REUSED, &[upstream], sum(cells, |cells| cells.reused.get()));
 }
 
+fn plugins(page: &mut Page, plugin: &str, cells: &[Arc<PluginMetrics>]) {
+    page.add(CREATED, &[plugin], sum(cells, |cells| cells.created.get()));
+    page.add(INSTANCES, &[plugin], cells.iter().map(|cells| cells.live.get()).sum::<i64>() as f64);
+    page.add(MEMORY, &[plugin], cells.iter().map(|cells| cells.memory.get()).sum::<i64>() as f64);
+}
+
 fn steps(page: &mut Page, (route, step, plugin): &StepName, cells: &[Arc<StepMetrics>]) {
     for phase in Phase::ALL {
         let met: Vec<_> = cells.iter().filter_map(|cells| cells.phases[phase as usize].get()).collect();
@@ -221,9 +267,6 @@ fn steps(page: &mut Page, (route, step, plugin): &StepName, cells: &[Arc<StepMet
     for (kind, count) in Kinds::total(cells.iter().map(|cells| &cells.faults)) {
         page.add(FAULTS, &[step[0], step[1], step[2], kind], float(count));
     }
-    page.add(CREATED, &step, sum(cells, |cells| cells.created.get()));
-    page.add(INSTANCES, &step, cells.iter().map(|cells| cells.live.get()).sum::<i64>() as f64);
-    page.add(MEMORY, &step, cells.iter().map(|cells| cells.memory.get()).sum::<i64>() as f64);
     let worst = cells.iter().map(|cells| cells.circuit.get()).max().unwrap_or(0);
     page.add(CIRCUIT, &step, worst as f64);
 }

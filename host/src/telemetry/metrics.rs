@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::cell::{Gauge, Kinds};
 use super::collect::Scrape;
-use super::series::{ListenerMetrics, RouteMetrics, StepMetrics, UpstreamMetrics};
+use super::series::{ListenerMetrics, PluginMetrics, RouteMetrics, StepMetrics, UpstreamMetrics};
 
 /// All metrics of the process. A clone is the same metrics.
 #[derive(Clone, Debug)]
@@ -81,7 +81,8 @@ impl Metrics {
         self.shared.access_log_dropped.fetch_add(lines, Ordering::Relaxed);
     }
 
-    /// Everything as Prometheus text, version 0.0.4. What no snapshot holds any more is shown for the last time.
+    /// Everything as Prometheus text, version 0.0.4. What no snapshot holds any more is shown for the last
+    /// time.
     pub(crate) fn render(&self) -> String {
         let text = self.scrape.text();
         for worker in self.shared.workers() {
@@ -97,14 +98,15 @@ impl Shared {
     }
 }
 
-/// What one worker counts, by name. Looking a name up takes a lock, so whoever counts keeps what it was given: a
-/// snapshot its routes' and steps', a pool its upstream's.
+/// What one worker counts, by name. Looking a name up takes a lock, so whoever counts keeps what it was
+/// given: a snapshot its routes' and steps', a pool its upstream's.
 #[derive(Debug, Default)]
 pub(crate) struct WorkerMetrics {
     pub(super) listeners: Table<Arc<str>, ListenerMetrics>,
     pub(super) routes: Table<Arc<str>, RouteMetrics>,
     pub(super) upstreams: Table<Arc<str>, UpstreamMetrics>,
     pub(super) steps: Table<StepName, StepMetrics>,
+    pub(super) plugins: Table<Arc<str>, PluginMetrics>,
     pub(super) failures: Kinds,
     pub(super) exchanges: Gauge,
 }
@@ -130,6 +132,10 @@ impl WorkerMetrics {
         self.steps.obtain((Arc::clone(route), Arc::clone(step), Arc::clone(plugin)))
     }
 
+    pub(crate) fn plugin(&self, name: &Arc<str>) -> Arc<PluginMetrics> {
+        self.plugins.obtain(Arc::clone(name))
+    }
+
     /// An exchange failed: the client got the gateway's own answer, or none.
     pub(crate) fn failed(&self, kind: &'static str) {
         self.failures.add(kind);
@@ -148,6 +154,7 @@ impl WorkerMetrics {
         self.routes.forget_unused();
         self.upstreams.forget_unused();
         self.steps.forget_unused();
+        self.plugins.forget_unused();
     }
 }
 

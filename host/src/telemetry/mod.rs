@@ -14,9 +14,10 @@ mod throttle;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use access_log::AccessLog;
+pub(crate) use access_log::{AccessLog, AccessLogBuffer, rfc3339};
 pub(crate) use metrics::{Metrics, ReloadResult, WorkerMetrics};
 pub(crate) use series::{
-    CircuitState, ListenerMetrics, NO_ROUTE, RouteMetrics, StepMetrics, StepVerdict, UpstreamMetrics,
+    CircuitState, ListenerMetrics, NO_ROUTE, PluginMetrics, RouteMetrics, StepMetrics, StepVerdict,
+    UpstreamMetrics,
 };
 pub(crate) use throttle::Throttle;

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-/// Clock ticks in a second as `/proc` counts them: fixed by the kernel's interface on every platform we build for.
+/// Clock ticks in a second as `/proc` counts them: fixed by the kernel's interface on every platform we build
+/// for.
 const TICKS: u64 = 100;
 
 /// One reading of `/proc/self`.
@@ -57,6 +58,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn this_process_is_read() {
         let process = Process::read();
-        assert!(process.resident_bytes > 100_000 && process.threads > 0 && process.open_files > 2, "{process:?}");
+        assert!(
+            process.resident_bytes > 100_000 && process.threads > 0 && process.open_files > 2,
+            "{process:?}"
+        );
     }
 }

@@ -1,6 +1,7 @@
-//! What one worker counts of a listener, a route, an upstream and a step.
+//! What one worker counts of a listener, a route, an upstream, a step and a plugin.
 //!
-//! Only the worker that they belong to may write them. Aligned so that two workers never write one cache line.
+//! Only the worker that they belong to may write them. Aligned so that two workers never write one cache
+//! line.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -129,17 +130,35 @@ pub(crate) enum CircuitState {
     Open = 2,
 }
 
-/// Calls of a step and the instances that serve them.
+/// Calls of a step.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct StepMetrics {
     /// By [`Phase`]; made at the first call, because most steps have one or two.
     pub(super) phases: [OnceLock<Box<PhaseMetrics>>; Phase::ALL.len()],
     pub(super) faults: Kinds,
+    pub(super) circuit: Gauge,
+}
+
+/// Instances of a plugin. Steps that agree on a configuration share them, so they are no step's.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct PluginMetrics {
     pub(super) created: Counter,
     pub(super) live: Gauge,
     pub(super) memory: Gauge,
-    pub(super) circuit: Gauge,
+}
+
+impl PluginMetrics {
+    pub(crate) fn instance_created(&self) {
+        self.created.add(1);
+    }
+
+    /// So many more instances are alive, or fewer, with so many more bytes of linear memory, or fewer.
+    pub(crate) fn instances_changed(&self, instances: i64, memory: i64) {
+        self.live.add(instances);
+        self.memory.add(memory);
+    }
 }
 
 /// Calls in one phase.
@@ -171,20 +190,6 @@ impl StepMetrics {
                 self.faults.add(kind);
             }
         }
-    }
-
-    pub(crate) fn instance_created(&self) {
-        self.created.add(1);
-        self.live.add(1);
-    }
-
-    pub(crate) fn instance_dropped(&self) {
-        self.live.add(-1);
-    }
-
-    /// The linear memory of this step's instances grew, or shrank with an instance.
-    pub(crate) fn memory_changed(&self, by: i64) {
-        self.memory.add(by);
     }
 
     pub(crate) fn set_circuit(&self, state: CircuitState) {

@@ -107,6 +107,7 @@ impl Upstream {
     }
 
     /// Idle connections to all targets.
+    #[cfg(test)]
     pub(crate) fn idle(&self) -> usize {
         self.targets.iter().map(|target| target.idle()).sum()
     }

@@ -80,6 +80,7 @@ impl Target {
         self.idle.borrow_mut().retain(|lease| !lease.is_closed());
     }
 
+    #[cfg(test)]
     pub(super) fn idle(&self) -> usize {
         self.idle.borrow().len()
     }

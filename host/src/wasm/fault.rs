@@ -142,8 +142,6 @@ pub(super) enum Refusal {
     LogBytes { limit: usize },
     #[error("the plugin called `proc_exit({code})`")]
     Exit { code: i32 },
-    #[error("more than {limit} MiB of key material or other host resources")]
-    Resources { limit: usize },
 }
 
 impl Refusal {

@@ -1,6 +1,6 @@
 //! The instances of one [`Bound`] on one worker. Poisoned first: an instance comes back only after success.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,37 +22,22 @@ const MAX_IDLE: usize = 16;
 pub(crate) trait PoolMetrics {
     /// An instance was created.
     fn created(&self);
-    /// Instances alive on this worker, and the bytes of linear memory they hold together.
-    fn alive(&self, instances: usize, memory: usize);
-}
-
-/// What the instances of one pool come to, wherever they are.
-struct Census {
-    instances: Cell<usize>,
-    memory: Cell<usize>,
-    metrics: Box<dyn PoolMetrics>,
-}
-
-impl Census {
-    fn change(&self, instances: isize, memory: isize) {
-        self.instances.set(self.instances.get().saturating_add_signed(instances));
-        self.memory.set(self.memory.get().saturating_add_signed(memory));
-        self.metrics.alive(self.instances.get(), self.memory.get());
-    }
+    /// So many more instances are alive, or fewer, holding so many more bytes of linear memory, or fewer.
+    fn changed(&self, instances: isize, memory: isize);
 }
 
 /// An instance that is counted for as long as it lives.
 struct Counted {
     instance: Instance,
     memory: usize,
-    census: Rc<Census>,
+    census: Rc<dyn PoolMetrics>,
 }
 
 impl Counted {
-    fn new(instance: Instance, census: &Rc<Census>) -> Self {
+    fn new(instance: Instance, census: &Rc<dyn PoolMetrics>) -> Self {
         let memory = instance.memory();
-        census.metrics.created();
-        census.change(1, memory.cast_signed());
+        census.created();
+        census.changed(1, memory.cast_signed());
         Self { instance, memory, census: Rc::clone(census) }
     }
 
@@ -60,7 +45,7 @@ impl Counted {
     fn recount(&mut self) {
         let memory = self.instance.memory();
         if memory != self.memory {
-            self.census.change(0, memory.cast_signed() - self.memory.cast_signed());
+            self.census.changed(0, memory.cast_signed() - self.memory.cast_signed());
             self.memory = memory;
         }
     }
@@ -68,7 +53,7 @@ impl Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.census.change(-1, -self.memory.cast_signed());
+        self.census.changed(-1, -self.memory.cast_signed());
     }
 }
 
@@ -91,15 +76,14 @@ pub(crate) struct Pool {
     idle: RefCell<Vec<Box<Counted>>>,
     /// Set where several instances can be busy at once: where a call can wait, or an exchange keeps one.
     permits: Option<Arc<Semaphore>>,
-    census: Rc<Census>,
+    census: Rc<dyn PoolMetrics>,
 }
 
 impl Pool {
     /// An empty pool.
-    pub(crate) fn new(bound: Arc<Bound>, fetch: FetchSender, metrics: Box<dyn PoolMetrics>) -> Self {
+    pub(crate) fn new(bound: Arc<Bound>, fetch: FetchSender, census: Rc<dyn PoolMetrics>) -> Self {
         let several = bound.module.suspends || bound.isolation == Isolation::Exchange;
         let permits = several.then(|| Arc::new(Semaphore::new(bound.limits.instances)));
-        let census = Rc::new(Census { instances: Cell::new(0), memory: Cell::new(0), metrics });
         Self { bound, fetch, idle: RefCell::default(), permits, census }
     }
 

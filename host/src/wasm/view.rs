@@ -48,6 +48,12 @@ pub(crate) struct ExchangeView {
 }
 
 impl ExchangeView {
+    /// The body or chunk for the next call.
+    pub(crate) fn show_body(&mut self, body: Bytes) {
+        self.body = body;
+        self.written = None;
+    }
+
     /// The body or chunk as the plugin left it.
     pub(crate) fn take_body(&mut self) -> Bytes {
         let body = std::mem::take(&mut self.body);
@@ -133,14 +139,14 @@ impl<'a> ContextKey<'a> {
 /// the next one (a body chunk beside a response head) waits for its turn.
 pub(crate) struct Slot {
     view: Cell<Option<Box<ExchangeView>>>,
-    waiting: Cell<usize>,
+    waiting: Cell<bool>,
     returned: Notify,
 }
 
 impl Slot {
     /// A slot that holds `view`.
     pub(crate) fn new(view: Box<ExchangeView>) -> Self {
-        Self { view: Cell::new(Some(view)), waiting: Cell::new(0), returned: Notify::new() }
+        Self { view: Cell::new(Some(view)), waiting: Cell::new(false), returned: Notify::new() }
     }
 
     /// The view, if no call has it.
@@ -154,18 +160,25 @@ impl Slot {
             if let Some(view) = self.view.take() {
                 return view;
             }
-            self.waiting.set(self.waiting.get() + 1);
+            self.waiting.set(true);
             self.returned.notified().await;
-            self.waiting.set(self.waiting.get() - 1);
         }
     }
 
     /// Gives the view back.
     pub(crate) fn put(&self, view: Box<ExchangeView>) {
         self.view.set(Some(view));
-        if self.waiting.get() > 0 {
-            self.returned.notify_one();
+        if self.waiting.replace(false) {
+            self.returned.notify_waiters();
         }
+    }
+
+    /// Looks at the view as soon as no call has it.
+    pub(crate) async fn lend<T>(&self, look: impl FnOnce(&mut ExchangeView) -> T) -> T {
+        let mut view = self.take().await;
+        let result = look(&mut view);
+        self.put(view);
+        result
     }
 
     /// Looks at the view between calls; `None` while a call has it.

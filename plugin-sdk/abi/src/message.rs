@@ -15,10 +15,7 @@ fn write_headers(writer: &mut Writer, headers: &Headers) {
 }
 
 fn read_headers(reader: &mut Reader<'_>) -> Result<Headers, WireError> {
-    Ok(decode_pairs(reader)?
-        .into_iter()
-        .map(|(name, value)| (name.to_vec(), value.to_vec()))
-        .collect())
+    Ok(decode_pairs(reader)?.into_iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect())
 }
 
 /// The answer that a step gives instead of the upstream: the argument of `respond`.

@@ -54,11 +54,7 @@ impl Taken {
         let mut writer = Writer::new();
         writer.u32(u32::try_from(all.len()).expect("fewer than 2^32 limits"));
         for taken in all {
-            writer
-                .u8(u8::from(taken.allowed))
-                .u64(taken.remaining)
-                .u64(taken.reset_ms)
-                .u64(taken.retry_ms);
+            writer.u8(u8::from(taken.allowed)).u64(taken.remaining).u64(taken.reset_ms).u64(taken.retry_ms);
         }
         writer.finish()
     }

@@ -2,7 +2,7 @@
 
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Ident, LitStr, Token, parenthesized};
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, Token, parenthesized};
 
 use crate::expand::{Mistakes, closest};
 
@@ -35,7 +35,10 @@ impl Parse for Argument {
         let name: Ident = input.parse()?;
         if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
-            Ok(Self::Text(name, input.parse()?))
+            match input.parse()? {
+                Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(Self::Text(name, text)),
+                _ => Ok(Self::Other(name)),
+            }
         } else if input.peek(syn::token::Paren) {
             let names;
             parenthesized!(names in input);
@@ -78,8 +81,10 @@ impl Arguments {
     fn capability(&mut self, kind: Ident, mistakes: &mut Mistakes) {
         let text = kind.to_string();
         if !CAPABILITIES.contains(&text.as_str()) {
-            let hint = closest(&text, &CAPABILITIES)
-                .map_or_else(|| format!("known are {}", list(&CAPABILITIES)), |known| format!("did you mean `{known}`?"));
+            let hint = closest(&text, &CAPABILITIES).map_or_else(
+                || format!("known are {}", list(&CAPABILITIES)),
+                |known| format!("did you mean `{known}`?"),
+            );
             mistakes.at(&kind, format!("there is no capability `{text}`; {hint}"));
         } else if self.capabilities.contains(&kind) {
             mistakes.at(&kind, format!("the capability `{text}` is named twice"));

@@ -27,7 +27,10 @@ impl Mistakes {
 /// The known name that `text` most likely stands for.
 pub(crate) fn closest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
     let scored = known.iter().map(|&name| (strsim::damerau_levenshtein(text, name), name));
-    scored.filter(|(distance, name)| *distance <= name.len() / 3).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+    scored
+        .filter(|(distance, name)| *distance <= name.len() / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
 }
 
 pub(crate) fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -36,7 +39,10 @@ pub(crate) fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let implementation = match syn::parse2::<ItemImpl>(item.clone()) {
         Ok(parsed) => Some(Implementation::read(&parsed, &mut mistakes)),
         Err(error) => {
-            let is_impl = item.clone().into_iter().any(|token| matches!(token, proc_macro2::TokenTree::Ident(word) if word == "impl"));
+            let is_impl = item
+                .clone()
+                .into_iter()
+                .any(|token| matches!(token, proc_macro2::TokenTree::Ident(word) if word == "impl"));
             if is_impl {
                 mistakes.add(error);
             } else {
@@ -57,7 +63,10 @@ pub(crate) fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 fn generate(arguments: &Arguments, implementation: &Implementation) -> TokenStream {
     let Implementation { plugin, phases } = implementation;
-    let name = arguments.name.as_ref().map_or_else(|| quote!(::core::env!("CARGO_PKG_NAME")), ToTokens::to_token_stream);
+    let name = arguments
+        .name
+        .as_ref()
+        .map_or_else(|| quote!(::core::env!("CARGO_PKG_NAME")), ToTokens::to_token_stream);
     let description = arguments
         .description
         .as_ref()
@@ -104,14 +113,17 @@ fn generate(arguments: &Arguments, implementation: &Implementation) -> TokenStre
 }
 
 fn export(phase: &str) -> TokenStream {
-    let variant = format_ident!("{phase}");
-    let function = format_ident!("sluice_v1_{}", snake(phase));
-    let (parameters, last) =
-        if phase.ends_with("Chunk") { (quote!(last: i32), quote!(last != 0)) } else { (quote!(), quote!(false)) };
+    let name = snake(phase);
+    let (exported, function) = (format_ident!("sluice_v1_{name}"), format_ident!("{name}"));
+    let (parameter, last) = if phase.ends_with("Chunk") {
+        (quote!(last: i32), quote!(, last != 0))
+    } else {
+        (quote!(), quote!())
+    };
     quote! {
         #[unsafe(no_mangle)]
-        extern "C" fn #function(#parameters) -> i32 {
-            ::sluice_sdk::export::phase::<Exported>(&PLUGIN, ::sluice_sdk::Phase::#variant, #last)
+        extern "C" fn #exported(#parameter) -> i32 {
+            ::sluice_sdk::export::#function::<Exported>(&PLUGIN #last)
         }
     }
 }

@@ -35,7 +35,11 @@ pub(crate) struct Implementation {
 
 impl Implementation {
     pub(crate) fn read(item: &ItemImpl, mistakes: &mut Mistakes) -> Self {
-        check_head(item, mistakes);
+        let plugin = (*item.self_ty).clone();
+        if !check_head(item, mistakes) {
+            // Nothing that is missing in it would be missed.
+            return Self { plugin, phases: Vec::new() };
+        }
         let methods: Vec<&Ident> = item
             .items
             .iter()
@@ -44,28 +48,37 @@ impl Implementation {
         for method in &methods {
             check_name(method, mistakes);
         }
-        for (whole, chunks) in [("on_request_body", "on_request_chunk"), ("on_response_body", "on_response_chunk")] {
+        for (whole, chunks) in
+            [("on_request_body", "on_request_chunk"), ("on_response_body", "on_response_chunk")]
+        {
             let written = |name: &str| methods.iter().find(|method| **method == name);
             if let (Some(_), Some(second)) = (written(whole), written(chunks)) {
-                let message = format!("a body is either whole or in chunks: write `{whole}` or `{chunks}`, not both");
+                let message =
+                    format!("a body is either whole or in chunks: write `{whole}` or `{chunks}`, not both");
                 mistakes.at(second, message);
             }
         }
-        let has_config = item.items.iter().any(|item| matches!(item, ImplItem::Type(name) if name.ident == "Config"));
+        let has_config =
+            item.items.iter().any(|item| matches!(item, ImplItem::Type(name) if name.ident == "Config"));
         if !has_config {
-            mistakes.at(&item.self_ty, "the configuration's type is missing: `type Config = ...;`".to_owned());
+            mistakes
+                .at(&item.self_ty, "the configuration's type is missing: `type Config = ...;`".to_owned());
         }
         // A misspelt `new` is already reported by its name.
-        if !methods.iter().any(|method| *method == "new" || closest(&method.to_string(), &METHODS) == Some("new")) {
+        if !methods
+            .iter()
+            .any(|method| *method == "new" || closest(&method.to_string(), &METHODS) == Some("new"))
+        {
             let message = "the constructor is missing: `fn new(config: Self::Config) -> Result<Self>`";
             mistakes.at(&item.self_ty, message.to_owned());
         }
         let phases = PHASES.iter().filter(|(name, _)| methods.iter().any(|method| method == name));
-        Self { plugin: (*item.self_ty).clone(), phases: phases.map(|(_, variant)| *variant).collect() }
+        Self { plugin, phases: phases.map(|(_, variant)| *variant).collect() }
     }
 }
 
-fn check_head(item: &ItemImpl, mistakes: &mut Mistakes) {
+/// Whether it is an `impl Plugin for` something.
+fn check_head(item: &ItemImpl, mistakes: &mut Mistakes) -> bool {
     let name = item.trait_.as_ref().and_then(|(path, _)| path.segments.last());
     let is_plugin = name.is_some_and(|segment| segment.ident == "Plugin");
     if !is_plugin {
@@ -75,6 +88,7 @@ fn check_head(item: &ItemImpl, mistakes: &mut Mistakes) {
         let message = "a plugin is one concrete type: the host cannot choose type or lifetime parameters";
         mistakes.at(&item.generics, message.to_owned());
     }
+    is_plugin
 }
 
 fn check_name(method: &Ident, mistakes: &mut Mistakes) {

@@ -15,18 +15,54 @@ mod http {
         pub(super) fn text_set(text: i32, value: *const u8, length: usize) -> i32;
         pub(super) safe fn number_get(number: i32) -> i64;
         pub(super) safe fn number_set(number: i32, value: i64) -> i32;
-        pub(super) fn header_get(map: i32, name: *const u8, length: usize, out: *mut u8, capacity: usize) -> i64;
-        pub(super) fn header_values(map: i32, name: *const u8, length: usize, out: *mut u8, capacity: usize) -> i64;
+        pub(super) fn header_get(
+            map: i32,
+            name: *const u8,
+            length: usize,
+            out: *mut u8,
+            capacity: usize,
+        ) -> i64;
+        pub(super) fn header_values(
+            map: i32,
+            name: *const u8,
+            length: usize,
+            out: *mut u8,
+            capacity: usize,
+        ) -> i64;
         pub(super) fn header_list(map: i32, out: *mut u8, capacity: usize) -> i64;
-        pub(super) fn header_set(map: i32, name: *const u8, length: usize, value: *const u8, of: usize) -> i32;
-        pub(super) fn header_append(map: i32, name: *const u8, length: usize, value: *const u8, of: usize) -> i32;
+        pub(super) fn header_set(
+            map: i32,
+            name: *const u8,
+            length: usize,
+            value: *const u8,
+            of: usize,
+        ) -> i32;
+        pub(super) fn header_append(
+            map: i32,
+            name: *const u8,
+            length: usize,
+            value: *const u8,
+            of: usize,
+        ) -> i32;
         pub(super) fn header_remove(map: i32, name: *const u8, length: usize) -> i32;
         pub(super) fn body_read(offset: usize, out: *mut u8, capacity: usize) -> i64;
         pub(super) fn body_write(data: *const u8, length: usize) -> i32;
         pub(super) fn respond(reply: *const u8, length: usize) -> i32;
         pub(super) fn fail(message: *const u8, length: usize) -> i32;
-        pub(super) fn context_get(scope: i32, key: *const u8, length: usize, out: *mut u8, capacity: usize) -> i64;
-        pub(super) fn context_set(scope: i32, key: *const u8, length: usize, value: *const u8, of: usize) -> i32;
+        pub(super) fn context_get(
+            scope: i32,
+            key: *const u8,
+            length: usize,
+            out: *mut u8,
+            capacity: usize,
+        ) -> i64;
+        pub(super) fn context_set(
+            scope: i32,
+            key: *const u8,
+            length: usize,
+            value: *const u8,
+            of: usize,
+        ) -> i32;
         pub(super) fn context_remove(scope: i32, key: *const u8, length: usize) -> i32;
         pub(super) fn outcome(out: *mut u8, capacity: usize) -> i64;
         pub(super) fn consumer(out: *mut u8, capacity: usize) -> i64;
@@ -77,14 +113,32 @@ mod consumers {
 mod crypto {
     #[link(wasm_import_module = "sluice:v1/crypto")]
     unsafe extern "C" {
-        pub(super) fn digest(digest: i32, data: *const u8, length: usize, out: *mut u8, capacity: usize) -> i64;
+        pub(super) fn digest(
+            digest: i32,
+            data: *const u8,
+            length: usize,
+            out: *mut u8,
+            capacity: usize,
+        ) -> i64;
         pub(super) fn key_secret(name: *const u8, length: usize) -> i32;
         pub(super) fn key_raw(bytes: *const u8, length: usize) -> i32;
         pub(super) fn key_public(bytes: *const u8, length: usize) -> i32;
-        pub(super) fn hmac(digest: i32, key: i32, data: *const u8, length: usize, out: *mut u8, capacity: usize)
-        -> i64;
-        pub(super) fn hmac_verify(digest: i32, key: i32, data: *const u8, length: usize, tag: *const u8, of: usize)
-        -> i32;
+        pub(super) fn hmac(
+            digest: i32,
+            key: i32,
+            data: *const u8,
+            length: usize,
+            out: *mut u8,
+            capacity: usize,
+        ) -> i64;
+        pub(super) fn hmac_verify(
+            digest: i32,
+            key: i32,
+            data: *const u8,
+            length: usize,
+            tag: *const u8,
+            of: usize,
+        ) -> i32;
         pub(super) fn equal(a: *const u8, length: usize, b: *const u8, of: usize) -> i32;
         pub(super) fn verify(
             signature: i32,

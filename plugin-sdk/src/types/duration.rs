@@ -10,8 +10,14 @@ use super::{InvalidValue, text_value};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Duration(time::Duration);
 
-const UNITS: [(&str, u64); 6] =
-    [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000)];
+const UNITS: [(&str, u64); 6] = [
+    ("us", 1),
+    ("ms", 1_000),
+    ("s", 1_000_000),
+    ("m", 60_000_000),
+    ("h", 3_600_000_000),
+    ("d", 86_400_000_000),
+];
 
 impl Duration {
     /// So many seconds.
@@ -62,7 +68,8 @@ impl FromStr for Duration {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let micros = parse(text).ok_or_else(|| InvalidValue::new(text, "a duration such as \"250ms\", \"5s\" or \"1h\""))?;
+        let micros = parse(text)
+            .ok_or_else(|| InvalidValue::new(text, "a duration such as \"250ms\", \"5s\" or \"1h\""))?;
         Ok(Self(time::Duration::from_micros(micros)))
     }
 }
@@ -82,12 +89,17 @@ impl From<time::Duration> for Duration {
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX);
-        let (unit, factor) = UNITS.iter().rev().find(|(_, factor)| micros.is_multiple_of(*factor)).unwrap_or(&UNITS[0]);
+        let (unit, factor) =
+            UNITS.iter().rev().find(|(_, factor)| micros.is_multiple_of(*factor)).unwrap_or(&UNITS[0]);
         if micros == 0 { f.write_str("0s") } else { write!(f, "{}{unit}", micros / factor) }
     }
 }
 
-text_value!(Duration, "A length of time such as \"250ms\", \"5s\" or \"1h\".", "^[0-9]{1,12}(us|ms|s|m|h|d)$");
+text_value!(
+    Duration,
+    "A length of time such as \"250ms\", \"5s\" or \"1h\".",
+    "^[0-9]{1,12}(us|ms|s|m|h|d)$"
+);
 
 #[cfg(test)]
 mod tests {
@@ -95,7 +107,12 @@ mod tests {
 
     #[test]
     fn durations_read_and_write() {
-        for (text, micros, again) in [("5s", 5_000_000, "5s"), ("90m", 5_400_000_000, "90m"), ("250ms", 250_000, "250ms"), ("0s", 0, "0s")] {
+        for (text, micros, again) in [
+            ("5s", 5_000_000, "5s"),
+            ("90m", 5_400_000_000, "90m"),
+            ("250ms", 250_000, "250ms"),
+            ("0s", 0, "0s"),
+        ] {
             let duration: Duration = text.parse().unwrap();
             assert_eq!(duration.get(), time::Duration::from_micros(micros));
             assert_eq!(duration.to_string(), again);

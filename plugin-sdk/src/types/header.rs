@@ -143,7 +143,11 @@ impl PartialEq<&str> for HeaderValue {
     }
 }
 
-text_value!(HeaderValue, "The value of a header.", "^([^\\x00-\\x20\\x7f]([^\\x00-\\x08\\x0a-\\x1f\\x7f]*[^\\x00-\\x20\\x7f])?)?$");
+text_value!(
+    HeaderValue,
+    "The value of a header.",
+    "^([^\\x00-\\x20\\x7f]([^\\x00-\\x08\\x0a-\\x1f\\x7f]*[^\\x00-\\x20\\x7f])?)?$"
+);
 
 #[cfg(test)]
 mod tests {

@@ -82,7 +82,9 @@ mod tests {
 
     #[test]
     fn the_host_ends_before_the_port() {
-        for (authority, host) in [("a.example:80", "a.example"), ("a", "a"), ("[::1]", "[::1]"), ("[::1]:8080", "[::1]")] {
+        for (authority, host) in
+            [("a.example:80", "a.example"), ("a", "a"), ("[::1]", "[::1]"), ("[::1]:8080", "[::1]")]
+        {
             assert_eq!(&authority[..host_length(authority)], host);
         }
     }

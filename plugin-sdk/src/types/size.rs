@@ -37,17 +37,24 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let parse = || {
-            let (number, factor) = UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
+            let (number, factor) =
+                UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
             if number.len() > 9 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
                 return None;
             }
             number.parse::<u64>().ok()?.checked_mul(*factor)
         };
-        parse().map(Self).ok_or_else(|| InvalidValue::new(text, "a size such as \"512B\", \"64KiB\" or \"16MiB\""))
+        parse()
+            .map(Self)
+            .ok_or_else(|| InvalidValue::new(text, "a size such as \"512B\", \"64KiB\" or \"16MiB\""))
     }
 }
 
-text_value!(Size, "A number of bytes such as \"512B\", \"64KiB\" or \"16MiB\".", "^[0-9]{1,9}(B|KB|MB|GB|KiB|MiB|GiB)$");
+text_value!(
+    Size,
+    "A number of bytes such as \"512B\", \"64KiB\" or \"16MiB\".",
+    "^[0-9]{1,9}(B|KB|MB|GB|KiB|MiB|GiB)$"
+);
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! One exchange through the plugin: which phases run when, and what came of them.
 
 use sluice_abi::harness::{
-    Answer as Said, Ask, Bytes, Call, Called, Decision, HeaderList, LogLine, Open, RequestHead, ResponseHead, Sent,
+    Answer as Said, Ask, Bytes, Call, Called, Decision, LogLine, Open, ResponseHead, Sent,
 };
 use sluice_abi::{Outcome, Phase};
 
@@ -37,7 +37,8 @@ impl<'p> Exchange<'p> {
         plugin.done(Ask::Open(Box::new(open)));
         let consumer = request.consumer.clone();
         let (logs, fetched) = (Vec::new(), Vec::new());
-        let mut exchange = Self { plugin, number, request, decision: Decision::Continue, consumer, logs, fetched };
+        let mut exchange =
+            Self { plugin, number, request, decision: Decision::Continue, consumer, logs, fetched };
         exchange.run_request();
         exchange
     }
@@ -78,7 +79,13 @@ impl<'p> Exchange<'p> {
         self.decision == Decision::Continue
     }
 
-    fn call(&mut self, phase: Phase, body: Option<Bytes>, last: bool, response: Option<ResponseHead>) -> Called {
+    fn call(
+        &mut self,
+        phase: Phase,
+        body: Option<Bytes>,
+        last: bool,
+        response: Option<ResponseHead>,
+    ) -> Called {
         self.ask(Call { exchange: self.number, phase, body, last, response, outcome: None })
     }
 
@@ -207,15 +214,15 @@ impl<'p> Exchange<'p> {
         self.decision = Decision::Continue;
         if self.has(Phase::Complete) {
             let (exchange, phase) = (self.number, Phase::Complete);
-            self.ask(Call { exchange, phase, body: None, last: false, response: None, outcome: Some(outcome) });
+            self.ask(Call {
+                exchange,
+                phase,
+                body: None,
+                last: false,
+                response: None,
+                outcome: Some(outcome),
+            });
         }
-    }
-
-    /// Headers of the request as they stand, in order.
-    #[must_use]
-    pub fn request_headers(&self) -> &HeaderList {
-        let RequestHead { headers, .. } = &self.request.head;
-        headers
     }
 }
 

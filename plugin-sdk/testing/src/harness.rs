@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sluice_abi::Descriptor;
-use sluice_abi::harness::{Answer, Ask, CannedAnswer, CannedFetch, Key, KnownConsumer, Limits, Stage, Start, World};
+use sluice_abi::harness::{
+    Answer, Ask, CannedAnswer, CannedFetch, Key, KnownConsumer, Limits, Stage, Start, World,
+};
 use sluice_sdk::Described;
 
 use crate::native::Native;
@@ -116,9 +118,11 @@ impl<P: Described> Harness<P> {
             None => Box::new(Native::<P>::new()),
         };
         match partner.ask(Ask::Start(Box::new(Start { config: self.config, world: self.world }))) {
-            Answer::Started(descriptor) => {
-                Ok(TestPlugin { partner: RefCell::new(partner), descriptor: *descriptor, exchanges: Cell::new(0) })
-            }
+            Answer::Started(descriptor) => Ok(TestPlugin {
+                partner: RefCell::new(partner),
+                descriptor: *descriptor,
+                exchanges: Cell::new(0),
+            }),
             Answer::Refused { stage, message } => Err(Refused { stage, message }),
             other => panic!("an unexpected answer to the start: {other:?}"),
         }
@@ -164,7 +168,6 @@ impl TestPlugin {
     }
 
     /// Begins an exchange and runs the request phases, as far as the plugin lets it.
-    #[must_use]
     pub fn send(&self, request: Request) -> Exchange<'_> {
         let number = self.exchanges.get();
         self.exchanges.set(number + 1);

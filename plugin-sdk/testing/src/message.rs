@@ -41,7 +41,8 @@ impl Request {
     /// A request of any method. `target` is the path, with the query if there is one.
     #[must_use]
     pub fn new(method: &str, target: &str) -> Self {
-        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let (path, query) =
+            target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         Self {
             head: RequestHead {
                 method: method.to_owned(),

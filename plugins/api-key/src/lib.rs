@@ -60,6 +60,7 @@ impl Plugin for ApiKey {
     fn new(config: Config) -> Result<Self> {
         ensure!(config.query.as_deref() != Some(""), "`query` is empty: leave it out if there is none");
         ensure!(config.cookie.as_deref() != Some(""), "`cookie` is empty: leave it out if there is none");
+        ensure!(!config.realm.contains(['"', '\\']), "`realm` has a quote or a backslash in it");
         let challenge = format!("Key realm=\"{}\"", config.realm).parse().context("`realm`")?;
         Ok(Self { config, challenge })
     }
@@ -68,7 +69,9 @@ impl Plugin for ApiKey {
         let key = match self.credential(request) {
             Credential::One(key) => key,
             Credential::None => return Ok(self.refuse("api-key-missing", "an API key is required")),
-            Credential::Several => return Ok(self.refuse("api-key-ambiguous", "more than one API key was sent")),
+            Credential::Several => {
+                return Ok(self.refuse("api-key-ambiguous", "more than one API key was sent"));
+            }
         };
         let Some(consumer) = consumers::identify_key(key)? else {
             return Ok(self.refuse("api-key-unknown", "the API key is not known"));
@@ -84,8 +87,12 @@ impl Plugin for ApiKey {
 
 impl ApiKey {
     fn credential(&self, request: &Request) -> Credential {
-        let mut keys: Vec<Vec<u8>> =
-            request.headers().get_all(&self.config.header).iter().map(|value| value.as_bytes().to_vec()).collect();
+        let mut keys: Vec<Vec<u8>> = request
+            .headers()
+            .get_all(&self.config.header)
+            .iter()
+            .map(|value| value.as_bytes().to_vec())
+            .collect();
         let query = self.config.query.as_deref().and_then(|name| request.query_param(name));
         let cookie = self.config.cookie.as_deref().and_then(|name| request.cookie(name));
         keys.extend(query.into_iter().chain(cookie).map(String::into_bytes));

@@ -8,7 +8,7 @@ fn plugin(config: Value) -> TestPlugin {
         .consumer(Consumer::new("acme").key("k-acme").custom_id("crm-17").group("gold").group("eu"))
         .consumer(Consumer::new("bolt").key("k-bolt").expiring_key("k-old", 1_000))
         .start()
-        .unwrap()
+        .expect("the configuration is good")
 }
 
 #[test]
@@ -27,7 +27,9 @@ fn a_known_key_makes_its_consumer_known() {
 #[test]
 fn a_missing_unknown_or_expired_key_is_refused() {
     let plugin = plugin(json!({ "realm": "orders" }));
-    for (key, kind) in [(None, "missing"), (Some(""), "missing"), (Some("k-none"), "unknown"), (Some("k-old"), "unknown")] {
+    for (key, kind) in
+        [(None, "missing"), (Some(""), "missing"), (Some("k-none"), "unknown"), (Some("k-old"), "unknown")]
+    {
         let request = key.map_or(Request::get("/"), |key| Request::get("/").with_header("x-api-key", key));
         let exchange = plugin.send(request);
         let answer = exchange.answer();
@@ -61,7 +63,10 @@ fn a_key_may_come_by_query_or_cookie_where_configured() {
     let by_query = plugin.send(Request::get("/a?x=1&api_key=k%2Dacme"));
     assert_eq!((by_query.consumer(), by_query.forwarded().query()), (Some("acme"), Some("x=1")));
     let by_cookie = plugin.send(Request::get("/a?x=1").with_header("cookie", "a=1; key=k-bolt; b=2"));
-    assert_eq!((by_cookie.consumer(), by_cookie.forwarded().header("cookie")), (Some("bolt"), Some("a=1; b=2")));
+    assert_eq!(
+        (by_cookie.consumer(), by_cookie.forwarded().header("cookie")),
+        (Some("bolt"), Some("a=1; b=2"))
+    );
     let alone = plugin.send(Request::get("/a?api_key=k-acme").with_header("cookie", "key="));
     assert_eq!((alone.forwarded().query(), alone.forwarded().header("cookie")), (None, None));
 }
@@ -91,7 +96,8 @@ fn a_bad_configuration_is_refused() {
         json!({ "header": "x y" }),
         json!({ "hide": "yes" }),
         json!({ "query": "" }),
-        json!({ "realm": "a\"b\n" }),
+        json!({ "realm": "a\"b" }),
+        json!({ "realm": "a\nb" }),
     ] {
         assert!(Harness::<ApiKey>::new(config.clone()).start().is_err(), "{config}");
     }

@@ -22,7 +22,10 @@ pub(crate) struct Policy {
 impl Policy {
     pub(crate) fn new(name: String, quota: u64, window: Duration) -> Result<Self> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-        ensure!(!name.is_empty() && name.bytes().all(is_plain), "a limit's `name` is of letters, digits, `_`, `.` and `-`");
+        ensure!(
+            !name.is_empty() && name.bytes().all(is_plain),
+            "a limit's `name` is of letters, digits, `_`, `.` and `-`"
+        );
         ensure!(quota <= MAX_INTEGER, "`q` is at most {MAX_INTEGER}");
         Ok(Self { name, quota, window })
     }
@@ -43,7 +46,10 @@ pub(crate) fn policies<'a>(policies: impl Iterator<Item = &'a Policy>) -> String
 
 /// `"1m";r=42;t=17, "1h";r=942;t=1217`. With `retry`, nothing refers to a time after it: `Retry-After` and the
 /// fields would contradict each other.
-pub(crate) fn standings<'a>(limits: impl Iterator<Item = (&'a Policy, &'a Taken)>, retry: Option<u64>) -> String {
+pub(crate) fn standings<'a>(
+    limits: impl Iterator<Item = (&'a Policy, &'a Taken)>,
+    retry: Option<u64>,
+) -> String {
     let mut field = String::new();
     for (Policy { name, .. }, taken) in limits {
         if !field.is_empty() {
@@ -66,7 +72,9 @@ pub(crate) fn refusal<'a>(
     let retry = violated.iter().map(|(_, taken)| seconds(taken.retry_ms)).max().unwrap_or_default().max(1);
     let names: Vec<_> = violated.iter().map(|(policy, _)| policy.name.as_str()).collect();
     let detail = match violated.first() {
-        Some((policy, _)) => format!("{} requests per {} are allowed; try again in {retry} s", policy.quota, policy.window),
+        Some((policy, _)) => {
+            format!("{} requests per {} are allowed; try again in {retry} s", policy.quota, policy.window)
+        }
         None => format!("too many requests; try again in {retry} s"),
     };
     let problem = Problem::too_many_requests(detail)

@@ -45,7 +45,12 @@ impl Default for Key {
 
 impl Key {
     /// The counter's name for a request; `None` if it is not counted, or the refusal.
-    pub(crate) fn of(&self, request: &Request, ctx: &Context, missing: Missing) -> Result<Option<Vec<u8>>, Problem> {
+    pub(crate) fn of(
+        &self,
+        request: &Request,
+        ctx: &Context,
+        missing: Missing,
+    ) -> Result<Option<Vec<u8>>, Problem> {
         let mut key = Vec::with_capacity(64);
         for part in &self.0 {
             match (part.value(request, ctx), missing) {
@@ -56,7 +61,8 @@ impl Key {
                 (None, Missing::Ip) => push(&mut key, Part::Ip.tag(), address(ctx).as_bytes()),
                 (None, Missing::Allow) => return Ok(None),
                 (None, Missing::Deny) => {
-                    return Err(Problem::forbidden(format!("the request has no {part}")).kind("rate-limit-key-missing"));
+                    return Err(Problem::forbidden(format!("the request has no {part}"))
+                        .kind("rate-limit-key-missing"));
                 }
             }
         }
@@ -90,8 +96,13 @@ impl Part {
             "consumer" => Ok(Self::Consumer),
             "route" => Ok(Self::Route),
             _ => match text.strip_prefix("header:") {
-                Some(name) => name.parse().map(Self::Header).map_err(|error: sluice_sdk::InvalidValue| error.to_string()),
-                None => Err(format!("`{text}` is no key: known are `ip`, `consumer`, `route` and `header:<name>`")),
+                Some(name) => name
+                    .parse()
+                    .map(Self::Header)
+                    .map_err(|error: sluice_sdk::InvalidValue| error.to_string()),
+                None => Err(format!(
+                    "`{text}` is no key: known are `ip`, `consumer`, `route` and `header:<name>`"
+                )),
             },
         }
     }
@@ -110,9 +121,11 @@ impl Part {
             Self::Ip => Some(address(ctx).into_bytes()),
             Self::Consumer => ctx.consumer_name().map(String::into_bytes),
             Self::Route => Some(ctx.route().into_bytes()),
-            Self::Header(name) => {
-                request.headers().get(name).map(|value| value.as_bytes().to_vec()).filter(|value| !value.is_empty())
-            }
+            Self::Header(name) => request
+                .headers()
+                .get(name)
+                .map(|value| value.as_bytes().to_vec())
+                .filter(|value| !value.is_empty()),
         }
     }
 }

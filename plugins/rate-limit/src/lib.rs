@@ -24,7 +24,7 @@ pub struct Config {
     #[serde(default)]
     algorithm: Algorithm,
     /// The limits. A request has to be within all of them, and one that is not is charged to none.
-    #[schemars(length(min = 1, max = 8))]
+    #[schemars(length(min = 1, max = MAX_LIMITS))]
     limits: Vec<LimitConfig>,
     /// Whether responses tell the client its limits (`RateLimit` and `RateLimit-Policy`).
     #[serde(default = "default_headers")]
@@ -60,6 +60,9 @@ fn default_headers() -> bool {
     true
 }
 
+/// Each limit is work for every request.
+const MAX_LIMITS: usize = 8;
+
 /// What the response says of the limits, once the request has been counted.
 const STANDING: Value<String> = Value::step("standing");
 
@@ -77,7 +80,11 @@ impl Plugin for RateLimit {
     type Config = Config;
 
     fn new(config: Config) -> Result<Self> {
-        ensure!(!config.limits.is_empty(), "`limits` is empty: give at least one, as `[{{ q = 100, w = \"1m\" }}]`");
+        ensure!(
+            !config.limits.is_empty(),
+            "`limits` is empty: give at least one, as `[{{ q = 100, w = \"1m\" }}]`"
+        );
+        ensure!(config.limits.len() <= MAX_LIMITS, "`limits` has more than {MAX_LIMITS} entries");
         let mut limits: Vec<(Limit, Policy)> = Vec::new();
         for LimitConfig { q, w, name } in config.limits {
             ensure!(w.as_millis() > 0, "a window `w` is at least \"1ms\"");

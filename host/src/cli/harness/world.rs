@@ -30,7 +30,7 @@ struct Uncounted;
 
 impl PoolMetrics for Uncounted {
     fn created(&self) {}
-    fn alive(&self, _instances: usize, _memory: usize) {}
+    fn changed(&self, _instances: isize, _memory: isize) {}
 }
 
 impl Stage {
@@ -62,7 +62,7 @@ impl Stage {
         let (jobs, queue) = mpsc::unbounded_channel();
         let sent = Rc::<RefCell<Vec<Sent>>>::default();
         tokio::task::spawn_local(answer_fetches(queue, Fetches::new(world.fetches), Rc::clone(&sent)));
-        Ok(Self { pool: Pool::new(bound, jobs, Box::new(Uncounted)), consumers, clock, tap, sent })
+        Ok(Self { pool: Pool::new(bound, jobs, Rc::new(Uncounted)), consumers, clock, tap, sent })
     }
 
     /// Lets time pass.

@@ -66,13 +66,7 @@ fn is_hash(text: &str) -> bool {
     text.starts_with("sha256:") || text.starts_with("hmac-sha256:")
 }
 
-fn leaf(
-    text: &str,
-    value: &DeValue<'_>,
-    span: Range<usize>,
-    within: Within,
-    spans: &mut Vec<Range<usize>>,
-) {
+fn leaf(text: &str, value: &DeValue<'_>, span: Range<usize>, within: Within, spans: &mut Vec<Range<usize>>) {
     let secret = matches!(within, Within::Secrets | Within::Keys);
     match value {
         DeValue::Table(table) => collect(text, table, within, spans),
@@ -139,7 +133,10 @@ mod tests {
 
     #[test]
     fn literals_are_hidden_and_references_are_not() {
-        assert_eq!(shown("[secrets]\na = \"hunter2\"\nb = \"${env:B}\""), "[secrets]\na = \"*******\"\nb = \"${env:B}\"");
+        assert_eq!(
+            shown("[secrets]\na = \"hunter2\"\nb = \"${env:B}\""),
+            "[secrets]\na = \"*******\"\nb = \"${env:B}\""
+        );
         assert_eq!(shown("credentials.pepper = 'ü'"), "credentials.pepper = '**'");
         assert_eq!(shown("[secrets]\na = \"x${env:B}\""), "[secrets]\na = \"*********\"");
         assert_eq!(shown("url = 'redis://me:hunter2@h/@'"), "url = 'redis://**********@h/@'");
@@ -152,7 +149,12 @@ mod tests {
 
     #[test]
     fn a_broken_file_shows_none_either() {
-        for text in ["[secrets\na = \"hunter2\"", "[secrets]\na = hunter2 x", "[credentials]\npepper = \"hunter2", "secrets = { a = \"hunter2\""] {
+        for text in [
+            "[secrets\na = \"hunter2\"",
+            "[secrets]\na = hunter2 x",
+            "[credentials]\npepper = \"hunter2",
+            "secrets = { a = \"hunter2\"",
+        ] {
             assert!(!shown(text).contains("hunter2"), "{text}");
         }
     }

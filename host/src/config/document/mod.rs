@@ -56,10 +56,16 @@ impl Document {
         (Self { source, directory, json, places, faulty, damaged }, read)
     }
 
+    /// Where one would write what is missing altogether.
+    pub(super) fn start(&self) -> Place {
+        Place { file: Arc::clone(&self.source), span: 0..0 }
+    }
+
     /// Whether the value at a pointer, or one in it, has a problem that was reported.
     pub(super) fn is_faulty(&self, pointer: &str) -> bool {
-        let mut after = self.faulty.range(pointer.to_owned()..);
-        after.any(|faulty| faulty.starts_with(pointer))
+        let below = format!("{pointer}/");
+        let next = self.faulty.range(below.clone()..).next();
+        self.faulty.contains(pointer) || next.is_some_and(|faulty| faulty.starts_with(&below))
     }
 
     /// Whether a value around this one, or the value itself, could not be read.
@@ -91,13 +97,7 @@ impl Reader<'_> {
         Value::Object(map)
     }
 
-    fn value(
-        &mut self,
-        pointer: &str,
-        key: Option<Place>,
-        value: &DeValue<'_>,
-        span: Range<usize>,
-    ) -> Value {
+    fn value(&mut self, pointer: &str, key: Option<Place>, value: &DeValue<'_>, span: Range<usize>) -> Value {
         let place = self.place(span.clone());
         let mut spot = Spot { key, value: place.clone(), substituted: false };
         let guess = self.is_broken(&span);

@@ -16,10 +16,8 @@ pub(super) fn report(
     problems: &mut Problems,
 ) -> Vec<Range<usize>> {
     let text = &source.text;
-    let mut errors: Vec<(Range<usize>, &str)> = errors
-        .iter()
-        .map(|error| (error.span().unwrap_or_default(), error.message()))
-        .collect();
+    let mut errors: Vec<(Range<usize>, &str)> =
+        errors.iter().map(|error| (error.span().unwrap_or_default(), error.message())).collect();
     errors.sort_by_key(|(span, _)| span.start);
     let mut lines: Vec<Range<usize>> = Vec::new();
     let mut second_table: Option<Range<usize>> = None;
@@ -43,12 +41,7 @@ pub(super) fn report(
     lines
 }
 
-fn explain(
-    source: &Arc<SourceFile>,
-    span: Range<usize>,
-    message: &str,
-    line: &Range<usize>,
-) -> Problem {
+fn explain(source: &Arc<SourceFile>, span: Range<usize>, message: &str, line: &Range<usize>) -> Problem {
     let text = &source.text;
     let place = |span| Place { file: Arc::clone(source), span };
     if message == TWICE {

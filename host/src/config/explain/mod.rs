@@ -100,14 +100,14 @@ impl<'a> Explainer<'a> {
             ValidationErrorKind::Required { property } => {
                 self.missing(pointer, property.as_str().unwrap_or_default(), parent);
             }
-            ValidationErrorKind::AnyOf { context }
-            | ValidationErrorKind::OneOfNotValid { context } => {
+            ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
                 self.no_branch(error, parent, context);
             }
             ValidationErrorKind::PropertyNames { error: inner } => {
                 let key = inner.instance().as_str().unwrap_or_default();
                 let at = join(pointer, key);
-                let problem = Problem::new(format!("`{}` cannot be a key{}", key.escape_debug(), self.inside(pointer)));
+                let problem =
+                    Problem::new(format!("`{}` cannot be a key{}", key.escape_debug(), self.inside(pointer)));
                 self.find(at.clone(), problem, self.places.key(&at));
             }
             ValidationErrorKind::Enum { options } => {
@@ -122,7 +122,8 @@ impl<'a> Explainer<'a> {
                 self.unlike_with_options(pointer, error.instance(), &words, &options);
             }
             ValidationErrorKind::Type { kind } => {
-                let words = parent.and_then(expected_of).unwrap_or_else(|| type_words(kind));
+                let words = parent.and_then(|parent| expected(self.schema, parent));
+                let words = words.unwrap_or_else(|| type_words(kind));
                 self.unlike(pointer, error.instance(), &words);
             }
             kind => self.out_of_bounds(pointer, error, kind, parent),
@@ -137,12 +138,12 @@ impl<'a> Explainer<'a> {
         parent: Option<&Value>,
     ) {
         let words = match kind {
-            ValidationErrorKind::Pattern { pattern } => parent
-                .and_then(expected_of)
-                .unwrap_or_else(|| format!("text that matches `{pattern}`")),
-            ValidationErrorKind::Format { format } => parent
-                .and_then(expected_of)
-                .unwrap_or_else(|| format!("text of the format `{format}`")),
+            ValidationErrorKind::Pattern { pattern } => {
+                parent.and_then(expected_of).unwrap_or_else(|| format!("text that matches `{pattern}`"))
+            }
+            ValidationErrorKind::Format { format } => {
+                parent.and_then(expected_of).unwrap_or_else(|| format!("text of the format `{format}`"))
+            }
             ValidationErrorKind::UniqueItems => {
                 let problem = Problem::new("an entry is there twice");
                 return self.find_value(pointer, problem);
@@ -169,9 +170,7 @@ impl<'a> Explainer<'a> {
         problem.hint = meant
             .as_ref()
             .map(|meant| format!("did you mean `{meant}`?"))
-            .or_else(|| {
-                home_of(self.schema, table, key).map(|home| format!("`{key}` belongs in `{home}`"))
-            })
+            .or_else(|| home_of(self.schema, table, key).map(|home| format!("`{key}` belongs in `{home}`")))
             .or_else(|| known("key", siblings.iter().copied()));
         let pointer = join(pointer, key);
         problem.place = self.places.key(&pointer);
@@ -237,13 +236,7 @@ impl<'a> Explainer<'a> {
         self.unlike_with_options(pointer, found, words, &[]);
     }
 
-    fn unlike_with_options(
-        &mut self,
-        pointer: &str,
-        found: &Value,
-        words: &str,
-        options: &[String],
-    ) {
+    fn unlike_with_options(&mut self, pointer: &str, found: &Value, words: &str, options: &[String]) {
         let shown = words::found(found, self.places, pointer);
         let mut problem = Problem::new(format!("expected {words}, found {shown}"));
         if !self.places.is_substituted(pointer) {

@@ -179,7 +179,10 @@ pub(super) fn mend(words: &str, found: &Value, written: Option<&str>) -> Option<
     if words.starts_with("a size") {
         return Some(match found {
             Value::String(text) => mend_size(text).map_or_else(
-                || "a whole number and one of the units `B`, `KiB`, `MiB`, `GiB`, `KB`, `MB`, `GB`".to_owned(),
+                || {
+                    "a whole number and one of the units `B`, `KiB`, `MiB`, `GiB`, `KB`, `MB`, `GB`"
+                        .to_owned()
+                },
                 |mended| format!("write \"{mended}\""),
             ),
             Value::Number(number) if number.is_u64() => format!("write \"{number}B\" for bytes"),

@@ -14,9 +14,7 @@ use serde::Deserialize;
 use super::field::{DurationText, Field, SizeText};
 
 pub(super) use edge::{RawListener, RawProtocol, RawServe, RawTarget, RawUpstream};
-pub(super) use plugin::{
-    RawCircuit, RawIsolation, RawLimits, RawOnError, RawOnErrorWord, RawPlugin,
-};
+pub(super) use plugin::{RawCircuit, RawIsolation, RawLimits, RawOnError, RawOnErrorWord, RawPlugin};
 pub(super) use route::{RawChain, RawConsumer, RawKey, RawMatch, RawRoute, RawStep, RawStepTable};
 
 /// Tables by name.

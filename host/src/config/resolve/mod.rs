@@ -49,10 +49,10 @@ pub(super) fn resolve(files: &Files, problems: &mut Problems) -> Option<Config> 
         let raw = serde_json::from_value(document.json.clone()).ok()?;
         inputs.push(Input { document, raw });
     }
-    let main = inputs.first()?;
+    let main = inputs.first()?.document;
     let damaged = inputs.iter().any(|input| input.document.damaged);
     let mut resolver = Resolver { problems, damaged };
-    resolver.version(main);
+    resolver.preamble(&inputs);
 
     let workers = resolver.workers(&inputs);
     let pepper = resolver.pepper(&inputs);
@@ -78,9 +78,7 @@ pub(super) fn resolve(files: &Files, problems: &mut Problems) -> Option<Config> 
     if listeners.is_empty() && !damaged && resolver.problems.is_empty() {
         let message = "there is no listener, so nobody can reach the gateway";
         let hint = "for example: [listeners.public] with bind = \"0.0.0.0:8080\"";
-        let file = Arc::clone(&main.document.source);
-        let place = Place { file, span: 0..0 };
-        resolver.problems.push(Problem::new(message).hint(hint).at(place));
+        resolver.problems.push(Problem::new(message).hint(hint).at(main.start()));
     }
     Some(Config {
         workers,
@@ -124,11 +122,7 @@ impl Resolver<'_> {
     }
 
     /// The entries of an array that have a value.
-    fn list<'d, 'f, T>(
-        &mut self,
-        at: &At<'d>,
-        field: &'f Field<Vec<Field<T>>>,
-    ) -> Vec<(At<'d>, &'f T)> {
+    fn list<'d, 'f, T>(&mut self, at: &At<'d>, field: &'f Field<Vec<Field<T>>>) -> Vec<(At<'d>, &'f T)> {
         let mut entries = Vec::new();
         for (index, entry) in self.given(at, field).into_iter().flatten().enumerate() {
             let at = at.index(index);

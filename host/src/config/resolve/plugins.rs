@@ -12,9 +12,7 @@ use super::at::At;
 use super::{Entry, Input, Names, Resolver};
 use crate::config::field::Field;
 use crate::config::model::{Capability, CircuitSettings, Isolation, Limits, OnError, Plugin};
-use crate::config::raw::{
-    List, RawCircuit, RawIsolation, RawLimits, RawOnError, RawOnErrorWord, RawPlugin,
-};
+use crate::config::raw::{List, RawCircuit, RawIsolation, RawLimits, RawOnError, RawOnErrorWord, RawPlugin};
 use crate::config::similar::closest;
 use crate::config::value::ConfigValue;
 
@@ -22,8 +20,7 @@ const CALL: RangeInclusive<Duration> = Duration::from_micros(100)..=Duration::fr
 const EXCHANGE: RangeInclusive<Duration> = Duration::from_micros(100)..=Duration::from_secs(60);
 const FETCH: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(600);
 const CIRCUIT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
-const KINDS: [&str; 8] =
-    ["log", "clock", "random", "store", "consumers", "crypto", "fetch", "secret"];
+const KINDS: [&str; 8] = ["log", "clock", "random", "store", "consumers", "crypto", "fetch", "secret"];
 
 impl Resolver<'_> {
     pub(super) fn plugins(
@@ -43,12 +40,7 @@ impl Resolver<'_> {
         (plugins, names)
     }
 
-    fn plugin(
-        &mut self,
-        entry: &Entry<'_, RawPlugin>,
-        upstreams: &Names,
-        secrets: &Names,
-    ) -> Option<Plugin> {
+    fn plugin(&mut self, entry: &Entry<'_, RawPlugin>, upstreams: &Names, secrets: &Names) -> Option<Plugin> {
         let (at, raw) = (&entry.at, entry.raw?);
         let granted = at.key("capabilities");
         let capabilities = self.capabilities(&granted, &raw.capabilities, upstreams, secrets);
@@ -80,9 +72,7 @@ impl Resolver<'_> {
             limits,
             on_error: on_error.unwrap_or(OnError::Deny),
             circuit,
-            config: config.unwrap_or_else(|| {
-                ConfigValue::new(Map::new(), Default::default(), at.place())
-            }),
+            config: config.unwrap_or_else(|| ConfigValue::new(Map::new(), Default::default(), at.place())),
         })
     }
 
@@ -150,7 +140,9 @@ impl Resolver<'_> {
     fn unknown_capability(&mut self, at: &At<'_>, text: &str) {
         let kind = text.split(':').next().unwrap_or_default();
         let (message, hint) = match text {
-            "fetch" => ("`fetch` needs the name of an upstream".to_owned(), "as in `fetch:orders`".to_owned()),
+            "fetch" => {
+                ("`fetch` needs the name of an upstream".to_owned(), "as in `fetch:orders`".to_owned())
+            }
             "secret" => ("`secret` needs the name of a secret".to_owned(), "as in `secret:jwt`".to_owned()),
             _ if KINDS.contains(&kind) => {
                 (format!("the capability `{kind}` takes no name"), format!("write \"{kind}\""))
@@ -190,7 +182,13 @@ impl Resolver<'_> {
             log: self.size(at, "log", &raw.log, default.log, 0..=1 << 20),
             host_calls: self.number(at, "host_calls", &raw.host_calls, default.host_calls),
             fetches: self.number(at, "fetches", &raw.fetches, default.fetches),
-            fetch_timeout: self.duration(at, "fetch_timeout", &raw.fetch_timeout, default.fetch_timeout, FETCH),
+            fetch_timeout: self.duration(
+                at,
+                "fetch_timeout",
+                &raw.fetch_timeout,
+                default.fetch_timeout,
+                FETCH,
+            ),
             instances: self.number(at, "instances", &raw.instances, default.instances),
             calls: self.number(at, "calls", &raw.calls, default.calls),
         }
@@ -221,11 +219,7 @@ impl Resolver<'_> {
     }
 
     /// A plugin's or a step's own configuration.
-    pub(super) fn config(
-        &mut self,
-        at: &At<'_>,
-        raw: &Field<Map<String, Value>>,
-    ) -> Option<ConfigValue> {
+    pub(super) fn config(&mut self, at: &At<'_>, raw: &Field<Map<String, Value>>) -> Option<ConfigValue> {
         let table = self.given(at, raw)?;
         let places = at.document.places.below(&at.pointer);
         Some(ConfigValue::new(table.clone(), places, at.place()))

@@ -14,8 +14,26 @@ use crate::config::raw::{List, Named, RawMatch, RawRoute};
 use crate::config::similar::closest;
 
 const METHODS: [&str; 21] = [
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "PURGE", "PROPFIND",
-    "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "ACL", "LINK",
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "QUERY",
+    "PURGE",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "REPORT",
+    "SEARCH",
+    "ACL",
+    "LINK",
     "UNLINK",
 ];
 
@@ -163,11 +181,7 @@ impl Resolver<'_> {
         headers
     }
 
-    fn pairs<'d, 'f>(
-        &mut self,
-        at: &At<'d>,
-        raw: &'f Named<String>,
-    ) -> Vec<(At<'d>, &'f str, &'f str)> {
+    fn pairs<'d, 'f>(&mut self, at: &At<'d>, raw: &'f Named<String>) -> Vec<(At<'d>, &'f str, &'f str)> {
         let mut pairs = Vec::new();
         for (name, field) in self.given(at, raw).into_iter().flatten() {
             let at = at.key(name);

@@ -11,17 +11,25 @@ use super::{Input, Names, Resolver};
 use crate::config::model::{AccessLog, Cache, LogFormat, Reload, Secret, Store, Telemetry};
 use crate::config::problem::Problem;
 use crate::config::raw::{RawAccessLog, RawAccessLogWord, RawLogFormat};
+use crate::config::similar::closest;
 
 const DRAIN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3600);
 const DEBOUNCE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 impl Resolver<'_> {
-    pub(super) fn version(&mut self, main: &Input<'_>) {
-        let root = At::root(main.document);
-        if !self.damaged && !root.key("version").is_written() {
-            let file = std::sync::Arc::clone(&main.document.source);
-            let place = crate::config::problem::Place { file, span: 0..0 };
+    /// What files say of themselves. The schema keeps the version, and the loader has followed `include`.
+    pub(super) fn preamble(&mut self, inputs: &[Input<'_>]) {
+        for input in inputs {
+            let root = At::root(input.document);
+            self.given(&root.key("version"), &input.raw.version);
+            self.list(&root.key("include"), &input.raw.include);
+        }
+        if let Some(main) = inputs.first()
+            && !self.damaged
+            && !At::root(main.document).key("version").is_written()
+        {
+            let place = main.document.start();
             let hint = "begin the file with `version = 1`";
             self.problems.push(Problem::new("`version` is missing").at(place).hint(hint));
         }
@@ -43,10 +51,7 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn secrets(
-        &mut self,
-        inputs: &[Input<'_>],
-    ) -> (BTreeMap<String, Secret>, Names) {
+    pub(super) fn secrets(&mut self, inputs: &[Input<'_>]) -> (BTreeMap<String, Secret>, Names) {
         let mut secrets = BTreeMap::new();
         let mut names = Names::new();
         for entry in self.named(inputs, "secrets", |raw| &raw.secrets) {
@@ -129,7 +134,7 @@ impl Resolver<'_> {
                 "" => "a log level is empty".to_owned(),
                 _ => format!("`{}` is not a log level", level.escape_debug()),
             };
-            let hint = crate::config::similar::closest(level, LEVELS).map_or_else(
+            let hint = closest(level, LEVELS).map_or_else(
                 || "a level, or levels by module such as `info,sluice=debug`".to_owned(),
                 |meant| format!("did you mean `{meant}`?"),
             );

@@ -86,13 +86,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn table_step(
-        &mut self,
-        at: &At<'_>,
-        raw: &RawStepTable,
-        usable: Usable<'_>,
-        plan: &mut Plan,
-    ) {
+    fn table_step(&mut self, at: &At<'_>, raw: &RawStepTable, usable: Usable<'_>, plan: &mut Plan) {
         let plugin_at = at.key("use");
         let plugin = self.given(&plugin_at, &raw.plugin);
         let name_at = at.key("name");
@@ -199,8 +193,7 @@ impl Resolver<'_> {
         let mut problem = Problem::new(format!("two steps are named `{}`", name.escape_debug()));
         problem.place = at.place();
         problem.label = Some("the second one".to_owned());
-        problem.hint =
-            Some("give one of them another name: `{ use = \"...\", name = \"...\" }`".to_owned());
+        problem.hint = Some("give one of them another name: `{ use = \"...\", name = \"...\" }`".to_owned());
         if let Some(place) = &first.place {
             problem = problem.related(place.clone(), "the first one");
         }

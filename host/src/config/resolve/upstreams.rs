@@ -16,10 +16,7 @@ const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::f
 const EXPECTED: &str = "a URL such as \"http://10.0.0.1:8080\"";
 
 impl Resolver<'_> {
-    pub(super) fn upstreams(
-        &mut self,
-        inputs: &[Input<'_>],
-    ) -> (BTreeMap<Arc<str>, Arc<Upstream>>, Names) {
+    pub(super) fn upstreams(&mut self, inputs: &[Input<'_>]) -> (BTreeMap<Arc<str>, Arc<Upstream>>, Names) {
         let mut upstreams = BTreeMap::new();
         let mut names = Names::new();
         for entry in self.named(inputs, "upstreams", |raw| &raw.upstreams) {
@@ -72,7 +69,10 @@ fn parse_url(text: &str) -> Result<(String, u16), Refused> {
     let refuse = |message: &str| (message.to_owned(), None);
     let shown = text.escape_debug();
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Err((format!("expected {EXPECTED}, found \"{shown}\""), Some(format!("write \"http://{shown}\""))));
+        return Err((
+            format!("expected {EXPECTED}, found \"{shown}\""),
+            Some(format!("write \"http://{shown}\"")),
+        ));
     };
     if scheme.eq_ignore_ascii_case("https") {
         let hint = format!("write \"http://{}\" if the upstream takes plain HTTP", rest.escape_debug());

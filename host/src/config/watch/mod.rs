@@ -40,10 +40,7 @@ enum Message {
 
 impl Watcher {
     /// Watches `paths`: of a file, what becomes of it; of a directory, which names come and go. Paths need not exist.
-    pub(crate) fn new(
-        paths: Vec<PathBuf>,
-        debounce: Duration,
-    ) -> io::Result<(Self, mpsc::Receiver<()>)> {
+    pub(crate) fn new(paths: Vec<PathBuf>, debounce: Duration) -> io::Result<(Self, mpsc::Receiver<()>)> {
         let (messages, inbox) = thread_channel::channel();
         let events = messages.clone();
         let watcher = notify::recommended_watcher(move |event| {
@@ -56,9 +53,7 @@ impl Watcher {
         let mut watching =
             Watching { watcher, debounce, changed, plan: Plan::default(), watched: BTreeMap::new(), paths };
         watching.renew();
-        thread::Builder::new()
-            .name("sluice-watch".to_owned())
-            .spawn(move || watching.run(&inbox))?;
+        thread::Builder::new().name("sluice-watch".to_owned()).spawn(move || watching.run(&inbox))?;
         Ok((Self { messages }, receiver))
     }
 
@@ -96,13 +91,12 @@ impl Watching {
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             let mut matters = false;
-            if std::env::var_os("WDBG").is_some() { eprintln!("{:?} pending {:?} watched {:?}", Instant::now(), pending, self.watched); }
             match message {
                 Ok(message) => {
                     // all that has come together, so that a storm of events is looked at once
                     for message in iter::once(message).chain(inbox.try_iter()) {
                         match message {
-                            Message::Event(event) => { if std::env::var_os("WDBG").is_some() { eprintln!("{:?} {:?}", Instant::now(), event); } matters |= self.matters(event) }
+                            Message::Event(event) => matters |= self.matters(event),
                             Message::Watch(paths, answer) => {
                                 self.paths = paths;
                                 let _gone = answer.send(self.renew());
@@ -130,18 +124,23 @@ impl Watching {
     /// Looks where the paths lead now and watches that. Whether there was a directory that is new.
     fn renew(&mut self) -> bool {
         let mut new = false;
-        for _ in 0..MOST_LOOKS {
+        for look in 1..=MOST_LOOKS {
             self.plan = Plan::new(&self.paths);
-            // what came up between the look and the watch is seen by looking once more
-            if !self.establish() {
-                break;
+            let established = self.establish();
+            new |= matches!(established, Ok(true));
+            // what came up or went away between the look and the watch is seen by looking once more
+            match established {
+                Ok(false) => break,
+                Err((directory, error)) if look == MOST_LOOKS => {
+                    tracing::warn!(directory = %directory.display(), %error, "cannot watch for changes");
+                }
+                Ok(true) | Err(_) => {}
             }
-            new = true;
         }
         new
     }
 
-    fn establish(&mut self) -> bool {
+    fn establish(&mut self) -> Result<bool, (PathBuf, notify::Error)> {
         let plan = &self.plan;
         let watcher = &mut self.watcher;
         self.watched.retain(|directory, identity| {
@@ -152,18 +151,17 @@ impl Watching {
             }
             stays
         });
-        let mut new = false;
+        let mut result = Ok(false);
         for (directory, identity) in plan.directories() {
             // also those that are watched already: notify stops watching a path whenever it hears that something was
             // deleted there, which may be news of a directory that has a successor by now
             match watcher.watch(directory, RecursiveMode::NonRecursive) {
-                Ok(()) => new |= self.watched.insert(directory.clone(), identity).is_none(),
-                Err(error) => {
-                    tracing::warn!(directory = %directory.display(), %error, "cannot watch for changes");
-                }
+                Ok(()) if self.watched.insert(directory.clone(), identity).is_some() => {}
+                Ok(()) => result = result.map(|_| true),
+                Err(error) => result = Err((directory.clone(), error)),
             }
         }
-        new
+        result
     }
 
     fn matters(&self, event: notify::Result<Event>) -> bool {

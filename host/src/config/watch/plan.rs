@@ -18,7 +18,7 @@ struct Interest {
     names: BTreeSet<OsString>,
     /// Every name that comes or goes.
     all: bool,
-    identity: Option<Identity>,
+    identity: Identity,
 }
 
 /// Where some paths lead at this moment.
@@ -37,8 +37,10 @@ impl Plan {
             }
         }
         for (directory, interest) in &mut plan.directories {
-            interest.identity =
-                fs::metadata(directory).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+            // one that has gone since has none, and cannot be watched either
+            if let Ok(metadata) = fs::metadata(directory) {
+                interest.identity = (metadata.dev(), metadata.ino());
+            }
         }
         plan
     }
@@ -92,13 +94,11 @@ impl Plan {
     }
 
     pub(super) fn identity(&self, directory: &Path) -> Option<Identity> {
-        self.directories.get(directory)?.identity
+        Some(self.directories.get(directory)?.identity)
     }
 
     pub(super) fn directories(&self) -> impl Iterator<Item = (&PathBuf, Identity)> {
-        self.directories
-            .iter()
-            .filter_map(|(directory, interest)| Some((directory, interest.identity?)))
+        self.directories.iter().map(|(directory, interest)| (directory, interest.identity))
     }
 
     /// Whether an event at `path` matters; `names` if it is about a name that comes or goes.

@@ -94,6 +94,25 @@ fn the_deadline_ends_what_does_not_end_itself() {
     });
 }
 
+#[test]
+fn a_slow_reader_gets_the_last_bytes_although_its_exchange_is_over() {
+    run(async {
+        const LARGE: usize = 30 << 20;
+        let gateway =
+            Gateway::start(settings(), |_, _| async { Ok(Response::new(Body::from("x".repeat(LARGE)))) })
+                .await;
+        let mut client = gateway.connect().await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.head().await;
+        gateway.drain.start(Instant::now() + Duration::from_secs(20));
+        // Longer than an idle connection would be left alone.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let (text, clean) = client.rest().await;
+        assert_eq!((text.len(), clean), (LARGE, true));
+        gateway.drain.finished().await;
+    });
+}
+
 /// A chunk, a wait, a chunk.
 struct Slow {
     told: Option<tokio::sync::oneshot::Receiver<()>>,

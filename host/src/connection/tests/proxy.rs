@@ -234,7 +234,7 @@ async fn pour(stream: &mut TcpStream) -> usize {
 }
 
 /// What the kernel's buffers hold at most on one connection, both ends together, and what we do on top.
-const BOUND: usize = 32 << 20;
+const BOUND: usize = 100 << 20;
 
 #[test]
 fn a_reader_that_does_not_read_stops_the_upstream() {

@@ -41,6 +41,10 @@ fn ambiguous_requests_are_answered_with_a_problem_and_the_connection_closes() {
             ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
             ("GET / HTTP/1.9\r\nHost: a\r\n\r\n", 505),
             ("GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("G(T / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\nB(d: 1\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX: \u{1}\r\n\r\n", 400),
+            ("GET /<a> HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET a.example HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ] {
             refused(&gateway, request, status).await;
@@ -49,7 +53,7 @@ fn ambiguous_requests_are_answered_with_a_problem_and_the_connection_closes() {
         refused(&gateway, &large, 431).await;
         let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: 1\r\n".repeat(120));
         refused(&gateway, &many, 431).await;
-        assert_eq!(gateway.refused.borrow().len(), 15);
+        assert_eq!(gateway.refused.borrow().len(), 19);
         assert_eq!(gateway.refused.borrow()[0], Refusal::Malformed("`Host` is missing"));
     });
 }

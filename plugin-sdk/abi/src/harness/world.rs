@@ -138,7 +138,9 @@ impl Fetches {
     pub fn answer(&mut self, request: &FetchRequest) -> Result<FetchResponse, FetchError> {
         let failed = |code: Code, message: String| FetchError { code: code.number(), message };
         let matching = |(canned, _): &&mut (CannedFetch, bool)| {
-            canned.upstream == request.upstream && canned.method == request.method && canned.path == request.path
+            canned.upstream == request.upstream
+                && canned.method == request.method
+                && canned.path == request.path
         };
         let mut chosen = None;
         for entry in self.0.iter_mut().filter(matching) {
@@ -150,7 +152,10 @@ impl Fetches {
         }
         let FetchRequest { upstream, method, path, .. } = request;
         let Some((canned, used)) = chosen else {
-            return Err(failed(Code::Unavailable, format!("the test has no answer to {method} {path} by `{upstream}`")));
+            return Err(failed(
+                Code::Unavailable,
+                format!("the test has no answer to {method} {path} by `{upstream}`"),
+            ));
         };
         *used = true;
         match &canned.answer {
@@ -159,8 +164,12 @@ impl Fetches {
                     headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.0.clone())).collect();
                 Ok(FetchResponse { status: *status, headers, body: body.0.clone() })
             }
-            CannedAnswer::Unavailable => Err(failed(Code::Unavailable, format!("`{upstream}` cannot be reached"))),
-            CannedAnswer::Timeout => Err(failed(Code::Timeout, format!("`{upstream}` did not answer in time"))),
+            CannedAnswer::Unavailable => {
+                Err(failed(Code::Unavailable, format!("`{upstream}` cannot be reached")))
+            }
+            CannedAnswer::Timeout => {
+                Err(failed(Code::Timeout, format!("`{upstream}` did not answer in time")))
+            }
         }
     }
 }

@@ -49,7 +49,11 @@ impl Counter {
                 let level = empty_at.saturating_sub(tick);
                 let wanted = level.saturating_add(take.cost.saturating_mul(ticks.per_unit));
                 if take.cost > take.quota || wanted > ticks.per_window {
-                    return refused(take, self.answer(take, now_ns), ticks.in_ns(wanted.saturating_sub(ticks.per_window)));
+                    return refused(
+                        take,
+                        self.answer(take, now_ns),
+                        ticks.in_ns(wanted.saturating_sub(ticks.per_window)),
+                    );
                 }
                 self.state = State::Gcra { empty_at: tick + wanted };
             }
@@ -162,7 +166,9 @@ impl Reading {
         // At which part of a window the one before it weighs no more than `room`.
         let when = |weight: u64, room: u64| match weight {
             0 => 0,
-            weight => self.length.saturating_sub(saturate(u128::from(room) * u128::from(self.length) / u128::from(weight))),
+            weight => self
+                .length
+                .saturating_sub(saturate(u128::from(room) * u128::from(self.length) / u128::from(weight))),
         };
         let rest = self.length - self.elapsed;
         match take.quota.checked_sub(self.current.saturating_add(take.cost)) {
@@ -189,7 +195,10 @@ mod tests {
         let mut counter = Counter::new(Algorithm::Gcra, 0);
         let left: Vec<u64> = (0..3).map(|_| counter.charge(&one, 0).remaining).collect();
         assert_eq!(left, [2, 1, 0]);
-        assert_eq!(counter.charge(&one, 0), Taken { allowed: false, remaining: 0, reset_ms: 60_000, retry_ms: 20_000 });
+        assert_eq!(
+            counter.charge(&one, 0),
+            Taken { allowed: false, remaining: 0, reset_ms: 60_000, retry_ms: 20_000 }
+        );
         assert!(!counter.charge(&one, 20 * SECOND - 1).allowed);
         assert!(counter.charge(&one, 20 * SECOND).allowed);
         assert!(!counter.charge(&one, 39 * SECOND).allowed);
@@ -223,7 +232,10 @@ mod tests {
                     let taken = counter.charge(&wanted, now);
                     if !taken.allowed {
                         now += taken.retry_ms * 1_000_000;
-                        assert!(counter.charge(&wanted, now).allowed, "{algorithm:?} {quota}/{window_ms} {cost}");
+                        assert!(
+                            counter.charge(&wanted, now).allowed,
+                            "{algorithm:?} {quota}/{window_ms} {cost}"
+                        );
                     }
                 }
             }

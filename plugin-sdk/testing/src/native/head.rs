@@ -23,7 +23,9 @@ impl Request {
             }
             Text::Path => self.uri = target(value, self.uri.query().map(str::as_bytes))?,
             // An empty query is none: the question mark goes too.
-            Text::Query => self.uri = target(self.uri.path().as_bytes(), Some(value).filter(|query| !query.is_empty()))?,
+            Text::Query => {
+                self.uri = target(self.uri.path().as_bytes(), Some(value).filter(|query| !query.is_empty()))?
+            }
             _ => return Err(Code::Denied),
         }
         Ok(())
@@ -47,8 +49,14 @@ fn target(path: &[u8], query: Option<&[u8]>) -> Result<Uri, Code> {
 
 /// Fields that frame the message or belong to one connection: the gateway's alone.
 fn is_reserved(name: &HeaderName) -> bool {
-    let framing =
-        [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TE, header::TRAILER, header::UPGRADE];
+    let framing = [
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::TE,
+        header::TRAILER,
+        header::UPGRADE,
+    ];
     framing.contains(name) || matches!(name.as_str(), "keep-alive" | "proxy-connection")
 }
 

@@ -4,9 +4,9 @@ use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 
 use http::HeaderMap as Fields;
-use sluice_abi::harness::{Bytes, LogLine, Sent};
+use sluice_abi::harness::LogLine;
 use sluice_abi::{
-    Code, Digest, FetchError, FetchRequest, FetchResponse, HeaderMap, LogLevel, Number, Phase, Reply, Scope, Signature,
+    Code, Digest, FetchRequest, FetchResponse, HeaderMap, LogLevel, Number, Phase, Reply, Scope, Signature,
     Take, Taken, Text, Writer, encode_list, encode_pairs,
 };
 use sluice_sdk::host::Host;
@@ -53,93 +53,6 @@ impl FakeHost {
 
     fn exchange(&self) -> RefMut<'_, ExchangeState> {
         RefMut::map(self.open(), State::exchange)
-    }
-}
-
-impl State {
-    fn exchange(&mut self) -> &mut ExchangeState {
-        match self.call.activity {
-            Activity::Phase(exchange, _) => {
-                self.exchanges.get_mut(&exchange).expect("a phase runs only in an open exchange")
-            }
-            Activity::Load => panic!("there is no exchange in `new` and `self_test`"),
-        }
-    }
-
-    fn phase(&self) -> Option<Phase> {
-        if let Activity::Phase(_, phase) = self.call.activity { Some(phase) } else { None }
-    }
-
-    fn in_body_phase(&self) -> Result<(), Code> {
-        match self.phase() {
-            Some(Phase::RequestBody | Phase::RequestChunk | Phase::ResponseBody | Phase::ResponseChunk) => Ok(()),
-            _ => Err(Code::WrongPhase),
-        }
-    }
-
-    fn spend_header_bytes(&mut self, bytes: usize) -> Result<(), Code> {
-        self.call.header_bytes = self.call.header_bytes.checked_sub(bytes).ok_or(Code::TooLarge)?;
-        Ok(())
-    }
-
-    fn key(&self, handle: i32) -> Result<&Key, Code> {
-        usize::try_from(handle).ok().and_then(|handle| self.keys.get(handle)).ok_or(Code::Invalid)
-    }
-
-    fn keep(&mut self, key: Key) -> i32 {
-        self.keys.push(key);
-        i32::try_from(self.keys.len() - 1).unwrap_or(i32::MAX)
-    }
-
-    fn consumer_json(&self, name: &str) -> Option<Vec<u8>> {
-        let consumer = self.world.consumers.iter().find(|consumer| consumer.name == name)?;
-        let mut json = serde_json::json!({ "name": consumer.name, "groups": consumer.groups });
-        if let Some(custom_id) = &consumer.custom_id {
-            json["custom_id"] = custom_id.as_str().into();
-        }
-        Some(json.to_string().into_bytes())
-    }
-
-    fn fetch_one(&mut self, request: &FetchRequest) -> Result<FetchResponse, FetchError> {
-        let failed = |code: Code, message: String| FetchError { code: code.number(), message };
-        match self.call.fetches.checked_sub(1) {
-            Some(left) => self.call.fetches = left,
-            None => {
-                let message = format!("more than {} fetches in one call", self.world.limits.fetches);
-                return Err(failed(Code::TooLarge, message));
-            }
-        }
-        let fields = request.headers.iter().map(|(name, value)| head::field(name, value));
-        let is_valid = fields.into_iter().all(|field| field.is_ok()) && request.path.starts_with('/');
-        if !is_valid {
-            return Err(failed(Code::Invalid, "no valid method, path or header".to_owned()));
-        }
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_lowercase();
-        self.call.sent.push(Sent {
-            upstream: request.upstream.clone(),
-            method: request.method.clone(),
-            path: request.path.clone(),
-            headers: request.headers.iter().map(|(name, value)| (text(name), Bytes::from(value))).collect(),
-            body: Bytes::from(&request.body),
-        });
-        self.fetches.answer(request)
-    }
-}
-
-impl ExchangeState {
-    fn fields(&mut self, map: HeaderMap) -> Result<&mut Fields, Code> {
-        match map {
-            HeaderMap::Request if !self.sent => Ok(&mut self.request.headers),
-            HeaderMap::Response => self.response.as_mut().map(|(_, headers)| headers).ok_or(Code::WrongPhase),
-            HeaderMap::Request => Err(Code::WrongPhase),
-        }
-    }
-
-    fn values(&mut self, scope: Scope) -> &mut std::collections::HashMap<Vec<u8>, Vec<u8>> {
-        match scope {
-            Scope::Step => &mut self.step_values,
-            Scope::Exchange => &mut self.exchange_values,
-        }
     }
 }
 
@@ -191,9 +104,11 @@ impl Host for FakeHost {
     fn number_get(&mut self, number: Number) -> Result<i64, Code> {
         let exchange = self.exchange();
         match number {
-            Number::ResponseStatus => {
-                exchange.response.as_ref().map(|(status, _)| i64::from(status.as_u16())).ok_or(Code::WrongPhase)
-            }
+            Number::ResponseStatus => exchange
+                .response
+                .as_ref()
+                .map(|(status, _)| i64::from(status.as_u16()))
+                .ok_or(Code::WrongPhase),
             Number::BodyLength => Ok(i64::try_from(exchange.body.len()).unwrap_or(i64::MAX)),
         }
     }
@@ -204,7 +119,8 @@ impl Host for FakeHost {
         }
         let mut exchange = self.exchange();
         let (status, _) = exchange.response.as_mut().ok_or(Code::WrongPhase)?;
-        let wanted = u16::try_from(value).ok().filter(|status| (200..=599).contains(status)).ok_or(Code::Invalid)?;
+        let wanted =
+            u16::try_from(value).ok().filter(|status| (200..=599).contains(status)).ok_or(Code::Invalid)?;
         *status = http::StatusCode::from_u16(wanted).map_err(|_| Code::Invalid)?;
         Ok(())
     }
@@ -225,7 +141,8 @@ impl Host for FakeHost {
     fn header_list(&mut self, map: HeaderMap) -> Result<Vec<u8>, Code> {
         let mut exchange = self.exchange();
         let fields = exchange.fields(map)?;
-        let pairs: Vec<_> = fields.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())).collect();
+        let pairs: Vec<_> =
+            fields.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())).collect();
         let mut writer = Writer::new();
         encode_pairs(&mut writer, pairs.into_iter());
         Ok(writer.finish())
@@ -266,7 +183,10 @@ impl Host for FakeHost {
 
     fn respond(&mut self, reply: &[u8]) -> Result<(), Code> {
         let mut state = self.open();
-        let may = matches!(state.phase(), Some(Phase::Request | Phase::RequestBody | Phase::Response | Phase::ResponseBody));
+        let may = matches!(
+            state.phase(),
+            Some(Phase::Request | Phase::RequestBody | Phase::Response | Phase::ResponseBody)
+        );
         if !may {
             return Err(Code::WrongPhase);
         }

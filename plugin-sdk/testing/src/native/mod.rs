@@ -1,5 +1,6 @@
 //! The plugin in this process, over a fake gateway.
 
+mod access;
 mod crypto;
 mod head;
 mod host;
@@ -90,7 +91,9 @@ impl<P: Described> Native<P> {
         }
         let plugin = self.instances[self.turn].as_ref().expect("it was just built if it was not there");
         // As compiled: what was decided goes through the host, which may refuse it.
-        let answer = self.under_host(Activity::Phase(exchange, phase), || export::finish(export::call(plugin, phase, last)));
+        let answer = self.under_host(Activity::Phase(exchange, phase), || {
+            export::finish(export::call(plugin, phase, last))
+        });
         match answer {
             Ok(answer) => self.state.borrow_mut().decision(answer),
             Err(message) => {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use sluice_abi::harness::{
-    Answered, Bytes, Call, Called, Decision, Fetches, HeaderList, LogLine, Open, Random, RequestHead, ResponseHead,
-    Sent, World,
+    Answered, Bytes, Call, Called, Decision, Fetches, HeaderList, LogLine, Open, Random, RequestHead,
+    ResponseHead, Sent, World,
 };
 use sluice_abi::{Answer, Phase, Reply};
 
@@ -120,7 +120,10 @@ impl State {
         if self.exchanges.contains_key(&open.exchange) {
             return Err(format!("exchange {} is already open", open.exchange));
         }
-        let unknown = open.consumer.as_ref().filter(|name| !self.world.consumers.iter().any(|known| known.name == **name));
+        let unknown = open
+            .consumer
+            .as_ref()
+            .filter(|name| !self.world.consumers.iter().any(|known| known.name == **name));
         if let Some(name) = unknown {
             return Err(format!("the world has no consumer `{name}`"));
         }
@@ -132,7 +135,11 @@ impl State {
             outcome: None,
             consumer: open.consumer.clone(),
             step_values: HashMap::new(),
-            exchange_values: open.values.iter().map(|(key, value)| (key.as_bytes().to_vec(), value.0.clone())).collect(),
+            exchange_values: open
+                .values
+                .iter()
+                .map(|(key, value)| (key.as_bytes().to_vec(), value.0.clone()))
+                .collect(),
             open,
         };
         self.exchanges.insert(state.open.exchange, state);
@@ -152,6 +159,10 @@ impl State {
         if let Some(ResponseHead { status, headers }) = call.response {
             let status = StatusCode::from_u16(status).map_err(|error| error.to_string())?;
             exchange.response = Some((status, header_map(&headers)?));
+        }
+        if matches!(call.phase, Phase::ResponseChunk | Phase::Complete) {
+            // Its head has left.
+            exchange.response = None;
         }
         exchange.body = call.body.unwrap_or_default().0;
         exchange.outcome = call.outcome;
@@ -184,10 +195,11 @@ impl State {
             headers: header_list(&state.request.headers),
         });
         let is_head = matches!(phase, Phase::Response | Phase::ResponseBody);
-        let response = state.response.as_ref().filter(|_| is_head).map(|(status, headers)| ResponseHead {
-            status: status.as_u16(),
-            headers: header_list(headers),
-        });
+        let response = state
+            .response
+            .as_ref()
+            .filter(|_| is_head)
+            .map(|(status, headers)| ResponseHead { status: status.as_u16(), headers: header_list(headers) });
         let has_body = !matches!(phase, Phase::Request | Phase::Response | Phase::Complete);
         let body = has_body.then(|| Bytes::from(&state.body));
         Called { decision, request, response, body, consumer: state.consumer.clone(), logs, fetched }
@@ -196,24 +208,31 @@ impl State {
 
 fn answered(reply: Reply) -> Answered {
     let list = |headers: sluice_abi::Headers| {
-        let pairs = headers.into_iter().map(|(name, value)| (String::from_utf8_lossy(&name).to_lowercase(), Bytes(value)));
+        let pairs = headers
+            .into_iter()
+            .map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), Bytes(value)));
         pairs.collect()
     };
     match reply {
         Reply::Plain { status, headers, body } => {
             Answered { status, headers: list(headers), body: Bytes(body), problem: None }
         }
-        Reply::Problem { headers, problem } => {
-            Answered { status: problem.status, headers: list(headers), body: Bytes::default(), problem: Some(problem) }
-        }
+        Reply::Problem { headers, problem } => Answered {
+            status: problem.status,
+            headers: list(headers),
+            body: Bytes::default(),
+            problem: Some(problem),
+        },
     }
 }
 
 pub(super) fn header_map(list: &HeaderList) -> Result<HeaderMap, String> {
     let mut map = HeaderMap::new();
     for (name, value) in list {
-        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|error| format!("header `{name}`: {error}"))?;
-        let value = HeaderValue::from_bytes(value.as_slice()).map_err(|error| format!("header `{name}`: {error}"))?;
+        let header =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|error| format!("header `{name}`: {error}"))?;
+        let value =
+            HeaderValue::from_bytes(value.as_slice()).map_err(|error| format!("header `{name}`: {error}"))?;
         map.append(header, value);
     }
     Ok(map)

@@ -60,7 +60,8 @@ impl Store {
         if self.get(now_ns, key).is_err() {
             self.values.remove(key);
         }
-        let value = self.values.entry(key.to_vec()).or_insert_with(|| Value { bytes: b"0".to_vec(), expires_ns });
+        let value =
+            self.values.entry(key.to_vec()).or_insert_with(|| Value { bytes: b"0".to_vec(), expires_ns });
         let text = std::str::from_utf8(&value.bytes).map_err(|_| Code::Invalid)?;
         let sum = text.parse::<i64>().map_err(|_| Code::Invalid)?.saturating_add(delta);
         value.bytes = sum.to_string().into_bytes();
@@ -79,7 +80,9 @@ impl Store {
             .map(|take| {
                 let fresh = Counter::new(take.algorithm, now_ns);
                 // To look leaves no trace.
-                if take.cost == 0 { after.get(&name(take)).copied().unwrap_or(fresh).look(take, now_ns) } else {
+                if take.cost == 0 {
+                    after.get(&name(take)).copied().unwrap_or(fresh).look(take, now_ns)
+                } else {
                     after.entry(name(take)).or_insert(fresh).charge(take, now_ns)
                 }
             })

@@ -16,7 +16,7 @@ pub(crate) struct Peer {
     pub(crate) trusted: bool,
     pub(crate) scheme: &'static str,
     /// The address as a field value: formatted once per connection, shared by its requests.
-    pub(super) address_value: HeaderValue,
+    pub(crate) address_value: HeaderValue,
 }
 
 impl Peer {

@@ -1,0 +1,100 @@
+//! What host functions may reach at the moment, with the gateway's refusals and budgets.
+
+use std::collections::HashMap;
+
+use http::HeaderMap as Fields;
+use sluice_abi::harness::{Bytes, Sent};
+use sluice_abi::{Code, FetchError, FetchRequest, FetchResponse, HeaderMap, Phase, Scope};
+
+use super::crypto::Key;
+use super::head;
+use super::state::{Activity, ExchangeState, State};
+
+impl State {
+    pub(super) fn exchange(&mut self) -> &mut ExchangeState {
+        match self.call.activity {
+            Activity::Phase(exchange, _) => {
+                self.exchanges.get_mut(&exchange).expect("a phase runs only in an open exchange")
+            }
+            Activity::Load => panic!("there is no exchange in `new` and `self_test`"),
+        }
+    }
+
+    pub(super) fn phase(&self) -> Option<Phase> {
+        if let Activity::Phase(_, phase) = self.call.activity { Some(phase) } else { None }
+    }
+
+    pub(super) fn in_body_phase(&self) -> Result<(), Code> {
+        match self.phase() {
+            Some(Phase::RequestBody | Phase::RequestChunk | Phase::ResponseBody | Phase::ResponseChunk) => {
+                Ok(())
+            }
+            _ => Err(Code::WrongPhase),
+        }
+    }
+
+    pub(super) fn spend_header_bytes(&mut self, bytes: usize) -> Result<(), Code> {
+        self.call.header_bytes = self.call.header_bytes.checked_sub(bytes).ok_or(Code::TooLarge)?;
+        Ok(())
+    }
+
+    pub(super) fn key(&self, handle: i32) -> Result<&Key, Code> {
+        usize::try_from(handle).ok().and_then(|handle| self.keys.get(handle)).ok_or(Code::Invalid)
+    }
+
+    pub(super) fn keep(&mut self, key: Key) -> i32 {
+        self.keys.push(key);
+        i32::try_from(self.keys.len() - 1).unwrap_or(i32::MAX)
+    }
+
+    pub(super) fn consumer_json(&self, name: &str) -> Option<Vec<u8>> {
+        let consumer = self.world.consumers.iter().find(|consumer| consumer.name == name)?;
+        let mut json = serde_json::json!({ "name": consumer.name, "groups": consumer.groups });
+        if let Some(custom_id) = &consumer.custom_id {
+            json["custom_id"] = custom_id.as_str().into();
+        }
+        Some(json.to_string().into_bytes())
+    }
+
+    pub(super) fn fetch_one(&mut self, request: &FetchRequest) -> Result<FetchResponse, FetchError> {
+        let failed = |code: Code, message: String| FetchError { code: code.number(), message };
+        match self.call.fetches.checked_sub(1) {
+            Some(left) => self.call.fetches = left,
+            None => {
+                let message = format!("more than {} fetches in one call", self.world.limits.fetches);
+                return Err(failed(Code::TooLarge, message));
+            }
+        }
+        let fields = request.headers.iter().map(|(name, value)| head::field(name, value));
+        let is_valid = fields.into_iter().all(|field| field.is_ok()) && request.path.starts_with('/');
+        if !is_valid {
+            return Err(failed(Code::Invalid, "no valid method, path or header".to_owned()));
+        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_lowercase();
+        self.call.sent.push(Sent {
+            upstream: request.upstream.clone(),
+            method: request.method.clone(),
+            path: request.path.clone(),
+            headers: request.headers.iter().map(|(name, value)| (text(name), Bytes::from(value))).collect(),
+            body: Bytes::from(&request.body),
+        });
+        self.fetches.answer(request)
+    }
+}
+
+impl ExchangeState {
+    pub(super) fn fields(&mut self, map: HeaderMap) -> Result<&mut Fields, Code> {
+        match map {
+            HeaderMap::Request if !self.sent => Ok(&mut self.request.headers),
+            HeaderMap::Response => self.response.as_mut().map(|(_, headers)| headers).ok_or(Code::WrongPhase),
+            HeaderMap::Request => Err(Code::WrongPhase),
+        }
+    }
+
+    pub(super) fn values(&mut self, scope: Scope) -> &mut HashMap<Vec<u8>, Vec<u8>> {
+        match scope {
+            Scope::Step => &mut self.step_values,
+            Scope::Exchange => &mut self.exchange_values,
+        }
+    }
+}

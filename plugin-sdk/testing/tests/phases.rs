@@ -1,0 +1,183 @@
+//! Phases, bodies and values that live from one phase to the next.
+
+use sluice_sdk::prelude::*;
+use sluice_sdk_testing::{Harness, Request as TestRequest, Response as TestResponse, json};
+
+#[derive(Deserialize, JsonSchema)]
+struct NoConfig {}
+
+struct Bodies;
+
+const SIZE: Value<usize> = Value::step("size");
+
+#[plugin(capabilities(log))]
+impl Plugin for Bodies {
+    type Config = NoConfig;
+
+    fn new(_: NoConfig) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn on_request_body(&self, request: &mut Request, body: &mut Body, ctx: &mut Context) -> Result<Verdict> {
+        ctx.set(&SIZE, &body.len())?;
+        if body.text()? == "stop" {
+            return Ok(Verdict::respond(
+                Reply::json(202, &["stopped"])?.header("x-size", body.len().to_string()),
+            ));
+        }
+        request.headers_mut().set("x-size", body.len().to_string())?;
+        body.set(body.text()?.to_uppercase())?;
+        Ok(Verdict::Continue)
+    }
+
+    fn on_response_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<()> {
+        if chunk.is_last() {
+            ensure!(chunk.is_empty(), "the last chunk has nothing in it");
+            return chunk.set(format!("(asked {})", ctx.get(&SIZE)?.unwrap_or_default()));
+        }
+        let bytes = chunk.bytes()?;
+        chunk.set([b"<", bytes.as_slice(), b">"].concat())
+    }
+
+    fn on_complete(&self, outcome: &Outcome, ctx: &mut Context) -> Result<()> {
+        info!("{} after {} bytes of {}", outcome.status, outcome.response_bytes, ctx.path());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_body_is_seen_whole_or_chunk_by_chunk() {
+    let plugin = Harness::<Bodies>::new(json!({})).start().unwrap();
+    let mut exchange = plugin.send(TestRequest::post("/a").with_chunks(["hel", "lo"]));
+    assert_eq!(exchange.forwarded().text(), "HELLO");
+    assert_eq!(exchange.forwarded().header("x-size"), Some("5"));
+    let response = exchange.respond(TestResponse::new(200).with_chunks(["one", "two"]));
+    assert_eq!(response.text(), "<one><two>(asked 5)");
+    exchange.complete(Outcome {
+        status: 200,
+        finished: true,
+        request_bytes: 5,
+        response_bytes: 18,
+        duration_us: 1000,
+        upstream_us: 500,
+    });
+    assert_eq!(exchange.logs(), [("info", "200 after 18 bytes of /a")]);
+}
+
+#[test]
+fn a_body_may_be_answered() {
+    let plugin = Harness::<Bodies>::new(json!({})).start().unwrap();
+    let answer = plugin.send(TestRequest::post("/").with_body("stop")).answer();
+    assert_eq!((answer.status(), answer.text().as_str()), (202, "[\"stopped\"]"));
+    assert_eq!(
+        (answer.header("content-type"), answer.header("x-size")),
+        (Some("application/json"), Some("4"))
+    );
+}
+
+#[test]
+fn a_response_without_a_body_has_no_body_phase() {
+    let plugin = Harness::<Bodies>::new(json!({})).start().unwrap();
+    let response = plugin.send(TestRequest::new("HEAD", "/")).respond(TestResponse::new(200));
+    assert_eq!(response.text(), "");
+    let response = plugin.send(TestRequest::get("/")).respond(TestResponse::new(304));
+    assert_eq!(response.text(), "");
+}
+
+#[test]
+fn exchanges_do_not_meet() {
+    let plugin = Harness::<Bodies>::new(json!({})).start().unwrap();
+    let mut first = plugin.send(TestRequest::post("/").with_body("1"));
+    let mut second = plugin.send(TestRequest::post("/").with_body("22"));
+    assert_eq!(first.respond(TestResponse::new(200)).text(), "(asked 1)");
+    assert_eq!(second.respond(TestResponse::new(200)).text(), "(asked 2)");
+}
+
+#[test]
+fn the_descriptor_names_what_is_written() {
+    let plugin = Harness::<Bodies>::new(json!({})).start().unwrap();
+    let descriptor = plugin.descriptor();
+    assert_eq!(
+        descriptor.phases.iter().map(|phase| phase.name()).collect::<Vec<_>>(),
+        ["request_body", "response_chunk", "complete"]
+    );
+    assert_eq!((descriptor.name.as_str(), descriptor.abi), ("sluice-sdk-testing", 1));
+    assert_eq!(descriptor.capabilities, ["log"]);
+    assert_eq!(descriptor.config_schema["type"], "object");
+}
+
+/// What breaks the rules, by the path that is asked for.
+struct Unruly {
+    seen: std::cell::Cell<u32>,
+}
+
+#[plugin(name = "unruly", description = "Breaks rules.")]
+impl Plugin for Unruly {
+    type Config = NoConfig;
+
+    fn new(_: NoConfig) -> Result<Self> {
+        Ok(Self { seen: std::cell::Cell::new(0) })
+    }
+
+    fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
+        self.seen.set(self.seen.get() + 1);
+        let mut headers = request.headers_mut();
+        match ctx.path().as_str() {
+            "/panic" => panic!("as asked by {}", ctx.client_address()),
+            "/fail" => bail!("no reason"),
+            "/number" => drop("x".parse::<u32>().context("the number")?),
+            "/count" => headers.set("x-seen", self.seen.get().to_string())?,
+            "/framing" => headers.set("content-length", "1")?,
+            "/smuggle" => headers.set("x-a", "b\r\nx-c: d")?,
+            "/large" => headers.set("x-a", "a".repeat(70_000))?,
+            "/status" => return Ok(Verdict::respond(Reply::new(101))),
+            "/undeclared" => drop(store::get("a")?),
+            "/loop" => while headers.contains("x-endless") {},
+            _ => {}
+        }
+        Ok(Verdict::Continue)
+    }
+}
+
+fn unruly(path: &str) -> (Option<String>, Option<String>) {
+    let plugin = Harness::<Unruly>::new(json!({})).start().expect("it has no configuration");
+    let exchange = plugin.send(TestRequest::get(path).with_header("x-endless", "1"));
+    (exchange.failure().map(str::to_owned), exchange.fault().map(str::to_owned))
+}
+
+#[test]
+fn failures_and_faults_say_what_happened() {
+    for (path, failure) in [
+        ("/fail", "no reason"),
+        ("/number", "the number: invalid digit found in string"),
+        ("/framing", "set header `content-length`: the plugin was not granted this"),
+        ("/smuggle", "set header `x-a`: not valid"),
+        ("/large", "set header `x-a`: over a limit of this plugin"),
+        ("/status", "answer: not valid"),
+    ] {
+        assert_eq!(unruly(path), (Some(failure.to_owned()), None), "{path}");
+    }
+    for (path, fault) in [
+        ("/panic", "as asked by 192.0.2.1"),
+        ("/undeclared", "capabilities(store)"),
+        ("/loop", "more than 10000 host calls"),
+    ] {
+        let (failure, found) = unruly(path);
+        assert!(
+            failure.is_none() && found.as_ref().is_some_and(|found| found.contains(fault)),
+            "{path}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn instances_take_turns_and_a_fault_takes_one() {
+    let plugin = Harness::<Unruly>::new(json!({})).start().unwrap();
+    let seen = |path: &str| {
+        let exchange = plugin.send(TestRequest::get(path));
+        exchange.is_forwarded().then(|| exchange.forwarded().header("x-seen").map(str::to_owned)).flatten()
+    };
+    assert_eq!(["/count", "/count", "/count"].map(seen), ["1", "1", "2"].map(|seen| Some(seen.to_owned())));
+    assert_eq!(seen("/panic"), None);
+    assert_eq!(["/count", "/count"].map(seen), ["3", "1"].map(|seen| Some(seen.to_owned())));
+}

@@ -1,0 +1,23 @@
+use sluice_sdk::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Config {}
+
+struct Policy;
+
+#[plugin]
+impl Plugin for Policy {
+    type Config = Config;
+
+    fn new(_: Config) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn on_requst(&self, _: &mut Request, _: &mut Context) -> Result<Verdict> {
+        Ok(Verdict::Continue)
+    }
+
+    fn helper(&self) {}
+}
+
+fn main() {}

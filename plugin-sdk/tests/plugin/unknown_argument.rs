@@ -1,0 +1,17 @@
+use sluice_sdk::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Config {}
+
+struct Policy;
+
+#[plugin(capability(store), name = "", description = "A policy.", description = "Another.", capabilities)]
+impl Plugin for Policy {
+    type Config = Config;
+
+    fn new(_: Config) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+fn main() {}

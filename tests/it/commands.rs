@@ -1,0 +1,88 @@
+//! The other commands of the binary: keys and plugins.
+
+use std::process::Command;
+
+use crate::harness::{Connection, Origin, Setup, binary, config, guest, root};
+
+#[test]
+fn a_new_key_lets_its_consumer_in() {
+    let (code, told) = Setup::new().run(&["keys", "new", "acme"]);
+    assert_eq!(code, 0, "{told}");
+    let key = told.lines().next().unwrap();
+    let lines: Vec<&str> = told.lines().skip_while(|line| !line.starts_with("[consumers.acme]")).collect();
+    assert!(!lines.join("\n").contains(key), "the digest alone is kept");
+    let text = config::plugin("api-key", "capabilities = [\"consumers\"]")
+        + &config::service(Origin::echo(), &["api-key"])
+        + &lines.join("\n");
+    let gateway = Setup::new().plugin("api-key", crate::harness::plugin("api-key")).start(&text);
+    let mut client = Connection::open(gateway.public);
+    client.request("GET", "/", &[("x-api-key", key)], b"").expect(200);
+    client.request("GET", "/", &[("x-api-key", "another")], b"").expect(401);
+}
+
+#[test]
+fn inspect_shows_what_a_plugin_is() {
+    let setup = Setup::new().file("tag.wasm", guest("tag")).file("cut.wasm", &guest("tag")[..1000]);
+    let (code, told) = setup.run(&["plugin", "inspect", "tag.wasm"]);
+    assert_eq!(code, 0, "{told}");
+    for word in ["tag", "request, response, response_chunk", "sluice:v1/http.header_set", "label", "sealed"] {
+        assert!(told.contains(word), "`{word}` is missing in\n{told}");
+    }
+    let (_, json) = setup.run(&["plugin", "inspect", "--json", "tag.wasm"]);
+    let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(document["abi"], 1);
+    assert_eq!(document["sealed"], true);
+    assert_eq!(setup.run(&["plugin", "inspect", "cut.wasm"]).0, 1);
+    assert_eq!(setup.run(&["plugin", "inspect", "gone.wasm"]).0, 1);
+}
+
+#[test]
+fn seal_makes_a_file_acceptable() {
+    let whole = guest("noop");
+    let setup = Setup::new().plugin("noop", &whole[..whole.len() - 46]);
+    let text = config::plugin("noop", "") + &config::service("127.0.0.1:1", &["noop"]);
+    assert_eq!(setup.check(&text).0, 1);
+    assert_eq!(setup.run(&["plugin", "seal", "plugins/noop.wasm"]).0, 0);
+    assert_eq!(setup.check(&text).0, 0);
+    assert_eq!(std::fs::read(setup.path().join("plugins/noop.wasm")).unwrap(), whole);
+}
+
+#[test]
+fn a_new_plugin_builds_and_passes_its_test_at_once() {
+    let setup = Setup::new();
+    let sdk = root().join("plugin-sdk");
+    let (code, told) = setup.run(&["plugin", "new", "my-policy", "--sdk", sdk.to_str().unwrap()]);
+    assert_eq!(code, 0, "{told}");
+    let directory = setup.path().join("my-policy");
+    // The versions of this repository, which are on this machine already.
+    std::fs::copy(root().join("Cargo.lock"), directory.join("Cargo.lock")).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(&directory);
+        command.env("CARGO_TARGET_DIR", root().join("target/tests-scaffold"));
+        // What cargo set for this test is not about that crate.
+        for (name, _) in std::env::vars_os() {
+            let name_text = name.to_string_lossy();
+            if name_text.starts_with("CARGO_PKG_") || name_text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(name);
+            }
+        }
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {told}");
+    };
+    run(&["plugin", "test"]);
+    run(&["plugin", "build", "--into", "out"]);
+    let text = config::plugin("my-policy", "").replace("plugins/", "my-policy/out/") + &config::service("127.0.0.1:1", &["my-policy"]);
+    let (code, told) = setup.check(&text);
+    assert_eq!(code, 0, "{told}");
+}
+
+#[test]
+fn wrong_arguments_are_told() {
+    assert_eq!(Setup::new().run(&["fly"]).0, 2);
+    assert_eq!(Setup::new().run(&["plugin", "new", "Not A Name"]).0, 1);
+    let (code, told) = Setup::new().run(&["--version"]);
+    assert_eq!(code, 0);
+    assert!(told.starts_with("sluice "), "{told}");
+}
