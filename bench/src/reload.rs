@@ -59,8 +59,12 @@ pub(crate) fn run(seconds: u64) -> Result<()> {
     report.row("requests (HTTP/1.1 and HTTP/2)", seen.requests);
     report.row("**failed requests**", format!("**{}**", seen.failed.len()));
     report.row("**responses of more than one version**", format!("**{}**", seen.mixed.len()));
-    report.row("median, 99 % without reloads", format!("{}, {}", quiet.percentile(50.0), quiet.percentile(99.0)));
-    report.row("median, 99 % beside reloads", format!("{}, {}", seen.percentile(50.0), seen.percentile(99.0)));
+    report.row(
+        "median, 99 % without reloads",
+        format!("{}, {}", quiet.percentile(50.0), quiet.percentile(99.0)),
+    );
+    report
+        .row("median, 99 % beside reloads", format!("{}, {}", seen.percentile(50.0), seen.percentile(99.0)));
     report.row(format!("resident memory after {WARM_UP} reloads"), mebibytes(settled));
     report.row("resident memory at the end", mebibytes(memory));
     report.row("resident memory at most", mebibytes(most));

@@ -41,12 +41,16 @@ impl Report {
 
 fn today() -> String {
     let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
-    date.map_or_else(|_| "today".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    date.map_or_else(
+        |_| "today".to_owned(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
 }
 
 fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
+    let model =
+        info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     format!("{cores} cores of {}", model.unwrap_or("an unknown processor"))
 }

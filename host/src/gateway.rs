@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::runtime::{Builder as RuntimeBuilder, LocalOptions};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use control::{ReloadRequest, Reloaded};
 pub(crate) use state::State;
@@ -72,7 +72,7 @@ pub(crate) fn check(path: &Path) -> Result<(), GatewayError> {
         .map_err(io("cannot start a runtime"))?;
     let config = config::load(path, &config::ProcessEnvironment).map_err(|found| problems(&found))?;
     let mut builder = builder(&config);
-    runtime.block_on(builder.build(config)).map(drop).map_err(|found| problems(&found))
+    runtime.block_on(builder.build(config, 1)).map(drop).map_err(|found| problems(&found))
 }
 
 /// The one way to make snapshots, for `check` and for `run`.
@@ -113,7 +113,7 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     let watch = config.reload.watch;
     let debounce = config.reload.debounce;
 
-    let snapshot = builder.build(config).await.map_err(|found| problems(&found))?;
+    let snapshot = builder.build(config, 1).await.map_err(|found| problems(&found))?;
     let workers = (0..count)
         .map(|index| {
             let equipment = Equipment {
@@ -128,7 +128,7 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
         .map_err(io("cannot start a worker"))?;
     let admin = AdminFronts::new(Rc::clone(&state), metrics.clone(), reload.clone());
     let mut control =
-        Control::new(path.to_owned(), builder, workers, Rc::clone(&state), metrics.clone(), admin.clone(), reload.downgrade());
+        Control::new(path.to_owned(), builder, workers, Rc::clone(&state), metrics.clone(), admin.clone(), reload.clone());
     if watch {
         let (watcher, changes) = Watcher::new(Vec::new(), debounce).map_err(io("cannot watch files"))?;
         control.watcher = Some(watcher);
@@ -140,15 +140,15 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     metrics.set_generation(1);
     tokio::task::spawn_local(tell_faults(Rc::clone(&state), faults));
     tokio::task::spawn_local(sweep(store, metrics));
-    let control = tokio::task::spawn_local(control.run(requests));
+    let (stop_reloads, stopped) = oneshot::channel();
+    let control = tokio::task::spawn_local(control.run(requests, stopped));
 
     until_told_to_stop(&reload).await.map_err(io("cannot listen for signals"))?;
     // Whoever balances over gateways should look elsewhere before a connection is refused.
     state.borrow_mut().ready = false;
     let drain = state.borrow().snapshot.as_ref().map_or(drain, |snapshot| snapshot.config.reload.drain);
     tracing::info!(?drain, "stopping: exchanges under way may finish");
-    admin.stop_reloads();
-    drop(reload);
+    let _ = stop_reloads.send(());
     if let Ok(workers) = control.await {
         stop(workers, drain).await;
     }

@@ -101,7 +101,13 @@ impl Connection {
 
     /// Sends a request and reads its response.
     #[track_caller]
-    pub(crate) fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+    pub(crate) fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
         self.try_request(method, path, headers, body)
             .unwrap_or_else(|error| panic!("{method} {path} got no response: {error}"))
     }

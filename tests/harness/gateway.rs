@@ -126,7 +126,8 @@ impl Gateway {
     /// Replaces the configuration, completed as at the start.
     pub(crate) fn configure(&self, config: &str) {
         let text = setup::complete(config);
-        let text = text.replace("@public@", &self.public.to_string()).replace("@admin@", &self.admin.to_string());
+        let text =
+            text.replace("@public@", &self.public.to_string()).replace("@admin@", &self.admin.to_string());
         self.write("gateway.toml", text);
     }
 
@@ -173,7 +174,8 @@ impl Gateway {
     pub(crate) fn memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the process runs");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a VmRSS line");
-        let kibibytes: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number");
+        let kibibytes: u64 =
+            line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number");
         kibibytes * 1024
     }
 

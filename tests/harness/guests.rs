@@ -15,7 +15,8 @@ pub(crate) fn guest(name: &str) -> Vec<u8> {
         return assemble(&text);
     }
     let built = root().join(format!("target/guests/{name}.wasm"));
-    fs::read(&built).unwrap_or_else(|error| panic!("{}: {error}\n\nhint: run `cargo xtask guests`", built.display()))
+    fs::read(&built)
+        .unwrap_or_else(|error| panic!("{}: {error}\n\nhint: run `cargo xtask guests`", built.display()))
 }
 
 /// The guest `tag` as if it had been built as this version.
@@ -48,11 +49,17 @@ pub(crate) fn mixed(response: &Response) -> Option<String> {
 #[track_caller]
 pub(crate) fn assemble(text: &str) -> Vec<u8> {
     let directive = |name: &str| {
-        text.lines().filter_map(|line| line.strip_prefix(";;!")?.trim().strip_prefix(name)).map(str::trim).next()
+        text.lines()
+            .filter_map(|line| line.strip_prefix(";;!")?.trim().strip_prefix(name))
+            .map(str::trim)
+            .next()
     };
     let names = |name: &str| {
-        let list: Vec<_> =
-            directive(name).unwrap_or_default().split_whitespace().map(|name| format!("\"{name}\"")).collect();
+        let list: Vec<_> = directive(name)
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(|name| format!("\"{name}\""))
+            .collect();
         list.join(",")
     };
     let descriptor = directive("descriptor").map_or_else(
@@ -86,7 +93,11 @@ pub(crate) fn assemble(text: &str) -> Vec<u8> {
             format!(r#"(func (export "sluice_v1_describe") (result i64) (i64.const {}))"#, descriptor.len()),
             String::new(),
         ),
-        ("sluice_v1_configure", r#"(func (export "sluice_v1_configure") (result i32) (i32.const 0))"#.to_owned(), String::new()),
+        (
+            "sluice_v1_configure",
+            r#"(func (export "sluice_v1_configure") (result i32) (i32.const 0))"#.to_owned(),
+            String::new(),
+        ),
     ];
     let without = directive("without").unwrap_or_default();
     for (name, given, instead) in exports {

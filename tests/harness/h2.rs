@@ -22,11 +22,15 @@ pub(crate) struct H2 {
 impl H2 {
     #[track_caller]
     pub(crate) fn open(address: SocketAddr) -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
         let sender = runtime.block_on(async {
             let stream = TcpStream::connect(address).await.expect("the gateway accepts");
-            let (sender, connection) = h2::client::handshake(stream).await.expect("the gateway speaks HTTP/2");
+            let (sender, connection) =
+                h2::client::handshake(stream).await.expect("the gateway speaks HTTP/2");
             tokio::spawn(connection);
             sender
         });
@@ -39,7 +43,13 @@ impl H2 {
     }
 
     #[track_caller]
-    pub(crate) fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+    pub(crate) fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
         self.try_request(method, path, headers, body)
             .unwrap_or_else(|error| panic!("{method} {path} got no response: {error}"))
     }
@@ -62,7 +72,12 @@ impl H2 {
 
     /// A request whose body is followed by trailers.
     #[track_caller]
-    pub(crate) fn request_with_trailers(&mut self, path: &str, body: &[u8], trailers: &[(&str, &str)]) -> Response {
+    pub(crate) fn request_with_trailers(
+        &mut self,
+        path: &str,
+        body: &[u8],
+        trailers: &[(&str, &str)],
+    ) -> Response {
         let request = self.build("POST", path, &[("te", "trailers")]).expect("a valid request");
         let trailers = fields(trailers).expect("valid trailers");
         let exchange = exchange(self.sender.clone(), request, Bytes::copy_from_slice(body), Some(trailers));
@@ -76,7 +91,8 @@ impl H2 {
     }
 
     pub(crate) fn try_together(&mut self, count: usize, path: &str) -> Vec<io::Result<Response>> {
-        let requests: Vec<_> = (0..count).map(|_| self.build("GET", path, &[]).expect("a valid request")).collect();
+        let requests: Vec<_> =
+            (0..count).map(|_| self.build("GET", path, &[]).expect("a valid request")).collect();
         let sender = self.sender.clone();
         self.runtime.block_on(async {
             let tasks: Vec<_> = requests
@@ -146,7 +162,9 @@ async fn exchange(
 fn owned(fields: &HeaderMap) -> Vec<(String, String)> {
     fields
         .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
         .collect()
 }
 

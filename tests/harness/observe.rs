@@ -18,7 +18,8 @@ impl Metrics {
         self.0.lines().filter(|line| !line.starts_with('#')).filter_map(move |line| {
             let (series, value) = line.rsplit_once(' ')?;
             let (name, have) = series.split_once('{').unwrap_or((series, ""));
-            let matches = labels.iter().all(|(label, wanted)| have.contains(&format!("{label}=\"{wanted}\"")));
+            let matches =
+                labels.iter().all(|(label, wanted)| have.contains(&format!("{label}=\"{wanted}\"")));
             (name == family && matches).then(|| value.parse().ok())?
         })
     }

@@ -49,7 +49,9 @@ impl Origin {
     }
 
     /// An origin that has each connection for itself, from its first byte.
-    pub(crate) fn raw(serve: impl Fn(TcpStream, &Recorder) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub(crate) fn raw(
+        serve: impl Fn(TcpStream, &Recorder) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let seen = Arc::new(Seen::default());

@@ -66,9 +66,15 @@ impl Probe {
     pub(crate) fn finish(mut self) -> usize {
         self.wait_for_more(3);
         self.stop.store(true, Ordering::Relaxed);
-        let failures = self.thread.take().map(|thread| thread.join().expect("the probe runs")).unwrap_or_default();
+        let failures =
+            self.thread.take().map(|thread| thread.join().expect("the probe runs")).unwrap_or_default();
         let sent = self.sent.load(Ordering::Relaxed);
-        assert!(failures.is_empty(), "{} of {sent} probes failed, the first: {}", failures.len(), failures[0]);
+        assert!(
+            failures.is_empty(),
+            "{} of {sent} probes failed, the first: {}",
+            failures.len(),
+            failures[0]
+        );
         sent
     }
 }

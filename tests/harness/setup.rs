@@ -18,7 +18,8 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn new() -> Self {
-        let directory = tempfile::Builder::new().prefix("sluice-it-").tempdir().expect("a temporary directory");
+        let directory =
+            tempfile::Builder::new().prefix("sluice-it-").tempdir().expect("a temporary directory");
         Self { directory, environment: Vec::new() }
     }
 
@@ -88,7 +89,8 @@ impl Setup {
     #[track_caller]
     pub(crate) fn try_start(self, config: &str) -> Result<Gateway, Ended> {
         let (public, admin) = (ports::free(), ports::free());
-        let text = complete(config).replace("@public@", &public.to_string()).replace("@admin@", &admin.to_string());
+        let text =
+            complete(config).replace("@public@", &public.to_string()).replace("@admin@", &admin.to_string());
         write(self.path(), "gateway.toml", text.as_bytes());
         let command = self.command(&["run", "--config", "gateway.toml"]);
         Gateway::spawn(command, self.directory, public, admin)

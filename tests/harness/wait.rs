@@ -34,7 +34,10 @@ pub(crate) fn within<T>(deadline: Duration, what: &str, mut attempt: impl FnMut(
 }
 
 /// Lets time pass: for a pace, or where the passing of time is itself what is tested.
-#[allow(clippy::disallowed_methods, reason = "the one place where tests sleep; all others wait for a condition")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one place where tests sleep; all others wait for a condition"
+)]
 pub(crate) fn pause(duration: Duration) {
     thread::sleep(duration);
 }

@@ -19,7 +19,9 @@ fn health_and_readiness() {
     assert_eq!(client.request("POST", "/healthz", &[], b"").status, 405);
     assert_eq!(client.request("GET", "/reload", &[], b"").status, 405);
     assert_eq!(H2::open(gateway.admin).get("/healthz").status, 200);
-    gateway.get("/healthz").expect(200).json()["path"].as_str().expect("the public listener has no such pages");
+    gateway.get("/healthz").expect(200).json()["path"]
+        .as_str()
+        .expect("the public listener has no such pages");
 }
 
 #[test]
@@ -52,7 +54,8 @@ fn metrics_count_what_happened() {
     gateway.connect().request("CONNECT", "a:1", &[], b"");
     let metrics = wait::until_some("five exchanges are counted", || {
         let metrics = gateway.metrics();
-        (metrics.sum("sluice_requests_total", &[("route", "all"), ("status", "200")]) == 5.0).then_some(metrics)
+        (metrics.sum("sluice_requests_total", &[("route", "all"), ("status", "200")]) == 5.0)
+            .then_some(metrics)
     });
     for (family, labels, count) in [
         ("sluice_build_info", &[][..], 1.0),
@@ -100,7 +103,8 @@ fn a_listener_may_serve_metrics_alone() {
 #[test]
 fn the_access_log_has_a_line_for_every_exchange() {
     let gateway = start();
-    let answer = gateway.connect().host("shop.example").request("POST", "/orders?id=1", &[], b"hello").expect(200);
+    let answer =
+        gateway.connect().host("shop.example").request("POST", "/orders?id=1", &[], b"hello").expect(200);
     let entry = gateway.wait_for_access(&["/orders?id=1"]);
     assert_eq!(entry["request_id"].as_str(), answer.header("x-request-id"));
     assert_eq!(entry["method"], "POST");

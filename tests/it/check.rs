@@ -38,14 +38,20 @@ to = "order"
         assert!(told.contains(&format!("--> gateway.toml:{line}:")), "line {line} is not named in\n{told}");
         assert!(told.contains(word), "`{word}` is missing in\n{told}");
     }
-    assert_eq!(told.lines().filter(|line| line.starts_with("error: ")).count() - usize::from(told.contains("5 problems")), 5, "{told}");
+    assert_eq!(
+        told.lines().filter(|line| line.starts_with("error: ")).count()
+            - usize::from(told.contains("5 problems")),
+        5,
+        "{told}"
+    );
     assert!(told.contains("hint: "), "{told}");
 }
 
 #[test]
 fn a_file_in_order_is_said_to_be() {
     let setup = Setup::new().plugin("tag", guest("tag"));
-    let text = config::plugin("tag", "config = { label = \"x\" }") + &config::service("127.0.0.1:1", &["tag"]);
+    let text =
+        config::plugin("tag", "config = { label = \"x\" }") + &config::service("127.0.0.1:1", &["tag"]);
     let (code, told) = setup.check(&text);
     assert_eq!(code, 0, "{told}");
 }
@@ -53,7 +59,8 @@ fn a_file_in_order_is_said_to_be() {
 #[test]
 fn a_plugins_own_configuration_is_checked_at_its_line() {
     let setup = Setup::new().plugin("tag", guest("tag"));
-    let text = config::plugin("tag", "config = { label = 7, lable = \"x\" }") + &config::service("127.0.0.1:1", &["tag"]);
+    let text = config::plugin("tag", "config = { label = 7, lable = \"x\" }")
+        + &config::service("127.0.0.1:1", &["tag"]);
     let (code, told) = setup.check(&text);
     assert_eq!(code, 1, "{told}");
     assert!(told.contains("--> gateway.toml:4:") && told.contains("did you mean `label`"), "{told}");

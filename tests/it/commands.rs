@@ -73,7 +73,8 @@ fn a_new_plugin_builds_and_passes_its_test_at_once() {
     };
     run(&["plugin", "test"]);
     run(&["plugin", "build", "--into", "out"]);
-    let text = config::plugin("my-policy", "").replace("plugins/", "my-policy/out/") + &config::service("127.0.0.1:1", &["my-policy"]);
+    let text = config::plugin("my-policy", "").replace("plugins/", "my-policy/out/")
+        + &config::service("127.0.0.1:1", &["my-policy"]);
     let (code, told) = setup.check(&text);
     assert_eq!(code, 0, "{told}");
 }

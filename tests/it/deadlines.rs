@@ -10,8 +10,11 @@ use crate::harness::{Gateway, Origin, config, wait};
 fn silent() -> SocketAddr {
     Origin::new(|_, stream| {
         wait::until("the gateway gives up", || {
-            let mut byte = [0];
-            stream.set_nonblocking(true).is_err() || matches!(stream.peek(&mut byte), Ok(0))
+            let _ = stream.set_nonblocking(true);
+            match stream.peek(&mut [0]) {
+                Ok(read) => read == 0,
+                Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+            }
         });
         Err(std::io::ErrorKind::ConnectionAborted.into())
     })

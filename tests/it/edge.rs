@@ -11,7 +11,10 @@ fn malformed_requests_are_refused_and_never_reach_an_upstream() {
         ("two hosts", "GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n"),
         ("a host that is none", "GET / HTTP/1.1\r\nhost: a b\r\n\r\n"),
         ("a user in the host", "GET / HTTP/1.1\r\nhost: me@a\r\n\r\n"),
-        ("both framings", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
+        (
+            "both framings",
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
         ("two lengths", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabc"),
         ("a negative length", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n"),
         ("a space before a colon", "GET / HTTP/1.1\r\nhost: a\r\nx-a : b\r\n\r\n"),
@@ -61,7 +64,8 @@ fn a_head_over_the_limits_is_refused() {
 
 #[test]
 fn connections_over_the_limit_wait_and_are_served() {
-    let text = config::service(Origin::echo(), &[])
+    let text = "workers = 1\n".to_owned()
+        + &config::service(Origin::echo(), &[])
         + "[listeners.public]\nbind = \"@public@\"\nlimits = { connections = 4 }\n";
     let gateway = Gateway::start(&text);
     let open: Vec<_> = (0..4)

@@ -80,7 +80,10 @@ fn a_trap_after_the_head_went_out_cuts_the_response_off() {
     }
     probe.finish();
     let entry = gateway.wait_for_access(&["/cut"]);
-    assert_eq!((&entry["failure"], &entry["step"]), (&"step-failed".into(), &"trap-in-response-chunk".into()));
+    assert_eq!(
+        (&entry["failure"], &entry["step"]),
+        (&"step-failed".into(), &"trap-in-response-chunk".into())
+    );
 }
 
 #[test]
@@ -131,7 +134,11 @@ fn counters_and_snapshot_name_plugin_and_cause() {
 #[test]
 fn a_plugin_that_only_faults_is_left_out_for_a_while() {
     let more = "circuit = { faults = 5, window = \"200ms\", open = \"400ms\" }";
-    let text = format!("workers = 1\n{}{}", config::plugin("trap", more), config::service(Origin::echo(), &["trap"]));
+    let text = format!(
+        "workers = 1\n{}{}",
+        config::plugin("trap", more),
+        config::service(Origin::echo(), &["trap"])
+    );
     let gateway = Setup::new().plugin("trap", guest("trap")).start(&text);
     wait::until("the circuit opens", || {
         gateway.get_with("/", &BAD).expect(500);
@@ -147,7 +154,11 @@ fn a_plugin_that_only_faults_is_left_out_for_a_while() {
 #[test]
 fn faults_beside_good_calls_open_no_circuit() {
     let more = "circuit = { faults = 3, window = \"100ms\", open = \"10s\" }";
-    let text = format!("workers = 1\n{}{}", config::plugin("trap", more), config::service(Origin::echo(), &["trap"]));
+    let text = format!(
+        "workers = 1\n{}{}",
+        config::plugin("trap", more),
+        config::service(Origin::echo(), &["trap"])
+    );
     let gateway = Setup::new().plugin("trap", guest("trap")).start(&text);
     let probe = Probe::start(gateway.public, "/");
     for _ in 0..200 {

@@ -64,7 +64,8 @@ fn memory_and_tables() {
         ("table-growth", "table = 5000", "table"),
         ("recursion", "stack = \"256KiB\"", "stack"),
     ] {
-        let gateway = start(name, &format!("limits = {{ {limits}, time = \"500ms\", exchange_time = \"1s\" }}"));
+        let gateway =
+            start(name, &format!("limits = {{ {limits}, time = \"500ms\", exchange_time = \"1s\" }}"));
         gateway.get("/").expect(200);
         assert_eq!(fault(&gateway, "GET", b"")["kind"], kind, "{name}");
         gateway.get("/").expect(200);

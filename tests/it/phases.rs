@@ -7,7 +7,8 @@ fn start(name: &str, more: &str, steps: &[&str]) -> Gateway {
     let text = if steps == [name] {
         config::service(Origin::echo(), &[name])
     } else {
-        let steps: Vec<_> = steps.iter().map(|step| format!("{{ use = \"{name}\", name = \"{step}\" }}")).collect();
+        let steps: Vec<_> =
+            steps.iter().map(|step| format!("{{ use = \"{name}\", name = \"{step}\" }}")).collect();
         let route = format!("[routes.all]\nsteps = [{}]\nto = \"service\"\n", steps.join(", "));
         config::upstream("service", Origin::echo()) + &route
     };
@@ -101,7 +102,11 @@ fn bodies_over_what_a_step_may_hold_are_refused() {
     let problem = gateway.connect().request("POST", "/", &[], &[b'x'; 8192]).problem(413);
     assert_eq!(problem["step"], "rewrite");
     let long = "y".repeat(5000);
-    assert_eq!(gateway.get_with("/", &[("x-long", &long)]).problem(502)["step"], "rewrite", "the echo is too long");
+    assert_eq!(
+        gateway.get_with("/", &[("x-long", &long)]).problem(502)["step"],
+        "rewrite",
+        "the echo is too long"
+    );
 }
 
 #[test]
@@ -127,7 +132,10 @@ fn values_live_from_phase_to_phase_and_from_step_to_step() {
         told("red"),
         ["red of second; first+second; all; 127.0.0.1", "red of first; first+second; all; 127.0.0.1"]
     );
-    assert!(told("blue")[0].starts_with("blue of second; first+second;"), "nothing is left of another exchange");
+    assert!(
+        told("blue")[0].starts_with("blue of second; first+second;"),
+        "nothing is left of another exchange"
+    );
     gateway.wait_for_log(&["over: red of first, status 200, finished true"]);
     gateway.wait_for_log(&["over: blue of second, status 200, finished true"]);
 }
@@ -139,7 +147,8 @@ fn the_last_phase_learns_that_a_client_left() {
         crate::harness::wait::pause(std::time::Duration::from_millis(300));
         std::io::Write::write_all(stream, &[b'x'; 100_000])
     });
-    let text = config::plugin("context", "capabilities = [\"log\"]") + &config::service(origin.address, &["context"]);
+    let text = config::plugin("context", "capabilities = [\"log\"]")
+        + &config::service(origin.address, &["context"]);
     let gateway = Setup::new().plugin("context", guest("context")).start(&text);
     let mut client = gateway.connect();
     client.send("GET / HTTP/1.1\r\nhost: a\r\nx-mark: left\r\n\r\n");
@@ -153,7 +162,11 @@ fn an_exchange_can_have_an_instance_of_its_own() {
     let gateway = start("fresh", "isolation = \"exchange\"", &["fresh"]);
     let mut client = gateway.connect();
     for _ in 0..5 {
-        assert_eq!(client.get("/").expect(200).header("x-calls"), Some("2"), "request and response, no other");
+        assert_eq!(
+            client.get("/").expect(200).header("x-calls"),
+            Some("2"),
+            "request and response, no other"
+        );
     }
     let shared = start("fresh", "", &["fresh"]);
     let mut client = shared.connect();

@@ -7,7 +7,10 @@ const ACME: &str = "afacab3575137afa4e00d9cbcafcb14c9ae25f779d964eb0ea5b2c4eb5df
 
 fn start(chain: &str, routes: &str) -> Gateway {
     let text = config::plugin("api-key", "capabilities = [\"consumers\"]")
-        + &config::plugin("rate-limit", "capabilities = [\"store\"]\nconfig = { limits = [{ q = 3, w = \"1h\" }] }")
+        + &config::plugin(
+            "rate-limit",
+            "capabilities = [\"store\"]\nconfig = { limits = [{ q = 3, w = \"1h\" }] }",
+        )
         + &config::plugin("headers", "config = { request = { remove = [\"x-nothing\"] } }")
         + &config::upstream("service", Origin::echo())
         + &format!("[chains.default]\nsteps = [{chain}]\n")
@@ -31,7 +34,9 @@ fn a_key_lets_its_consumer_in_and_nobody_else() {
     assert!(problem["type"].as_str().unwrap().ends_with("api-key-missing"), "{problem}");
     gateway.get_with("/", &[("x-api-key", "wrong")]).problem(401);
 
-    let answer = gateway.get_with("/?marker=in", &[("x-api-key", "acme-key"), ("x-consumer-username", "admin")]).expect(200);
+    let answer = gateway
+        .get_with("/?marker=in", &[("x-api-key", "acme-key"), ("x-consumer-username", "admin")])
+        .expect(200);
     assert_eq!(answer.sent("x-consumer-username").as_deref(), Some("acme"));
     assert_eq!(answer.sent("x-consumer-custom-id").as_deref(), Some("crm-17"));
     assert_eq!(answer.sent("x-api-key"), None);

@@ -17,7 +17,8 @@ fn a_request_reaches_the_upstream_and_its_answer_the_client() {
     let mut client = gateway.connect();
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"] {
         let body: &[u8] = if method == "GET" { b"" } else { b"{\"a\": 1}" };
-        let answer = client.request(method, "/a%20b/c?d=e&f", &[("x-one", "1"), ("x-one", "2")], body).expect(200);
+        let answer =
+            client.request(method, "/a%20b/c?d=e&f", &[("x-one", "1"), ("x-one", "2")], body).expect(200);
         let received = answer.json();
         assert_eq!(received["method"], method);
         assert_eq!(received["path"], "/a%20b/c?d=e&f");
@@ -66,12 +67,18 @@ fn large_bodies_pass_both_ways_in_any_framing() {
 fn what_leaves_is_framed_once() {
     let gateway = Gateway::start(&config::service(Origin::echo(), &[]));
     let answer = gateway.connect().request("POST", "/", &[], b"abc").expect(200);
-    assert_eq!((answer.sent("content-length").as_deref(), answer.sent("transfer-encoding")), (Some("3"), None));
+    assert_eq!(
+        (answer.sent("content-length").as_deref(), answer.sent("transfer-encoding")),
+        (Some("3"), None)
+    );
 
     let mut client = gateway.connect();
     client.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
     let answer = client.read().expect(200);
-    assert_eq!((answer.sent("content-length"), answer.sent("transfer-encoding").as_deref()), (None, Some("chunked")));
+    assert_eq!(
+        (answer.sent("content-length"), answer.sent("transfer-encoding").as_deref()),
+        (None, Some("chunked"))
+    );
 
     let answer = gateway.get("/").expect(200);
     assert_eq!((answer.sent("content-length"), answer.sent("transfer-encoding")), (None, None));
@@ -80,7 +87,8 @@ fn what_leaves_is_framed_once() {
 #[test]
 fn trailers_are_kept_both_ways() {
     let origin = Origin::new(|request, stream| {
-        let sum = request.trailers.iter().find(|(name, _)| name == "x-sum").map_or("none", |(_, value)| value);
+        let sum =
+            request.trailers.iter().find(|(name, _)| name == "x-sum").map_or("none", |(_, value)| value);
         write!(
             stream,
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-seen\r\n\r\n2\r\nok\r\n0\r\nx-seen: {sum}\r\n\r\n"
@@ -188,7 +196,8 @@ fn a_request_is_passed_on_as_it_comes() {
     let gateway = Gateway::start(&config::service(origin.address, &[]));
     let mut client = gateway.connect();
     client.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n6\r\nfirst\n\r\n");
-    let first = wait::until_some("the first piece arrives", || news.try_iter().find(|line| line == "first\n"));
+    let first =
+        wait::until_some("the first piece arrives", || news.try_iter().find(|line| line == "first\n"));
     assert_eq!(first, "first\n", "while the client has more to send");
 }
 
@@ -247,7 +256,9 @@ fn a_slow_upstream_holds_the_client_back() {
     let gateway = Gateway::start(&config::service(origin.address, &[]));
     let before = gateway.memory();
     let mut stream = TcpStream::connect(gateway.public).unwrap();
-    stream.write_all(format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {MUCH}\r\n\r\n").as_bytes()).unwrap();
+    stream
+        .write_all(format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {MUCH}\r\n\r\n").as_bytes())
+        .unwrap();
     let held = wait_until_it_stops(&fill(stream, MUCH));
     assert!(held < 64 * MIB, "the client sent {held} bytes to an origin that reads none");
     let grown = gateway.memory().saturating_sub(before);
@@ -256,7 +267,8 @@ fn a_slow_upstream_holds_the_client_back() {
 
 #[test]
 fn an_early_answer_reaches_a_client_that_is_still_sending() {
-    let gateway = Gateway::start(&(config::upstream("service", Origin::echo()) + &config::route("one", "/one", &[])));
+    let gateway =
+        Gateway::start(&(config::upstream("service", Origin::echo()) + &config::route("one", "/one", &[])));
     let mut client = gateway.connect();
     client.send(format!("POST /none HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", 64 * MIB));
     client.send(vec![b'x'; 32 * 1024]);

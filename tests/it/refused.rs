@@ -35,9 +35,7 @@ fn check_says_what_is_wrong_with_a_module() {
 #[test]
 fn a_running_gateway_keeps_what_it_has() {
     let text = config::plugin("policy", "") + &config::service(Origin::echo(), &["policy"]);
-    let gateway = Setup::new()
-        .plugin("policy", guest("noop"))
-        .start(&(text + "[reload]\nwatch = false\n"));
+    let gateway = Setup::new().plugin("policy", guest("noop")).start(&(text + "[reload]\nwatch = false\n"));
     let generation = gateway.generation();
     let probe = Probe::start(gateway.public, "/");
     for (name, _) in REFUSED {
@@ -57,7 +55,8 @@ fn a_running_gateway_keeps_what_it_has() {
 #[test]
 fn a_plugin_may_refuse_its_configuration() {
     let start = |config: &str| {
-        let text = config::plugin("picky", &format!("config = {config}")) + &config::service("127.0.0.1:1", &["picky"]);
+        let text = config::plugin("picky", &format!("config = {config}"))
+            + &config::service("127.0.0.1:1", &["picky"]);
         Setup::new().plugin("picky", guest("picky")).check(&text)
     };
     assert_eq!(start("{ number = 2 }").0, 0);
@@ -107,11 +106,13 @@ fn a_module_that_cannot_run_stops_the_start() {
 
 #[test]
 fn what_is_refused_is_counted_and_logged() {
-    let gateway: Gateway = Setup::new()
-        .plugin("tag", guests::tag(1))
-        .start(&(config::plugin("tag", "config = { label = \"a\" }") + &config::service(Origin::echo(), &["tag"])));
+    let gateway: Gateway = Setup::new().plugin("tag", guests::tag(1)).start(
+        &(config::plugin("tag", "config = { label = \"a\" }") + &config::service(Origin::echo(), &["tag"])),
+    );
     gateway.install_plugin("tag", guest("bad-descriptor"));
     gateway.wait_for_log(&["reload refused"]);
-    wait::until("it is counted", || gateway.metrics().sum("sluice_reloads_total", &[("result", "refused")]) >= 1.0);
+    wait::until("it is counted", || {
+        gateway.metrics().sum("sluice_reloads_total", &[("result", "refused")]) >= 1.0
+    });
     assert_eq!(gateway.get("/").expect(200).header("x-tag"), Some("build-000001/a"));
 }

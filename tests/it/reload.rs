@@ -7,7 +7,9 @@ use std::os::unix::fs::symlink;
 use std::sync::mpsc;
 
 use crate::harness::guests::mixed;
-use crate::harness::{Connection, Gateway, Origin, Probe, Response, Setup, config, guest, guests, h2::H2, wait};
+use crate::harness::{
+    Connection, Gateway, Origin, Probe, Response, Setup, config, guest, guests, h2::H2, wait,
+};
 
 fn tagged(label: &str, more: &str) -> String {
     config::plugin("tag", &format!("config = {{ label = \"{label}\" }}")) + more
@@ -129,14 +131,17 @@ fn every_way_to_replace_a_file_is_seen() {
 #[test]
 fn the_symlink_swap_of_a_mounted_config_map_is_seen() {
     // As Kubernetes does it: mount/<file> -> ..data/<file>, ..data -> ..<time>, and ..data is replaced by a rename.
-    let setup = Setup::new().file("mount/..1/tag.wasm", guests::tag(1)).file("mount/..2/tag.wasm", guests::tag(2));
+    let setup =
+        Setup::new().file("mount/..1/tag.wasm", guests::tag(1)).file("mount/..2/tag.wasm", guests::tag(2));
     symlink("..1", setup.path().join("mount/..data")).unwrap();
     symlink("..data/tag.wasm", setup.path().join("mount/tag.wasm")).unwrap();
-    let text = tagged("a", &config::service(Origin::echo(), &["tag"])).replace("plugins/tag.wasm", "mount/tag.wasm");
+    let text =
+        tagged("a", &config::service(Origin::echo(), &["tag"])).replace("plugins/tag.wasm", "mount/tag.wasm");
     let gateway = setup.start(&text);
     let probe = Probe::checking(gateway.public, "/", mixed);
     let mut client = gateway.connect();
-    for (target, wanted) in [("..2", "build-000002/a"), ("..1", "build-000001/a"), ("..2", "build-000002/a")] {
+    for (target, wanted) in [("..2", "build-000002/a"), ("..1", "build-000001/a"), ("..2", "build-000002/a")]
+    {
         symlink(target, gateway.path("mount/..data_tmp")).unwrap();
         fs::rename(gateway.path("mount/..data_tmp"), gateway.path("mount/..data")).unwrap();
         wait_for_mark(&mut client, wanted);
@@ -146,7 +151,8 @@ fn the_symlink_swap_of_a_mounted_config_map_is_seen() {
 
 #[test]
 fn included_files_are_watched_and_new_ones_are_found() {
-    let setup = Setup::new().file("conf.d/one.toml", "[routes.one]\nmatch = { path = \"/one\" }\nto = \"service\"\n");
+    let setup =
+        Setup::new().file("conf.d/one.toml", "[routes.one]\nmatch = { path = \"/one\" }\nto = \"service\"\n");
     let text = format!("include = [\"conf.d/*.toml\"]\n{}", config::upstream("service", Origin::echo()));
     let gateway = setup.start(&text);
     gateway.get("/one").expect(200);
@@ -214,7 +220,9 @@ fn listeners_come_and_go() {
     resting.get("/").expect(200);
     gateway.configure(&format!("{base}[listeners.second]\nbind = \"{second}\"\n"));
     wait::until("the new listener serves", || {
-        Connection::try_open(second).and_then(|mut client| client.try_get("/")).is_ok_and(|answer| answer.status == 200)
+        Connection::try_open(second)
+            .and_then(|mut client| client.try_get("/"))
+            .is_ok_and(|answer| answer.status == 200)
     });
     assert_eq!(resting.get("/").status, 200, "the old one was not touched");
     let mut client = Connection::open(second);

@@ -11,7 +11,9 @@ fn named(name: &str) -> String {
 fn table(routes: &[(&str, &str)]) -> Gateway {
     let text: String = routes
         .iter()
-        .map(|(name, matches)| named(name) + &format!("[routes.{name}]\nmatch = {{ {matches} }}\nto = \"{name}\"\n"))
+        .map(|(name, matches)| {
+            named(name) + &format!("[routes.{name}]\nmatch = {{ {matches} }}\nto = \"{name}\"\n")
+        })
         .collect();
     Gateway::start(&text)
 }
@@ -85,7 +87,9 @@ fn methods_headers_and_queries_narrow_a_route() {
 fn ten_thousand_routes_find_their_upstreams() {
     let mut text = named("last");
     for number in 0..10_000 {
-        text.push_str(&format!("[routes.r{number}]\nmatch = {{ path = \"/api/{number}/**\" }}\nto = \"last\"\n"));
+        text.push_str(&format!(
+            "[routes.r{number}]\nmatch = {{ path = \"/api/{number}/**\" }}\nto = \"last\"\n"
+        ));
     }
     let gateway = Gateway::start(&text);
     for number in [0, 1, 4_999, 9_999] {

@@ -1,7 +1,8 @@
 //! Signatures of the text `signed` by keys that were made for this file and thrown away.
 
 /// The algorithms' names, in order.
-pub(crate) const NAMES: &[&str] = &["Rs256", "Rs512", "Ps256", "Es256", "Es256", "Es384", "Es512", "EdDsa", "EdDsa"];
+pub(crate) const NAMES: &[&str] =
+    &["Rs256", "Rs512", "Ps256", "Es256", "Es256", "Es384", "Es512", "EdDsa", "EdDsa"];
 
 /// The algorithm's place in `Signature::ALL`, the public key (PEM or JWK), the signature in hexadecimal digits.
 #[rustfmt::skip]

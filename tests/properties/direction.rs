@@ -55,7 +55,8 @@ fn names_crate(code: &str, name: &str) -> bool {
         let before = code[..at].strip_suffix("::").unwrap_or(&code[..at]);
         !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '>')
     };
-    code.match_indices(&format!("{name}::")).any(|(at, _)| begins_a_path(at)) || code.contains(&format!("use {name};"))
+    code.match_indices(&format!("{name}::")).any(|(at, _)| begins_a_path(at))
+        || code.contains(&format!("use {name};"))
 }
 
 #[test]
@@ -63,7 +64,11 @@ fn some_crates_are_named_in_one_place_only() {
     for (name, places) in KEPT {
         for source in host() {
             let allowed = places.iter().any(|place| source.path.starts_with(place));
-            assert!(allowed || !names_crate(&source.code(), name), "{} names `{name}`, which belongs to {places:?}", source.path);
+            assert!(
+                allowed || !names_crate(&source.code(), name),
+                "{} names `{name}`, which belongs to {places:?}",
+                source.path
+            );
         }
     }
 }
@@ -140,7 +145,8 @@ fn dependencies_point_one_way() {
             continue;
         }
         // Whoever can be reached from here must not lead back.
-        let (mut open, mut seen): (Vec<&String>, BTreeSet<&String>) = (named.keys().collect(), BTreeSet::new());
+        let (mut open, mut seen): (Vec<&String>, BTreeSet<&String>) =
+            (named.keys().collect(), BTreeSet::new());
         while let Some(next) = open.pop() {
             if WIRING.contains(&next.as_str()) || !seen.insert(next) {
                 continue;
@@ -161,9 +167,13 @@ fn the_sdk_and_the_plugins_know_nothing_of_the_host() {
             assert!(!names_crate(&source.code(), "sluice"), "{} names the host", source.path);
         }
     }
-    for manifest in ["plugin-sdk", "plugin-sdk/abi", "plugin-sdk/macros", "plugin-sdk/testing", "tests/guests"] {
+    for manifest in
+        ["plugin-sdk", "plugin-sdk/abi", "plugin-sdk/macros", "plugin-sdk/testing", "tests/guests"]
+    {
         let text = std::fs::read_to_string(super::source::root().join(manifest).join("Cargo.toml")).unwrap();
-        let names = text.lines().any(|line| line.starts_with("sluice ") || line.starts_with("sluice.") || line.contains("\"../host\""));
+        let names = text.lines().any(|line| {
+            line.starts_with("sluice ") || line.starts_with("sluice.") || line.contains("\"../host\"")
+        });
         assert!(!names, "{manifest}/Cargo.toml depends on the host");
     }
 }

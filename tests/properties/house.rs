@@ -37,7 +37,11 @@ fn every_file_says_what_lives_in_it() {
 fn unsafe_code_stands_where_it_was_agreed() {
     for source in everything() {
         let agreed = UNSAFE.iter().any(|place| source.path.starts_with(place));
-        assert!(agreed || !words(&source.code()).any(|word| word == "unsafe"), "{} has unsafe code", source.path);
+        assert!(
+            agreed || !words(&source.code()).any(|word| word == "unsafe"),
+            "{} has unsafe code",
+            source.path
+        );
     }
 }
 
@@ -56,7 +60,16 @@ fn nothing_is_left_for_later() {
 
 #[test]
 fn a_changelog_and_a_licence_are_there() {
-    for file in ["LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "README.md", "ARCHITECTURE.md", "deny.toml", ".ci/run"] {
+    for file in [
+        "LICENSE",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "README.md",
+        "ARCHITECTURE.md",
+        "deny.toml",
+        ".ci/run",
+    ] {
         assert!(root().join(file).is_file(), "{file} is missing");
     }
 }

@@ -53,7 +53,9 @@ impl Source {
 
     /// Whether it is a file of tests that lies beside the code.
     pub(crate) fn is_test(&self) -> bool {
-        ["/tests.rs", "/tests/", "/golden.rs", "/properties.rs", "/cost.rs"].iter().any(|sign| self.path.contains(sign))
+        ["/tests.rs", "/tests/", "/golden.rs", "/properties.rs", "/cost.rs"]
+            .iter()
+            .any(|sign| self.path.contains(sign))
     }
 }
 

@@ -27,6 +27,9 @@ fn every_guest_in_rust_is_declared() {
     for entry in fs::read_dir(root().join("tests/guests/examples")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        assert!(manifest.contains(&format!("name = \"{name}\"")), "`{name}` is missing in tests/guests/Cargo.toml");
+        assert!(
+            manifest.contains(&format!("name = \"{name}\"")),
+            "`{name}` is missing in tests/guests/Cargo.toml"
+        );
     }
 }

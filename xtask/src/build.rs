@@ -64,7 +64,9 @@ pub(crate) fn plugin_names() -> Result<Vec<String>> {
     let mut names = Vec::new();
     for folder in ["plugins", "examples"] {
         let directory = root().join(folder);
-        for entry in fs::read_dir(&directory).with_context(|| format!("cannot list {}", directory.display()))? {
+        for entry in
+            fs::read_dir(&directory).with_context(|| format!("cannot list {}", directory.display()))?
+        {
             let entry = entry?;
             if entry.path().join("Cargo.toml").is_file() {
                 names.push(entry.file_name().to_string_lossy().into_owned());

@@ -5,7 +5,8 @@ use sluice_sdk_testing::{Harness, Request, json};
 
 #[test]
 fn coffee_is_refused_and_tea_is_not() {
-    let plugin = Harness::<FirstPlugin>::new(json!({ "refuses": ["coffee"], "name": "pot" })).start().unwrap();
+    let plugin =
+        Harness::<FirstPlugin>::new(json!({ "refuses": ["coffee"], "name": "pot" })).start().unwrap();
 
     let coffee = plugin.send(Request::get("/brew/coffee"));
     assert_eq!(coffee.answer().status(), 418);

@@ -28,7 +28,7 @@ use crate::telemetry::Metrics;
 pub(crate) struct AdminFronts {
     state: Rc<RefCell<State>>,
     metrics: Metrics,
-    reload: Rc<RefCell<Option<mpsc::Sender<ReloadRequest>>>>,
+    reload: mpsc::Sender<ReloadRequest>,
     open: Rc<RefCell<HashMap<(Arc<str>, std::net::SocketAddr), Drain>>>,
 }
 
@@ -39,7 +39,7 @@ impl AdminFronts {
         metrics: Metrics,
         reload: mpsc::Sender<ReloadRequest>,
     ) -> Self {
-        Self { state, metrics, reload: Rc::new(RefCell::new(Some(reload))), open: Rc::default() }
+        Self { state, metrics, reload, open: Rc::default() }
     }
 
     /// Serves a listener.
@@ -52,7 +52,7 @@ impl AdminFronts {
         let pages = Rc::new(Pages {
             state: Rc::clone(&self.state),
             metrics: self.metrics.clone(),
-            reload: Rc::clone(&self.reload),
+            reload: self.reload.clone(),
             serves_admin: admin,
             serves_metrics: metrics,
         });
@@ -80,18 +80,13 @@ impl AdminFronts {
             stays
         });
     }
-
-    /// The gateway is stopping: the pages stay, reloads end.
-    pub(crate) fn stop_reloads(&self) {
-        self.reload.borrow_mut().take();
-    }
 }
 
 /// What the pages show and do.
 struct Pages {
     state: Rc<RefCell<State>>,
     metrics: Metrics,
-    reload: Rc<RefCell<Option<mpsc::Sender<ReloadRequest>>>>,
+    reload: mpsc::Sender<ReloadRequest>,
     serves_admin: bool,
     serves_metrics: bool,
 }

@@ -50,13 +50,8 @@ impl Pages {
 
     async fn reload(&self) -> Response<Body> {
         let (reply, answer) = oneshot::channel();
-        let sender = self.reload.borrow().clone();
-        if let Some(sender) = sender {
-            // Where nobody takes it, the reply is dropped with it, which is the answer below.
-            let _ = sender.send(ReloadRequest { reason: "admin", reply: Some(reply) }).await;
-        } else {
-            drop(reply);
-        }
+        // Where nobody takes it, the reply is dropped with it, which is the answer below.
+        let _ = self.reload.send(ReloadRequest { reason: "admin", reply: Some(reply) }).await;
         match answer.await {
             Ok(Reloaded::Published(generation)) => {
                 json_page(StatusCode::OK, &json!({ "result": "published", "generation": generation }))

@@ -47,8 +47,7 @@ pub(super) struct Control {
     pub(super) metrics: Metrics,
     pub(super) admin: AdminFronts,
     pub(super) watcher: Option<Watcher>,
-    /// Weak, so that the last sender elsewhere ends `run`.
-    again: mpsc::WeakSender<ReloadRequest>,
+    again: mpsc::Sender<ReloadRequest>,
     bound: HashMap<(Arc<str>, SocketAddr), ()>,
 }
 
@@ -65,14 +64,24 @@ impl Control {
         state: Rc<RefCell<State>>,
         metrics: Metrics,
         admin: AdminFronts,
-        again: mpsc::WeakSender<ReloadRequest>,
+        again: mpsc::Sender<ReloadRequest>,
     ) -> Self {
         Self { path, builder, workers, state, metrics, admin, watcher: None, again, bound: HashMap::new() }
     }
 
-    /// Serves reload requests until the last sender is gone.
-    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<ReloadRequest>) -> Vec<Worker> {
-        while let Some(request) = requests.recv().await {
+    /// Serves reload requests until told to stop; a reload under way is finished first.
+    pub(super) async fn run(
+        mut self,
+        mut requests: mpsc::Receiver<ReloadRequest>,
+        mut stop: oneshot::Receiver<()>,
+    ) -> Vec<Worker> {
+        loop {
+            let request = tokio::select! {
+                biased;
+                _ = &mut stop => break,
+                request = requests.recv() => request,
+            };
+            let Some(request) = request else { break };
             let reloaded = self.reload(request.reason).await;
             if let Some(reply) = request.reply {
                 let _ = reply.send(reloaded);
@@ -87,7 +96,7 @@ impl Control {
         let built = match config::load(&self.path, &config::ProcessEnvironment) {
             Ok(config) => {
                 self.watch(&config);
-                self.builder.build(config).await
+                self.builder.build(config, self.generation() + 1).await
             }
             Err(problems) => {
                 // What could be read is watched beside what is served, so that mending it is noticed.
@@ -216,8 +225,7 @@ impl Control {
             && watcher.watch(files)
         {
             // A directory is new to the watch: what changed in it before is not told, so it is looked at once more.
-            let request = ReloadRequest { reason: "newly watched", reply: None };
-            let _ = self.again.upgrade().map(|again| again.try_send(request));
+            let _ = self.again.try_send(ReloadRequest { reason: "newly watched", reply: None });
         }
     }
 }

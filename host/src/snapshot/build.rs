@@ -14,7 +14,6 @@ use crate::wasm::{BindError, Bound, Clock, Loader, LoadError, Module, missing_ca
 pub(crate) struct Builder {
     loader: Loader,
     bounds: Bounds,
-    generation: u64,
 }
 
 /// Plugins by name, those that loaded.
@@ -23,11 +22,11 @@ type Modules = BTreeMap<Arc<str>, Arc<Module>>;
 impl Builder {
     /// A builder whose snapshots share `store`.
     pub(crate) fn new(loader: Loader, store: Arc<MemoryStore>, clock: Clock) -> Self {
-        Self { loader, bounds: Bounds::new(store, clock), generation: 0 }
+        Self { loader, bounds: Bounds::new(store, clock) }
     }
 
-    /// Builds the next generation from `config`, or says everything that is wrong with it.
-    pub(crate) async fn build(&mut self, config: Config) -> Result<Snapshot, Problems> {
+    /// Builds a generation from `config`, or says everything that is wrong with it.
+    pub(crate) async fn build(&mut self, config: Config, generation: u64) -> Result<Snapshot, Problems> {
         let mut problems = Problems::default();
         let modules = self.load_all(&config, &mut problems).await;
         self.bounds.prepare(&config);
@@ -59,10 +58,9 @@ impl Builder {
         let router = self.route(&config, &mut problems);
         match router {
             Some(router) if problems.is_empty() => {
-                self.generation += 1;
                 let plugins =
                     modules.into_iter().map(|(name, module)| PluginPlan { name, module }).collect();
-                Ok(Snapshot { generation: self.generation, config, router, routes, plugins })
+                Ok(Snapshot { generation, config, router, routes, plugins })
             }
             _ => Err(problems),
         }

@@ -25,7 +25,7 @@ impl Plugin for Picky {
     type Config = Config;
 
     fn new(config: Config) -> Result<Self> {
-        ensure!(config.number % 2 == 0, "{} is an odd number", config.number);
+        ensure!(config.number.is_multiple_of(2), "{} is an odd number", config.number);
         Ok(Self { healthy: config.healthy })
     }
 
