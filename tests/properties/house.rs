@@ -52,9 +52,11 @@ fn nothing_is_left_for_later() {
         for stub in ["todo!(", "unimplemented!("] {
             assert!(!code.contains(stub), "{} has `{stub}`", source.path);
         }
-        // What only measures may wait until it is asked for; a test may not.
-        let measurements = source.text.matches("#[ignore = \"a measurement\"]").count();
-        assert_eq!(code.matches("#[ignore").count(), measurements, "{} ignores a test", source.path);
+        // What only measures, or is the other half of a test that runs it, may wait; a test may not.
+        let allowed = ["#[ignore = \"a measurement", "#[ignore = \"run by `"];
+        let known: usize = allowed.iter().map(|reason| source.text.matches(reason).count()).sum();
+        let ignored = code.matches("#[ignore").count();
+        assert!(ignored <= known, "{} ignores a test", source.path);
     }
 }
 

@@ -221,10 +221,8 @@ async fn render(visit: &Visit, step: &Step, reply: Reply) -> Response<Body> {
         }
     };
     for (name, value) in headers {
-        // What the host function let through is valid; a reserved name is the host's own.
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(&name), HeaderValue::from_bytes(&value))
-            && !crate::wasm::is_reserved(&name)
-        {
+        // `respond` let only valid ones through.
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(&name), HeaderValue::from_bytes(&value)) {
             response.headers_mut().append(name, value);
         }
     }

@@ -22,7 +22,7 @@ pub(crate) use bind::{BindError, Bound};
 pub(crate) use engine::Engines;
 pub(crate) use fault::{Fault, FaultKind};
 pub(crate) use imports::fetch::{FetchJob, FetchSender};
-pub(crate) use imports::{is_reserved, missing_capabilities};
+pub(crate) use imports::missing_capabilities;
 pub(crate) use load::{LoadError, Loader, Module};
 pub(crate) use pool::{Lease, Pool, PoolMetrics};
 pub(crate) use seal::{SealError, seal, sha256_hex};

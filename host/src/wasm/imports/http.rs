@@ -5,6 +5,7 @@ use sluice_abi::{Code, Phase, Reply, Scope, import};
 use wasmtime::{Caller, Linker};
 
 use super::guest::{code, give, known, open, slice};
+use super::http_head::field;
 use crate::wasm::fault::Refusal;
 use crate::wasm::state::{Activity, HostState};
 use crate::wasm::view::ContextKey;
@@ -89,6 +90,11 @@ fn respond(mut caller: Call<'_>, pointer: u32, length: u32) -> wasmtime::Result<
     let least = if matches!(reply, Reply::Problem { .. }) { 400 } else { 200 };
     if !(least..=599).contains(&status) {
         return Ok(Code::Invalid.number());
+    }
+    for (name, value) in headers {
+        if let Err(code) = field(name, value) {
+            return Ok(code.number());
+        }
     }
     let limit = guest.state.bound.as_ref().map_or(0, |bound| bound.limits.body);
     let header_bytes = headers.iter().map(|(name, value)| name.len() + value.len()).sum();

@@ -77,7 +77,10 @@ fn text_set(mut caller: Call<'_>, text: i32, pointer: u32, length: u32) -> wasmt
             let query = request.uri.query().map(str::as_bytes);
             target(value, query).map(|uri| request.uri = uri)
         }
-        Text::Query => target(request.uri.path().as_bytes(), Some(value)).map(|uri| request.uri = uri),
+        Text::Query => {
+            let query = (!value.is_empty()).then_some(value);
+            target(request.uri.path().as_bytes(), query).map(|uri| request.uri = uri)
+        }
         _ => return Ok(Code::Denied.number()),
     };
     Ok(done.map_or(Code::Invalid.number(), |()| 0))
@@ -205,7 +208,7 @@ fn header_list(mut caller: Call<'_>, map: i32, pointer: u32, capacity: u32) -> w
 }
 
 /// Fields that frame the message or belong to one connection: the host's alone.
-pub(crate) fn is_reserved(name: &HeaderName) -> bool {
+pub(super) fn is_reserved(name: &HeaderName) -> bool {
     [
         header::CONNECTION,
         header::CONTENT_LENGTH,
@@ -219,7 +222,7 @@ pub(crate) fn is_reserved(name: &HeaderName) -> bool {
 }
 
 /// A name and value that a plugin may write.
-fn field(name: &[u8], value: &[u8]) -> Result<(HeaderName, HeaderValue), Code> {
+pub(super) fn field(name: &[u8], value: &[u8]) -> Result<(HeaderName, HeaderValue), Code> {
     let name = HeaderName::from_bytes(name).map_err(|_| Code::Invalid)?;
     let value = HeaderValue::from_bytes(value).map_err(|_| Code::Invalid)?;
     if is_reserved(&name) { Err(Code::Denied) } else { Ok((name, value)) }

@@ -16,8 +16,6 @@ mod random;
 mod store;
 mod wasi;
 
-pub(crate) use http_head::is_reserved;
-
 use std::collections::BTreeSet;
 
 use sluice_abi::import;
