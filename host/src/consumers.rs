@@ -51,7 +51,10 @@ impl Consumers {
             if let Some(custom_id) = &configured.custom_id {
                 json["custom_id"] = custom_id.as_str().into();
             }
-            let consumer = Arc::new(Consumer { name: Arc::clone(&configured.name), json: json.to_string().into_bytes() });
+            let consumer = Arc::new(Consumer {
+                name: Arc::clone(&configured.name),
+                json: json.to_string().into_bytes(),
+            });
             for key in &configured.keys {
                 let digest = match &key.hash {
                     KeyHash::Sha256(digest) => {
@@ -75,7 +78,8 @@ impl Consumers {
 
     /// The consumer whose unexpired key this is. The clock is read only for keys that expire.
     pub(crate) fn identify(&self, key: &[u8], now: impl Fn() -> SystemTime) -> Option<&Arc<Consumer>> {
-        let peppered = self.pepper.as_ref().and_then(|pepper| self.find(hmac::sign(pepper, key).as_ref(), &now));
+        let peppered =
+            self.pepper.as_ref().and_then(|pepper| self.find(hmac::sign(pepper, key).as_ref(), &now));
         peppered.or_else(|| {
             let digest = self.plain.then(|| digest::digest(&digest::SHA256, key))?;
             self.find(digest.as_ref(), &now)

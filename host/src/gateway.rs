@@ -83,7 +83,8 @@ fn builder(config: &Config) -> Builder {
 
 /// `$XDG_CACHE_HOME/sluice`, or `~/.cache/sluice` (XDG Base Directory Specification).
 fn default_cache() -> Option<std::path::PathBuf> {
-    let directory = |name| std::env::var_os(name).map(std::path::PathBuf::from).filter(|path| path.is_absolute());
+    let directory =
+        |name| std::env::var_os(name).map(std::path::PathBuf::from).filter(|path| path.is_absolute());
     let home = directory("XDG_CACHE_HOME").or_else(|| directory("HOME").map(|home| home.join(".cache")))?;
     Some(home.join("sluice"))
 }
@@ -101,7 +102,8 @@ pub(crate) fn run(path: &Path) -> Result<(), GatewayError> {
 
 async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     let metrics = Metrics::new();
-    let access_log = AccessLog::start(&config.telemetry.access_log, &metrics).map_err(io("cannot open the access log"))?;
+    let access_log =
+        AccessLog::start(&config.telemetry.access_log, &metrics).map_err(io("cannot open the access log"))?;
     let store = Arc::new(MemoryStore::new(&config.store));
     let loader = Loader::new(Arc::new(Engines::new()), config.cache.dir.clone().or_else(default_cache));
     let mut builder = Builder::new(loader, Arc::clone(&store), Clock::System);
@@ -127,8 +129,15 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
         .collect::<std::io::Result<Vec<_>>>()
         .map_err(io("cannot start a worker"))?;
     let admin = AdminFronts::new(Rc::clone(&state), metrics.clone(), reload.clone());
-    let mut control =
-        Control::new(path.to_owned(), builder, workers, Rc::clone(&state), metrics.clone(), admin.clone(), reload.clone());
+    let mut control = Control::new(
+        path.to_owned(),
+        builder,
+        workers,
+        Rc::clone(&state),
+        metrics.clone(),
+        admin.clone(),
+        reload.clone(),
+    );
     if watch {
         let (watcher, changes) = Watcher::new(Vec::new(), debounce).map_err(io("cannot watch files"))?;
         control.watcher = Some(watcher);

@@ -109,6 +109,12 @@ impl Context {
         read(Text::Route)
     }
 
+    /// What stands in the path where the route's pattern has `{name}`, undecoded.
+    #[must_use]
+    pub fn path_param(&self, name: &str) -> Option<String> {
+        host::text(|out| raw::path_param(name.as_bytes(), out)).ok()
+    }
+
     /// The name of this step.
     #[must_use]
     pub fn step(&self) -> String {

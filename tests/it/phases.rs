@@ -91,7 +91,13 @@ fn whole_bodies_are_rewritten_and_heads_with_them() {
         assert_eq!(received["headers"]["content-length"], "5");
         assert_eq!(answer.header("x-response-length").unwrap(), echo.len().to_string());
     }
-    gateway.connect().request("POST", "/", &[], b"forbidden").problem(422);
+    // The answer of a step passes that step's own response phase too.
+    let answer = gateway.connect().request("POST", "/", &[], b"forbidden").expect(422);
+    let (problem, mark) = answer.text().rsplit_once('\n').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    assert_eq!(mark, "rewritten");
+    let problem: serde_json::Value = serde_json::from_str(&problem).unwrap();
+    assert_eq!(problem["detail"], "that word is forbidden");
+    assert_eq!(problem["step"], "rewrite");
     gateway.connect().request("HEAD", "/", &[], b"").expect(200);
 }
 

@@ -29,8 +29,11 @@ pub(crate) struct AdminFronts {
     state: Rc<RefCell<State>>,
     metrics: Metrics,
     reload: mpsc::Sender<ReloadRequest>,
-    open: Rc<RefCell<HashMap<(Arc<str>, std::net::SocketAddr), Drain>>>,
+    open: Rc<RefCell<Open>>,
 }
+
+/// What to start to close a listener, by its name and address.
+type Open = HashMap<(Arc<str>, std::net::SocketAddr), Drain>;
 
 impl AdminFronts {
     /// No listener yet.

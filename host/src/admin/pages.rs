@@ -33,7 +33,9 @@ impl Pages {
         match request.uri().path() {
             "/readyz" => self.ready(),
             "/snapshot" => json_page(StatusCode::OK, &self.state.borrow().to_json()),
-            "/metrics" => text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.metrics.render()),
+            "/metrics" => {
+                text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.metrics.render())
+            }
             "/reload" => self.reload().await,
             _ => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
         }

@@ -41,7 +41,13 @@ enum Next {
 }
 
 impl Chunks {
-    pub(super) const fn new(chain: Rc<Chain>, visit: Rc<Visit>, index: usize, phase: Phase, source: Body) -> Self {
+    pub(super) const fn new(
+        chain: Rc<Chain>,
+        visit: Rc<Visit>,
+        index: usize,
+        phase: Phase,
+        source: Body,
+    ) -> Self {
         Self { chain, visit, index, phase, source, state: State::Reading }
     }
 
@@ -65,7 +71,10 @@ impl http_body::Body for Chunks {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         loop {
             match std::mem::replace(&mut this.state, State::Ended) {

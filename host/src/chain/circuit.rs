@@ -17,10 +17,28 @@ pub(crate) struct Circuit {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Closed { faults: u32, since: Option<Instant> },
-    Open { until: Instant },
+    Closed {
+        faults: u32,
+        since: Option<Instant>,
+    },
+    Open {
+        until: Instant,
+    },
     /// One call is on its way to find out; if nothing is heard of it, another may try.
-    HalfOpen { tried: Instant },
+    HalfOpen {
+        tried: Instant,
+    },
+}
+
+/// Whether a call may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// As ever.
+    Go,
+    /// To find out whether things are better.
+    Trial,
+    /// Not now.
+    Refused,
 }
 
 impl Circuit {
@@ -30,18 +48,18 @@ impl Circuit {
     }
 
     /// Whether a call may be made. The clock is read only when the circuit is not closed.
-    pub(crate) fn admits(&mut self, now: impl FnOnce() -> Instant) -> bool {
+    pub(crate) fn admits(&mut self, now: impl FnOnce() -> Instant) -> Admission {
         let again = match self.state {
-            State::Closed { .. } => return true,
+            State::Closed { .. } => return Admission::Go,
             State::Open { until } => until,
             State::HalfOpen { tried } => tried + self.settings.open,
         };
         let now = now();
         if now < again {
-            return false;
+            return Admission::Refused;
         }
         self.state = State::HalfOpen { tried: now };
-        true
+        Admission::Trial
     }
 
     /// A call went well; whether that closed the circuit.
@@ -56,7 +74,8 @@ impl Circuit {
         match self.state {
             State::Closed { faults, since } => {
                 let (faults, since) = (faults.saturating_add(1), since.unwrap_or(now));
-                let opens = faults >= self.settings.faults && now.duration_since(since) >= self.settings.window;
+                let opens =
+                    faults >= self.settings.faults && now.duration_since(since) >= self.settings.window;
                 self.state = if opens {
                     State::Open { until: now + self.settings.open }
                 } else {
@@ -98,7 +117,7 @@ mod tests {
             assert!(!circuit.faulted(after(start, second)));
         }
         assert!(circuit.faulted(after(start, 5)));
-        assert!(!circuit.admits(|| after(start, 5)));
+        assert_eq!(circuit.admits(|| after(start, 5)), Admission::Refused);
     }
 
     #[test]
@@ -112,7 +131,7 @@ mod tests {
                 circuit.succeeded();
             }
         }
-        assert!(circuit.admits(|| after(start, 1000)));
+        assert_eq!(circuit.admits(|| after(start, 1000)), Admission::Go);
     }
 
     #[test]
@@ -129,14 +148,18 @@ mod tests {
         for second in 0..6 {
             circuit.faulted(after(start, second));
         }
-        assert!(circuit.admits(|| after(start, 6)), "the trial");
-        assert!(!circuit.admits(|| after(start, 6)), "only one");
-        assert!(circuit.admits(|| after(start, 7)), "the trial was never heard of again");
+        assert_eq!(circuit.admits(|| after(start, 6)), Admission::Trial);
+        assert_eq!(circuit.admits(|| after(start, 6)), Admission::Refused, "only one");
+        assert_eq!(
+            circuit.admits(|| after(start, 7)),
+            Admission::Trial,
+            "the first was never heard of again"
+        );
         assert!(circuit.faulted(after(start, 7)));
-        assert!(!circuit.admits(|| after(start, 7)));
-        assert!(circuit.admits(|| after(start, 8)));
-        circuit.succeeded();
-        assert!(circuit.admits(|| after(start, 8)));
+        assert_eq!(circuit.admits(|| after(start, 7)), Admission::Refused);
+        assert_eq!(circuit.admits(|| after(start, 8)), Admission::Trial);
+        assert!(circuit.succeeded());
+        assert_eq!(circuit.admits(|| after(start, 8)), Admission::Go);
         assert!(!circuit.is_open());
     }
 }

@@ -14,11 +14,7 @@ use crate::wasm::FaultKind;
 pub(crate) enum ChainFailure {
     /// A step faulted and is configured to deny, or to answer with a status.
     #[error("step `{step}` failed: {cause}")]
-    Step {
-        step: Arc<str>,
-        cause: &'static str,
-        status: StatusCode,
-    },
+    Step { step: Arc<str>, cause: &'static str, status: StatusCode },
     /// The request's body is longer than a step that wants it whole may hold.
     #[error("the request body is longer than the {limit} bytes that step `{step}` may hold")]
     RequestTooLarge { step: Arc<str>, limit: usize },

@@ -73,7 +73,9 @@ impl Chain {
         visit.slot.lend(|view| view.request = Some(parts)).await;
         for (index, step) in self.steps.iter().enumerate() {
             visit.reached.set(index + 1);
-            if step.has(Phase::Request) && let Some(reply) = step.call(visit, index, Phase::Request, false).await? {
+            if step.has(Phase::Request)
+                && let Some(reply) = step.call(visit, index, Phase::Request, false).await?
+            {
                 return Ok(Verdict::Respond(render(visit, step, reply).await));
             }
             if step.has(Phase::RequestBody) {
@@ -108,7 +110,9 @@ impl Chain {
         visit.slot.lend(|view| view.response = Some(parts)).await;
         for index in (0..visit.reached.get()).rev() {
             let step = &self.steps[index];
-            if step.has(Phase::Response) && let Some(reply) = step.call(visit, index, Phase::Response, false).await? {
+            if step.has(Phase::Response)
+                && let Some(reply) = step.call(visit, index, Phase::Response, false).await?
+            {
                 body = replace(visit, render(visit, step, reply).await).await;
             }
             if step.has(Phase::ResponseBody) && carries_body(visit).await {
@@ -143,7 +147,13 @@ impl Chain {
     }
 
     /// Reads a body to its end and shows it to a step.
-    async fn whole(&self, visit: &Visit, index: usize, phase: Phase, body: Body) -> Result<Taken, ChainFailure> {
+    async fn whole(
+        &self,
+        visit: &Visit,
+        index: usize,
+        phase: Phase,
+        body: Body,
+    ) -> Result<Taken, ChainFailure> {
         let step = &self.steps[index];
         let limit = step.body_limit();
         let (bytes, trailers) = body.collect_bounded(limit).await.map_err(|error| match error {
@@ -213,7 +223,8 @@ async fn render(visit: &Visit, step: &Step, reply: Reply) -> Response<Body> {
     let (mut response, headers) = match reply {
         Reply::Plain { status, headers, body } => {
             let mut response = Response::new(Body::from(body));
-            *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            *response.status_mut() =
+                StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (response, headers)
         }
         Reply::Problem { headers, problem } => {

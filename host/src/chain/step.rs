@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use sluice_abi::{Answer, Phase, Reply};
 
-use super::circuit::Circuit;
+use super::circuit::{Admission, Circuit};
 use super::failure::{ChainFailure, FaultReport, FaultReports};
 use super::visit::Visit;
 use crate::config::OnError;
@@ -36,7 +36,10 @@ struct Before {
 impl Before {
     fn of(view: &ExchangeView) -> Self {
         Self {
-            request: view.request.as_ref().map(|head| (head.method.clone(), head.uri.clone(), head.headers.clone())),
+            request: view
+                .request
+                .as_ref()
+                .map(|head| (head.method.clone(), head.uri.clone(), head.headers.clone())),
             response: view.response.as_ref().map(|head| (head.status, head.headers.clone())),
         }
     }
@@ -98,9 +101,13 @@ impl Step {
         if state.passed_over.get() {
             return Ok(None);
         }
-        if self.circuit.as_ref().is_some_and(|circuit| !circuit.borrow_mut().admits(Instant::now)) {
-            self.metrics.call(phase, Duration::ZERO, StepVerdict::Fault("circuit-open"));
-            return self.decide(visit, index, "circuit-open", None);
+        match self.circuit.as_ref().map(|circuit| circuit.borrow_mut().admits(Instant::now)) {
+            None | Some(Admission::Go) => {}
+            Some(Admission::Trial) => self.metrics.set_circuit(CircuitState::HalfOpen),
+            Some(Admission::Refused) => {
+                self.metrics.call(phase, Duration::ZERO, StepVerdict::Fault("circuit-open"));
+                return self.decide(visit, index, "circuit-open", None);
+            }
         }
         let limits = &self.pool.bound().limits;
         let limit = limits.time.min(limits.exchange_time.saturating_sub(state.spent.get()));
@@ -108,8 +115,11 @@ impl Step {
             let fault = Fault::new(FaultKind::Deadline, "its time for this exchange is used up");
             return self.faulted(visit, index, phase, Duration::ZERO, fault, None);
         }
-        let before =
-            if self.on_error == OnError::Allow { Some(visit.slot.lend(|view| Before::of(view)).await) } else { None };
+        let before = if self.on_error == OnError::Allow {
+            Some(visit.slot.lend(|view| Before::of(view)).await)
+        } else {
+            None
+        };
         let called = self.pool.call(&visit.slot, &state.own, phase, last, (index, &self.name), limit).await;
         state.spent.set(state.spent.get() + called.busy);
         match called.answer {
@@ -145,8 +155,10 @@ impl Step {
         if opened_circuit {
             self.metrics.set_circuit(CircuitState::Open);
         }
-        let request_id =
-            visit.slot.with(|view| String::from_utf8_lossy(view.request_id.as_bytes()).into_owned()).unwrap_or_default();
+        let request_id = visit
+            .slot
+            .with(|view| String::from_utf8_lossy(view.request_id.as_bytes()).into_owned())
+            .unwrap_or_default();
         let cause = fault.kind.name();
         let report = FaultReport {
             plugin: Arc::clone(&self.pool.bound().plugin),

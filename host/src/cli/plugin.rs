@@ -100,7 +100,8 @@ fn inspect(file: &Path, json: bool) -> Result<()> {
     let (module, sealed) = load(file)?;
     let descriptor = &module.descriptor;
     let phases: Vec<&str> = descriptor.phases.iter().map(|phase| phase.name()).collect();
-    let imports: Vec<String> = module.imports.iter().map(|(module, name)| format!("{module}.{name}")).collect();
+    let imports: Vec<String> =
+        module.imports.iter().map(|(module, name)| format!("{module}.{name}")).collect();
     if json {
         let document = serde_json::json!({
             "name": descriptor.name,

@@ -25,12 +25,16 @@ pub(super) fn new(name: &str, into: &Path, sdk: Option<&Path>) -> Result<()> {
     let valid = name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         && !name.ends_with('-');
-    ensure!(valid, "`{name}` is no plugin name\n\nhint: lower-case letters, digits and hyphens, such as `my-policy`");
+    ensure!(
+        valid,
+        "`{name}` is no plugin name\n\nhint: lower-case letters, digits and hyphens, such as `my-policy`"
+    );
     let directory = into.join(name);
     ensure!(!directory.exists(), "`{}` is there already", directory.display());
     let (dependency, testing) = match sdk {
         Some(sdk) => {
-            let sdk = sdk.canonicalize().with_context(|| format!("cannot find the SDK at `{}`", sdk.display()))?;
+            let sdk =
+                sdk.canonicalize().with_context(|| format!("cannot find the SDK at `{}`", sdk.display()))?;
             ensure!(sdk.join("testing").is_dir(), "`{}` is no checkout of the SDK", sdk.display());
             let path = |path: PathBuf| format!("{{ path = {:?} }}", path.display().to_string());
             (path(sdk.clone()), path(sdk.join("testing")))
@@ -79,7 +83,8 @@ fn succeed(command: &mut Command) -> Result<()> {
 }
 
 fn this_crate() -> Result<Crate> {
-    let output = cargo().args(["metadata", "--format-version=1", "--no-deps"]).output().context("cannot run cargo")?;
+    let output =
+        cargo().args(["metadata", "--format-version=1", "--no-deps"]).output().context("cannot run cargo")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     let manifest = std::env::current_dir()?.canonicalize()?.join("Cargo.toml");
@@ -90,7 +95,9 @@ fn this_crate() -> Result<Crate> {
         .flatten()
         .find(|package| package["manifest_path"] == *manifest)
         .with_context(|| format!("`{manifest}` is no crate"))?;
-    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned).context("cargo metadata is not as expected");
+    let text = |value: &serde_json::Value| {
+        value.as_str().map(str::to_owned).context("cargo metadata is not as expected")
+    };
     Ok(Crate { name: text(&package["name"])?, target: text(&metadata["target_directory"])?.into() })
 }
 
@@ -106,12 +113,15 @@ pub(super) fn build(into: &Path) -> Result<()> {
 /// The sealed module of this crate and the name it should have.
 fn built() -> Result<(Vec<u8>, PathBuf)> {
     let this = this_crate()?;
-    succeed(cargo().args(["build", "--release", "--lib", "--target", TARGET])).context(format!(
-        "hint: if the target is missing, install it with `rustup target add {TARGET}`"
-    ))?;
+    succeed(cargo().args(["build", "--release", "--lib", "--target", TARGET]))
+        .context(format!("hint: if the target is missing, install it with `rustup target add {TARGET}`"))?;
     let file = this.target.join(TARGET).join("release").join(format!("{}.wasm", this.name.replace('-', "_")));
-    let bytes = std::fs::read(&file)
-        .with_context(|| format!("cannot read `{}`\n\nhint: the crate's `[lib]` needs `crate-type = [\"cdylib\", \"rlib\"]`", file.display()))?;
+    let bytes = std::fs::read(&file).with_context(|| {
+        format!(
+            "cannot read `{}`\n\nhint: the crate's `[lib]` needs `crate-type = [\"cdylib\", \"rlib\"]`",
+            file.display()
+        )
+    })?;
     Ok((seal(&bytes)?, PathBuf::from(format!("{}.wasm", this.name))))
 }
 

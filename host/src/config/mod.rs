@@ -34,7 +34,7 @@ pub(crate) use model::{
     ListenerTimeouts, LogFormat, OnError, Plugin, Route, Secret, Serve, Store, Target, Telemetry, Upstream,
 };
 #[cfg(test)]
-pub(crate) use model::{ListenerLimits, Protocols, UpstreamTimeouts};
+pub(crate) use model::{Cache, ListenerLimits, Protocols, Reload, UpstreamTimeouts};
 pub(crate) use pattern::{HostPattern, PathPattern, RouteMatch, Segment};
 pub(crate) use problem::{Place, Problem, Problems};
 pub(crate) use schema::schema;

@@ -180,6 +180,7 @@ impl Problems {
         self.list.is_empty()
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.list.len()
     }

@@ -71,6 +71,7 @@ impl ConfigValue {
     }
 
     /// Where the value at a JSON pointer was written, or what is around it.
+    #[cfg(test)]
     pub(crate) fn place(&self, pointer: &str) -> Option<Place> {
         self.places.value(pointer).or_else(|| self.whole())
     }

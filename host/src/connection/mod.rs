@@ -36,6 +36,8 @@ use link::{Expired, Link};
 pub(crate) use refuse::Refusal;
 
 use crate::exchange::{Peer, request_id};
+#[cfg(test)]
+use crate::exchange::{prepare_request, prepare_response};
 
 /// What answers the requests of a connection.
 ///

@@ -8,8 +8,8 @@ use http::{HeaderValue, Method, Request, Response, Uri};
 use tokio::time::Instant;
 
 use super::failure::Failure;
-use super::peer::Peer;
 use super::forwarded;
+use super::peer::Peer;
 use crate::body::{Body, BodyError};
 use crate::chain::{ChainFailure, Verdict, Visit};
 use crate::config::Listener;
@@ -75,6 +75,8 @@ pub(crate) struct Context {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) route: Option<Matched>,
+    /// Until the steps have them.
+    path_params: Vec<(Box<str>, Box<str>)>,
     pub(super) visit: Option<Rc<Visit>>,
     /// The target that answered and how long its head took.
     pub(super) upstream: Option<(Arc<str>, std::time::Duration)>,
@@ -94,7 +96,8 @@ impl Context {
         let listener = listener(&snapshot, peer);
         let trusted = listener.map_or(&[][..], |listener| &listener.trusted_proxies);
         let client = forwarded::client_address(request.headers(), peer, trusted);
-        let exchange = listener.map_or_else(|| crate::config::ListenerTimeouts::default().exchange, |l| l.timeouts.exchange);
+        let exchange = listener
+            .map_or_else(|| crate::config::ListenerTimeouts::default().exchange, |l| l.timeouts.exchange);
         let authority = request
             .headers()
             .get(http::header::HOST)
@@ -113,6 +116,7 @@ impl Context {
             method: request.method().clone(),
             uri: request.uri().clone(),
             route: None,
+            path_params: Vec::new(),
             visit: None,
             upstream: None,
             failure: None,
@@ -131,7 +135,11 @@ impl Context {
             query: request.uri().query(),
         };
         match self.snapshot.shared.router.find(&view) {
-            Lookup::Found { route, .. } => {
+            Lookup::Found { route, params } => {
+                if !params.is_empty() {
+                    let named = self.snapshot.shared.router.params(route, &params, view.path);
+                    self.path_params = named.map(|(name, value)| (name.into(), value.into())).collect();
+                }
                 let matched = Matched { snapshot: Rc::clone(&self.snapshot), index: route };
                 self.route = Some(matched.clone());
                 Ok(matched)
@@ -142,7 +150,11 @@ impl Context {
     }
 
     /// The request passes the route's steps.
-    pub(super) async fn on_request(&mut self, route: &Matched, request: Request<Body>) -> Result<Verdict, Failure> {
+    pub(super) async fn on_request(
+        &mut self,
+        route: &Matched,
+        request: Request<Body>,
+    ) -> Result<Verdict, Failure> {
         if route.chain.len() == 0 {
             return Ok(Verdict::Continue(request));
         }
@@ -161,6 +173,7 @@ impl Context {
             client: self.client,
             request_id: self.request_id.clone(),
             route: Arc::clone(&route.name),
+            path_params: std::mem::take(&mut self.path_params),
         });
         let visit = Rc::new(Visit::new(view, route.chain.len()));
         self.visit = Some(Rc::clone(&visit));
@@ -168,7 +181,11 @@ impl Context {
     }
 
     /// The request goes to the upstream; its response head is made fit for the client.
-    pub(super) async fn send(&mut self, route: &Matched, request: Request<Body>) -> Result<Response<Body>, Failure> {
+    pub(super) async fn send(
+        &mut self,
+        route: &Matched,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
         let sent = Instant::now();
         match route.upstream.send(request).await {
             Ok(answer) => {

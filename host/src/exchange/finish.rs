@@ -53,7 +53,10 @@ impl http_body::Body for CountedBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Poller<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = Pin::new(&mut self.source).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(data) = frame.data_ref()
@@ -126,7 +129,10 @@ impl http_body::Body for Followed {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Poller<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let frame = match Pin::new(&mut this.source).poll_frame(cx) {
             Poll::Ready(frame) => frame,
@@ -228,7 +234,8 @@ impl Context {
         if !self.access_log.is_on() {
             return;
         }
-        let consumer = self.visit.as_ref().and_then(|visit| visit.with_view(|view| view.consumer.clone()).flatten());
+        let consumer =
+            self.visit.as_ref().and_then(|visit| visit.with_view(|view| view.consumer.clone()).flatten());
         self.access_log.write(&Entry {
             time: std::time::SystemTime::now(),
             request_id: self.request_id.to_str().unwrap_or_default(),

@@ -14,9 +14,9 @@ use std::rc::Rc;
 use http::{Request, Response};
 
 pub(crate) use context::{Context, Gate};
-pub(crate) use peer::Peer;
 #[cfg(test)]
 pub(crate) use forwarded::{prepare_request, prepare_response};
+pub(crate) use peer::Peer;
 
 use crate::body::Body;
 use crate::chain::Verdict;

@@ -86,9 +86,11 @@ fn of_body(error: &BodyError) -> (&'static str, ProblemDocument) {
         (Origin::Client, "timeout") => {
             problem("request-timeout", StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time")
         }
-        (Origin::Client, _) => {
-            problem("request-incomplete", StatusCode::BAD_REQUEST, "the request body ended early or is malformed")
-        }
+        (Origin::Client, _) => problem(
+            "request-incomplete",
+            StatusCode::BAD_REQUEST,
+            "the request body ended early or is malformed",
+        ),
         (Origin::Upstream, _) => {
             problem("upstream-incomplete", StatusCode::BAD_GATEWAY, "the upstream's response ended early")
         }
@@ -106,15 +108,19 @@ fn of_upstream(error: &UpstreamError) -> (&'static str, ProblemDocument) {
         UpstreamErrorKind::Resolve | UpstreamErrorKind::Connect => {
             problem("upstream-unreachable", StatusCode::BAD_GATEWAY, "the upstream cannot be reached")
         }
-        UpstreamErrorKind::ConnectTimeout => {
-            problem("upstream-unreachable", StatusCode::GATEWAY_TIMEOUT, "the upstream cannot be reached in time")
-        }
+        UpstreamErrorKind::ConnectTimeout => problem(
+            "upstream-unreachable",
+            StatusCode::GATEWAY_TIMEOUT,
+            "the upstream cannot be reached in time",
+        ),
         UpstreamErrorKind::Timeout => {
             problem("upstream-timeout", StatusCode::GATEWAY_TIMEOUT, "the upstream did not answer in time")
         }
-        UpstreamErrorKind::Reset => {
-            problem("upstream-reset", StatusCode::BAD_GATEWAY, "the upstream closed the connection before it answered")
-        }
+        UpstreamErrorKind::Reset => problem(
+            "upstream-reset",
+            StatusCode::BAD_GATEWAY,
+            "the upstream closed the connection before it answered",
+        ),
         UpstreamErrorKind::Protocol => {
             problem("upstream-protocol", StatusCode::BAD_GATEWAY, "the upstream's answer is not valid HTTP")
         }

@@ -51,6 +51,9 @@ pub(super) struct Control {
     bound: HashMap<(Arc<str>, SocketAddr), ()>,
 }
 
+/// A listener's name and its sockets, one for each worker.
+type NewListener = (Arc<str>, Vec<std::net::TcpListener>);
+
 /// What a configuration was read from and the modules it names.
 fn watched(config: &config::Config) -> impl Iterator<Item = PathBuf> {
     config.files.iter().cloned().chain(config.plugins.values().map(|plugin| plugin.module.clone()))
@@ -115,12 +118,18 @@ impl Control {
         match result {
             Ok(Reloaded::Unchanged(generation)) => {
                 tracing::debug!(reason, generation, "reload: nothing has changed");
+                self.metrics.reloaded(ReloadResult::Unchanged);
                 self.state.borrow_mut().unrefuse();
                 Reloaded::Unchanged(generation)
             }
             Ok(reloaded) => {
                 let generation = self.generation();
-                tracing::info!(reason, generation, elapsed_ms = started.elapsed().as_millis(), "reload: published");
+                tracing::info!(
+                    reason,
+                    generation,
+                    elapsed_ms = started.elapsed().as_millis(),
+                    "reload: published"
+                );
                 self.metrics.reloaded(ReloadResult::Applied);
                 self.metrics.set_generation(generation);
                 reloaded
@@ -151,7 +160,8 @@ impl Control {
         let mut waiting = Vec::with_capacity(self.workers.len());
         for worker in &self.workers {
             let (done, published) = oneshot::channel();
-            let own = sockets.iter_mut().filter_map(|(name, left)| Some((Arc::clone(name), left.pop()?))).collect();
+            let own =
+                sockets.iter_mut().filter_map(|(name, left)| Some((Arc::clone(name), left.pop()?))).collect();
             let command = Command::Publish { snapshot: Arc::clone(&snapshot), sockets: own, done };
             if worker.commands.send(command).is_ok() {
                 waiting.push(published);
@@ -177,7 +187,7 @@ impl Control {
     }
 
     /// Binds the listeners that are new: one socket for each worker, or one here for the admin pages.
-    fn bind_new(&mut self, snapshot: &Snapshot) -> Result<Vec<(Arc<str>, Vec<std::net::TcpListener>)>, Problems> {
+    fn bind_new(&mut self, snapshot: &Snapshot) -> Result<Vec<NewListener>, Problems> {
         let mut problems = Problems::default();
         let mut opened = Vec::new();
         for listener in &snapshot.config.listeners {

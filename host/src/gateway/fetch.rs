@@ -36,17 +36,21 @@ async fn perform(
     request: http::Request<bytes::Bytes>,
     max_body: usize,
 ) -> Result<FetchResponse, FetchError> {
-    let upstream = upstream.ok_or_else(|| error(Code::Unavailable, "the upstream is gone from the configuration"))?;
+    let upstream =
+        upstream.ok_or_else(|| error(Code::Unavailable, "the upstream is gone from the configuration"))?;
     let mut request = request.map(Body::from);
     if !request.headers().contains_key(header::HOST)
         && let Ok(host) = HeaderValue::from_str(upstream.name())
     {
         request.headers_mut().insert(header::HOST, host);
     }
-    let answer = upstream.send(request).await.map_err(|failed| error(Code::Unavailable, failed.to_string()))?;
+    let answer =
+        upstream.send(request).await.map_err(|failed| error(Code::Unavailable, failed.to_string()))?;
     let (parts, body) = answer.response.into_parts();
     let (body, _trailers) = body.collect_bounded(max_body).await.map_err(|failed| match failed {
-        CollectError::TooLarge => error(Code::TooLarge, format!("the response is longer than {max_body} bytes")),
+        CollectError::TooLarge => {
+            error(Code::TooLarge, format!("the response is longer than {max_body} bytes"))
+        }
         CollectError::Body(failed) => error(Code::Unavailable, failed.to_string()),
     })?;
     let headers =

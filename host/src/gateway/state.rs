@@ -70,16 +70,21 @@ impl State {
         let kind = report.kind.name();
         let key = format!("{}/{}/{kind}", report.route, report.step);
         if let Some(suppressed) = self.throttle.permit(key, std::time::Instant::now()) {
-            let backtrace = report.backtrace.iter().fold(String::new(), |text, frame| text + "\n    at " + frame);
+            let backtrace =
+                report.backtrace.iter().fold(String::new(), |text, frame| text + "\n    at " + frame);
             tracing::warn!(
                 plugin = &*report.plugin, route = &*report.route, step = &*report.step,
                 phase = report.phase.name(), kind, request_id = report.request_id, suppressed,
-                "plugin fault: {}{backtrace}", report.message,
+                // Last, because it goes over several lines.
+                %backtrace,
+                "plugin fault: {}", report.message,
             );
         }
         if report.opened_circuit {
             tracing::warn!(
-                plugin = &*report.plugin, route = &*report.route, step = &*report.step,
+                plugin = &*report.plugin,
+                route = &*report.route,
+                step = &*report.step,
                 "circuit opened: nothing has worked for its whole window"
             );
         }
@@ -104,9 +109,10 @@ impl State {
 
     /// The document of `/snapshot`.
     pub(crate) fn to_json(&self) -> Value {
-        let refused = self.refused.as_ref().map(|refused| {
-            json!({ "time": rfc3339(refused.time), "problems": refused.problems })
-        });
+        let refused = self
+            .refused
+            .as_ref()
+            .map(|refused| json!({ "time": rfc3339(refused.time), "problems": refused.problems }));
         let mut document = match &self.snapshot {
             Some(snapshot) => snapshot.to_json(|plugin| self.faults_of(plugin)),
             None => json!({ "generation": 0 }),

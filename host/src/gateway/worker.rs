@@ -26,7 +26,11 @@ use crate::upstream::Upstreams;
 /// What the control runtime asks of a worker.
 pub(super) enum Command {
     /// Serve this snapshot from the next request on. `sockets` are for listeners that are new to it.
-    Publish { snapshot: Arc<Snapshot>, sockets: Vec<(Arc<str>, std::net::TcpListener)>, done: oneshot::Sender<()> },
+    Publish {
+        snapshot: Arc<Snapshot>,
+        sockets: Vec<(Arc<str>, std::net::TcpListener)>,
+        done: oneshot::Sender<()>,
+    },
     /// Stop accepting, finish what is under way within this time, and end.
     Drain(Duration),
 }
@@ -219,7 +223,11 @@ struct Proxy {
 }
 
 impl Handler for Proxy {
-    async fn handle(&self, request: http::Request<Body>, peer: &Rc<Peer>) -> Result<http::Response<Body>, Abort> {
+    async fn handle(
+        &self,
+        request: http::Request<Body>,
+        peer: &Rc<Peer>,
+    ) -> Result<http::Response<Body>, Abort> {
         Ok(exchange::serve(&self.gate, peer, request).await)
     }
 

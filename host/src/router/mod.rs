@@ -116,17 +116,6 @@ impl Router {
         let names = self.routes.get(route).map_or(&[][..], |route| &route.names);
         names.iter().zip(params.values(path)).filter_map(|(name, value)| Some((name.as_deref()?, value)))
     }
-
-    /// One named segment of a found route.
-    pub(crate) fn param<'a>(
-        &'a self,
-        route: usize,
-        params: &'a Params,
-        path: &'a str,
-        name: &str,
-    ) -> Option<&'a str> {
-        self.params(route, params, path).find_map(|(key, value)| (key == name).then_some(value))
-    }
 }
 
 /// For each segment that captures, in order: its name, if it has one.

@@ -15,6 +15,11 @@ pub(crate) struct Params {
 }
 
 impl Params {
+    /// Whether nothing was captured.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// The matched texts, in order. One that does not lie in `path`, because that is not the path that was
     /// looked up, is empty.
     pub(crate) fn values<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a str> + 'a {

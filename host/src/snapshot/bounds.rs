@@ -32,7 +32,9 @@ impl Bounds {
     pub(super) fn prepare(&mut self, config: &Config) {
         let before = self.services.take();
         let (consumers, consumers_generation) = match &before {
-            Some(current) if current.consumers.0 == config.consumers && current.consumers.1 == config.pepper => {
+            Some(current)
+                if current.consumers.0 == config.consumers && current.consumers.1 == config.pepper =>
+            {
                 (Arc::clone(&current.services.consumers), current.consumers.2)
             }
             _ => {
@@ -44,12 +46,20 @@ impl Bounds {
             Some(current) if current.secrets.0 == config.secrets => {
                 (Arc::clone(&current.services.secrets), current.secrets.1)
             }
-            _ => (Arc::new(config.secrets.clone()), before.as_ref().map_or(0, |current| current.secrets.1 + 1)),
+            _ => {
+                (Arc::new(config.secrets.clone()), before.as_ref().map_or(0, |current| current.secrets.1 + 1))
+            }
         };
         self.services = Some(Current {
             consumers: (config.consumers.clone(), config.pepper.clone(), consumers_generation),
             secrets: (config.secrets.clone(), secrets_generation),
-            services: Services { store: Arc::clone(&self.store), consumers, secrets, clock: self.clock.clone(), tap: None },
+            services: Services {
+                store: Arc::clone(&self.store),
+                consumers,
+                secrets,
+                clock: self.clock.clone(),
+                tap: None,
+            },
         });
         self.by_key.retain(|_, bound| bound.strong_count() > 0);
     }

@@ -8,7 +8,7 @@ use super::{PluginPlan, RoutePlan, Snapshot, StepPlan};
 use crate::config::{Config, ConfigValue, Place, Plugin, Problem, Problems};
 use crate::router::Router;
 use crate::store::MemoryStore;
-use crate::wasm::{BindError, Bound, Clock, Loader, LoadError, Module, missing_capabilities};
+use crate::wasm::{BindError, Bound, Clock, LoadError, Loader, Module, missing_capabilities};
 
 /// Builds snapshots. Start-up is a reload from nothing: this is the one way to get one.
 pub(crate) struct Builder {
@@ -37,7 +37,9 @@ impl Builder {
             let mut steps = Vec::with_capacity(route.steps.len());
             for step in &route.steps {
                 let Some(module) = modules.get(&step.plugin.name) else { continue };
-                if let Some(bound) = self.bind(&step.plugin, module, &step.config, &mut tried, &mut problems).await {
+                if let Some(bound) =
+                    self.bind(&step.plugin, module, &step.config, &mut tried, &mut problems).await
+                {
                     steps.push(StepPlan {
                         name: Arc::clone(&step.name),
                         bound,
@@ -48,8 +50,12 @@ impl Builder {
             }
             routes.push(RoutePlan { steps });
         }
-        let used: BTreeSet<_> =
-            config.routes.iter().flat_map(|route| &route.steps).map(|step| Arc::clone(&step.plugin.name)).collect();
+        let used: BTreeSet<_> = config
+            .routes
+            .iter()
+            .flat_map(|route| &route.steps)
+            .map(|step| Arc::clone(&step.plugin.name))
+            .collect();
         for plugin in config.plugins.values().filter(|plugin| !used.contains(&plugin.name)) {
             if let Some(module) = modules.get(&plugin.name) {
                 self.bind(plugin, module, &plugin.config, &mut tried, &mut problems).await;
@@ -58,8 +64,7 @@ impl Builder {
         let router = self.route(&config, &mut problems);
         match router {
             Some(router) if problems.is_empty() => {
-                let plugins =
-                    modules.into_iter().map(|(name, module)| PluginPlan { name, module }).collect();
+                let plugins = modules.into_iter().map(|(name, module)| PluginPlan { name, module }).collect();
                 Ok(Snapshot { generation, config, router, routes, plugins })
             }
             _ => Err(problems),
@@ -76,11 +81,13 @@ impl Builder {
                     continue;
                 }
             };
-            let missing = missing_capabilities(&module.imports, &module.descriptor.capabilities, &plugin.capabilities);
+            let missing =
+                missing_capabilities(&module.imports, &module.descriptor.capabilities, &plugin.capabilities);
             if missing.is_empty() {
                 modules.insert(Arc::clone(name), module);
             }
-            problems.extend(missing.into_iter().map(|(kind, import)| capability_problem(plugin, &kind, import)));
+            problems
+                .extend(missing.into_iter().map(|(kind, import)| capability_problem(plugin, &kind, import)));
         }
         modules
     }
@@ -160,9 +167,9 @@ fn load_problem(plugin: &Plugin, error: &LoadError) -> Problem {
     let problem = Problem::new(format!("plugin `{}` cannot be loaded: {error}", plugin.name))
         .at(plugin.module_place.clone());
     match error {
-        LoadError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            problem.hint("`cargo xtask plugins` builds the plugins of this repository, `sluice plugin build` any other")
-        }
+        LoadError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => problem.hint(
+            "`cargo xtask plugins` builds the plugins of this repository, `sluice plugin build` any other",
+        ),
         LoadError::Seal(crate::wasm::SealError::Missing) => {
             problem.hint("seal it with `sluice plugin seal FILE`, or pin it with `sha256 = \"...\"`")
         }
@@ -176,7 +183,9 @@ fn load_problem(plugin: &Plugin, error: &LoadError) -> Problem {
 
 fn capability_problem(plugin: &Plugin, kind: &str, import: Option<String>) -> Problem {
     let needs = match import {
-        Some(import) => format!("plugin `{}` imports `{import}`, which needs the capability `{kind}`", plugin.name),
+        Some(import) => {
+            format!("plugin `{}` imports `{import}`, which needs the capability `{kind}`", plugin.name)
+        }
         None => format!("plugin `{}` wants the capability `{kind}`", plugin.name),
     };
     let grant = match kind {

@@ -1,7 +1,7 @@
 //! One immutable generation of everything configured: built whole or not at all, then published to workers.
 
-mod build;
 mod bounds;
+mod build;
 mod view;
 mod worker;
 
@@ -32,7 +32,9 @@ impl Snapshot {
         let digests = |snapshot: &Self| -> Vec<[u8; 32]> {
             snapshot.plugins.iter().map(|plugin| plugin.module.digest).collect()
         };
-        self.config.digest == other.config.digest && self.config == other.config && digests(self) == digests(other)
+        self.config.digest == other.config.digest
+            && self.config == other.config
+            && digests(self) == digests(other)
     }
 }
 

@@ -10,8 +10,13 @@ impl Snapshot {
     /// As JSON; `faults_of` tells what is known of a plugin's faults.
     pub(crate) fn to_json(&self, faults_of: impl Fn(&str) -> Value) -> Value {
         let plugins: Vec<Value> = self.plugins.iter().map(|plugin| plugin.to_json(&faults_of)).collect();
-        let routes: Vec<Value> =
-            self.config.routes.iter().zip(&self.routes).map(|(route, plan)| route_json(route, plan)).collect();
+        let routes: Vec<Value> = self
+            .config
+            .routes
+            .iter()
+            .zip(&self.routes)
+            .map(|(route, plan)| route_json(route, plan))
+            .collect();
         let listeners: Vec<Value> = self
             .config
             .listeners
@@ -23,8 +28,11 @@ impl Snapshot {
             .upstreams
             .values()
             .map(|upstream| {
-                let targets: Vec<String> =
-                    upstream.targets.iter().map(|target| format!("{}:{}", target.host, target.port)).collect();
+                let targets: Vec<String> = upstream
+                    .targets
+                    .iter()
+                    .map(|target| format!("{}:{}", target.host, target.port))
+                    .collect();
                 json!({ "name": &*upstream.name, "targets": targets })
             })
             .collect();

@@ -104,7 +104,8 @@ impl WorkerParts {
         }
         self.pools.retain(|_, pool| pool.strong_count() > 0);
         let upstreams = shared.config.upstreams.keys();
-        let upstreams = upstreams.filter_map(|name| Some((Arc::clone(name), self.upstreams.get(name)?))).collect();
+        let upstreams =
+            upstreams.filter_map(|name| Some((Arc::clone(name), self.upstreams.get(name)?))).collect();
         WorkerSnapshot { shared, routes, upstreams }
     }
 }

@@ -193,6 +193,7 @@ fn whole(page: &mut Page, shared: &Shared, workers: &[Arc<WorkerMetrics>]) {
     page.add(BUILD, &[env!("CARGO_PKG_VERSION")], 1.0);
     page.add(GENERATION, &[], load(&shared.generation));
     page.add(RELOADS, &["applied"], load(&shared.applied));
+    page.add(RELOADS, &["unchanged"], load(&shared.unchanged));
     page.add(RELOADS, &["refused"], load(&shared.refused));
     page.add(RELOAD_REFUSED, &[], f64::from(u8::from(shared.last_refused.load(Ordering::Relaxed))));
     page.add(EXCHANGES, &[], workers.iter().map(|worker| worker.exchanges.get()).sum::<i64>() as f64);

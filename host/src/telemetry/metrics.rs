@@ -23,6 +23,7 @@ pub(super) struct Shared {
     pub(super) started: SystemTime,
     pub(super) generation: AtomicU64,
     pub(super) applied: AtomicU64,
+    pub(super) unchanged: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) last_refused: AtomicBool,
     pub(super) store_entries: AtomicU64,
@@ -33,6 +34,8 @@ pub(super) struct Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReloadResult {
     Applied,
+    /// Nothing had changed.
+    Unchanged,
     Refused,
 }
 
@@ -43,6 +46,7 @@ impl Metrics {
             started: SystemTime::now(),
             generation: AtomicU64::default(),
             applied: AtomicU64::default(),
+            unchanged: AtomicU64::default(),
             refused: AtomicU64::default(),
             last_refused: AtomicBool::default(),
             store_entries: AtomicU64::default(),
@@ -61,6 +65,7 @@ impl Metrics {
     pub(crate) fn reloaded(&self, result: ReloadResult) {
         let counter = match result {
             ReloadResult::Applied => &self.shared.applied,
+            ReloadResult::Unchanged => &self.shared.unchanged,
             ReloadResult::Refused => &self.shared.refused,
         };
         counter.fetch_add(1, Ordering::Relaxed);

@@ -25,9 +25,9 @@ impl Cache {
     /// Opens or creates the directory; none if it cannot be trusted, which costs time and nothing else.
     pub(super) fn open(directory: PathBuf) -> Option<Self> {
         let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory);
-        let trusted = created.and_then(|()| std::fs::metadata(&directory)).map(|metadata| {
-            metadata.is_dir() && is_ours(&metadata)
-        });
+        let trusted = created
+            .and_then(|()| std::fs::metadata(&directory))
+            .map(|metadata| metadata.is_dir() && is_ours(&metadata));
         match trusted {
             Ok(true) => Some(Self { directory }),
             Ok(false) => {
@@ -65,13 +65,14 @@ impl Cache {
 
     /// Keeps the code of a plugin. Failing to is no failure of the plugin.
     pub(super) fn put(&self, engine: &Engine, digest: &[u8; DIGEST], module: &Module) {
-        let written = module.serialize().map_err(|error| std::io::Error::other(error.to_string())).and_then(|code| {
-            let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o600))?;
-            file.write_all(&Sha256::digest(&code))?;
-            file.write_all(&code)?;
-            file.persist(self.path(engine, digest)).map_err(|error| error.error)
-        });
+        let written =
+            module.serialize().map_err(|error| std::io::Error::other(error.to_string())).and_then(|code| {
+                let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
+                file.as_file().set_permissions(std::fs::Permissions::from_mode(0o600))?;
+                file.write_all(&Sha256::digest(&code))?;
+                file.write_all(&code)?;
+                file.persist(self.path(engine, digest)).map_err(|error| error.error)
+            });
         if let Err(error) = written {
             tracing::warn!(%error, "cannot keep compiled code");
         }
@@ -85,8 +86,11 @@ fn is_ours(metadata: &std::fs::Metadata) -> bool {
 fn read_trusted(path: &Path) -> Option<Vec<u8>> {
     use std::io::Read as _;
     // No link is followed: what is opened is what lies in our directory.
-    let mut file =
-        std::fs::OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()).open(path).ok()?;
+    let mut file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
+        .ok()?;
     let metadata = file.metadata().ok()?;
     if !metadata.is_file() || !is_ours(&metadata) {
         return None;

@@ -76,12 +76,18 @@ impl Compiler {
     }
 }
 
-fn compile(engine: &Engine, bytes: &[u8], digest: [u8; 32], cache: Option<&Cache>) -> Result<Module, CompileError> {
+fn compile(
+    engine: &Engine,
+    bytes: &[u8],
+    digest: [u8; 32],
+    cache: Option<&Cache>,
+) -> Result<Module, CompileError> {
     if let Some(module) = cache.and_then(|cache| cache.get(engine, &digest)) {
         return Ok(module);
     }
     let started = Instant::now();
-    let module = Module::from_binary(engine, bytes).map_err(|error| CompileError::Invalid(format!("{error:#}")))?;
+    let module =
+        Module::from_binary(engine, bytes).map_err(|error| CompileError::Invalid(format!("{error:#}")))?;
     tracing::debug!(bytes = bytes.len(), elapsed = ?started.elapsed(), "compiled");
     if let Some(cache) = cache {
         cache.put(engine, &digest, &module);

@@ -92,8 +92,14 @@ impl Fault {
             (FaultKind::Trap, error.root_cause().to_string())
         };
         let said = String::from_utf8_lossy(&stderr);
-        if !said.trim().is_empty() {
-            let _ = write!(message, "; it said: {}", said.trim());
+        // The standard library's advice is for a process that has an environment.
+        let said: Vec<&str> = said
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with("note: run with"))
+            .collect();
+        if !said.is_empty() {
+            let _ = write!(message, "; it said: {}", said.join(" "));
         }
         Self { kind, message, backtrace }
     }
@@ -106,10 +112,7 @@ fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
         .take(32)
         .map(|frame| {
             let symbol = frame.symbols().iter().find_map(|symbol| symbol.name()).or(frame.func_name());
-            let name = symbol.map_or_else(
-                || format!("function {}", frame.func_index()),
-                |name| wasmtime_demangle(name),
-            );
+            let name = symbol.map_or_else(|| format!("function {}", frame.func_index()), demangle);
             match frame.module_offset() {
                 Some(offset) => format!("{name} (at {offset:#x})"),
                 None => name,
@@ -119,7 +122,7 @@ fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
 }
 
 /// Rust's mangled names end in a hash that tells nobody anything.
-fn wasmtime_demangle(name: &str) -> String {
+fn demangle(name: &str) -> String {
     format!("{:#}", rustc_demangle::demangle(name))
 }
 

@@ -76,13 +76,14 @@ impl Instance {
             } else {
                 instance.get_typed_func(&mut store, name).map(PhaseFunction::Plain)
             };
-            let function =
-                function.map_err(|error| Fault::new(FaultKind::BadOutput, format!("export `{name}`: {error}")))?;
+            let function = function
+                .map_err(|error| Fault::new(FaultKind::BadOutput, format!("export `{name}`: {error}")))?;
             phases[*phase as usize] = Some(function);
         }
-        let configure = instance
-            .get_typed_func::<(), i32>(&mut store, export::CONFIGURE)
-            .map_err(|error| Fault::new(FaultKind::BadOutput, format!("export `{}`: {error}", export::CONFIGURE)))?;
+        let configure =
+            instance.get_typed_func::<(), i32>(&mut store, export::CONFIGURE).map_err(|error| {
+                Fault::new(FaultKind::BadOutput, format!("export `{}`: {error}", export::CONFIGURE))
+            })?;
         let self_test = instance.get_typed_func::<(), i32>(&mut store, export::SELF_TEST).ok();
         let answer = call(&mut store, &configure, (), suspends).await?;
         match Answer::from_number(answer) {
@@ -125,7 +126,12 @@ impl Instance {
     }
 
     /// Runs a phase under a CPU time limit.
-    pub(super) async fn run(&mut self, phase: Phase, last: bool, limit: std::time::Duration) -> Result<Answer, Fault> {
+    pub(super) async fn run(
+        &mut self,
+        phase: Phase,
+        last: bool,
+        limit: std::time::Duration,
+    ) -> Result<Answer, Fault> {
         self.store.data_mut().deadline.start(limit);
         self.store.set_epoch_deadline(1);
         let answer = match &self.phases[phase as usize] {
@@ -137,7 +143,9 @@ impl Instance {
                 let function = function.clone();
                 call(&mut self.store, &function, i32::from(last), self.suspends).await?
             }
-            None => return Err(Fault::new(FaultKind::BadOutput, format!("no function for `{}`", phase.name()))),
+            None => {
+                return Err(Fault::new(FaultKind::BadOutput, format!("no function for `{}`", phase.name())));
+            }
         };
         let state = self.store.data_mut();
         match Answer::from_number(answer) {

@@ -73,7 +73,12 @@ pub(super) struct Space {
 }
 
 impl ResourceLimiter for Space {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let granted = desired <= self.memory_limit;
         if granted {
             self.memory = desired;
@@ -83,7 +88,12 @@ impl ResourceLimiter for Space {
         Ok(granted)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let granted = desired <= self.table_limit;
         if !granted {
             self.refused = Some(Refused::Table);

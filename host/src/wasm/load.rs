@@ -77,7 +77,10 @@ impl Module {
     }
 
     /// A new instance in `store`, started, with its memory known to the host.
-    pub(super) async fn instantiate(&self, store: &mut Store<HostState>) -> Result<wasmtime::Instance, Fault> {
+    pub(super) async fn instantiate(
+        &self,
+        store: &mut Store<HostState>,
+    ) -> Result<wasmtime::Instance, Fault> {
         instantiate(&self.pre, store, self.suspends).await
     }
 }
@@ -87,7 +90,8 @@ async fn instantiate(
     store: &mut Store<HostState>,
     suspends: bool,
 ) -> Result<wasmtime::Instance, Fault> {
-    let created = if suspends { pre.instantiate_async(&mut *store).await } else { pre.instantiate(&mut *store) };
+    let created =
+        if suspends { pre.instantiate_async(&mut *store).await } else { pre.instantiate(&mut *store) };
     let instance = created.map_err(|error| Fault::from_error(&error, store.data_mut()))?;
     store.data_mut().memory = instance.get_memory(&mut *store, export::MEMORY);
     // A reactor (what rustc makes of a `cdylib`) runs its constructors here.
@@ -106,8 +110,11 @@ async fn instantiate(
 pub(crate) struct Loader {
     engines: Arc<Engines>,
     compiler: Compiler,
-    modules: Mutex<HashMap<([u8; 32], usize), Weak<Module>>>,
+    modules: Mutex<HashMap<Key, Weak<Module>>>,
 }
+
+/// A file's digest and the stack that its code may use.
+type Key = ([u8; 32], usize);
 
 impl Loader {
     /// A loader that keeps compiled code in `cache`, or nowhere.
@@ -126,7 +133,10 @@ impl Loader {
         let digest: [u8; 32] = Sha256::digest(&bytes).into();
         match pin {
             Some(wanted) if wanted != digest => {
-                return Err(LoadError::Pin { found: seal::sha256_hex(&digest), wanted: seal::sha256_hex(&wanted) });
+                return Err(LoadError::Pin {
+                    found: seal::sha256_hex(&digest),
+                    wanted: seal::sha256_hex(&wanted),
+                });
             }
             Some(_) => {}
             None => seal::verify(&bytes)?,
@@ -135,7 +145,8 @@ impl Loader {
         if let Some(module) = self.known(key) {
             return Ok(module);
         }
-        let linked = self.engines.for_stack(limits.stack).map_err(|error| LoadError::Engine(error.to_string()))?;
+        let linked =
+            self.engines.for_stack(limits.stack).map_err(|error| LoadError::Engine(error.to_string()))?;
         let compiled = self.compiler.compile(&linked.engine, bytes, digest).await?;
         let module = Arc::new(describe(linked, &compiled, digest, limits).await?);
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,7 +155,7 @@ impl Loader {
         Ok(module)
     }
 
-    fn known(&self, key: ([u8; 32], usize)) -> Option<Arc<Module>> {
+    fn known(&self, key: Key) -> Option<Arc<Module>> {
         self.modules.lock().unwrap_or_else(PoisonError::into_inner).get(&key)?.upgrade()
     }
 }
@@ -189,12 +200,9 @@ async fn describe(
     let function = instance
         .get_typed_func::<(), i64>(&mut store, export::DESCRIBE)
         .map_err(|_| LoadError::MissingExport(export::DESCRIBE))?;
-    let packed = if suspends {
-        function.call_async(&mut store, ()).await
-    } else {
-        function.call(&mut store, ())
-    }
-    .map_err(|error| Fault::from_error(&error, store.data_mut()))?;
+    let packed =
+        if suspends { function.call_async(&mut store, ()).await } else { function.call(&mut store, ()) }
+            .map_err(|error| Fault::from_error(&error, store.data_mut()))?;
     let descriptor = read_descriptor(&store, packed)?;
     check_descriptor(&descriptor, compiled)?;
     drop(store);
@@ -218,7 +226,11 @@ fn check_exports(compiled: &wasmtime::Module) -> Result<(), LoadError> {
     let typed = Phase::ALL
         .iter()
         .map(|phase| (phase.export(), if phase.is_chunk() { "(i32) -> i32" } else { "() -> i32" }))
-        .chain([(export::DESCRIBE, "() -> i64"), (export::CONFIGURE, "() -> i32"), (export::SELF_TEST, "() -> i32")]);
+        .chain([
+            (export::DESCRIBE, "() -> i64"),
+            (export::CONFIGURE, "() -> i32"),
+            (export::SELF_TEST, "() -> i32"),
+        ]);
     for (name, wanted) in typed {
         if let Some(found) = compiled.get_export(name) {
             let found = signature(&found);
@@ -251,10 +263,12 @@ fn read_descriptor(store: &Store<HostState>, packed: i64) -> Result<Descriptor, 
         .get(pointer..)
         .and_then(|rest| rest.get(..length))
         .filter(|bytes| bytes.len() <= MAX_DESCRIPTOR)
-        .ok_or_else(|| LoadError::Descriptor(format!("it lies outside the memory or is over {MAX_DESCRIPTOR} bytes")))?;
+        .ok_or_else(|| {
+            LoadError::Descriptor(format!("it lies outside the memory or is over {MAX_DESCRIPTOR} bytes"))
+        })?;
     // The version is read first: a later ABI's descriptor may have members unknown here.
-    let value: serde_json::Value =
-        serde_json::from_slice(bytes).map_err(|error| LoadError::Descriptor(format!("it is no JSON: {error}")))?;
+    let value: serde_json::Value = serde_json::from_slice(bytes)
+        .map_err(|error| LoadError::Descriptor(format!("it is no JSON: {error}")))?;
     match value.get("abi").and_then(serde_json::Value::as_u64) {
         Some(abi) if abi == u64::from(ABI_VERSION) => {}
         Some(abi) => return Err(LoadError::Abi(u32::try_from(abi).unwrap_or(u32::MAX))),

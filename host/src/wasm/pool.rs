@@ -73,6 +73,7 @@ pub(crate) struct Called {
 pub(crate) struct Pool {
     bound: Arc<Bound>,
     fetch: FetchSender,
+    #[allow(clippy::vec_box, reason = "an instance moves with every call, and is large")]
     idle: RefCell<Vec<Box<Counted>>>,
     /// Set where several instances can be busy at once: where a call can wait, or an exchange keeps one.
     permits: Option<Arc<Semaphore>>,
@@ -120,10 +121,11 @@ impl Pool {
     }
 
     async fn create(&self) -> Result<Box<Counted>, Fault> {
-        let instance = Instance::create(&self.bound, Some(self.fetch.clone())).await.map_err(|error| match error {
-            BindError::Refused(reason) => Fault::new(FaultKind::Instantiate, reason),
-            BindError::Fault(fault) => Fault { kind: FaultKind::Instantiate, ..fault },
-        })?;
+        let instance =
+            Instance::create(&self.bound, Some(self.fetch.clone())).await.map_err(|error| match error {
+                BindError::Refused(reason) => Fault::new(FaultKind::Instantiate, reason),
+                BindError::Fault(fault) => Fault { kind: FaultKind::Instantiate, ..fault },
+            })?;
         Ok(Box::new(Counted::new(instance, &self.census)))
     }
 

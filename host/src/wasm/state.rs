@@ -1,8 +1,8 @@
 //! The host's side of one instance: what its imports reach while a call runs.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sluice_abi::{LogLevel, Phase};
@@ -63,7 +63,8 @@ impl Clock {
         match self {
             Self::System => {
                 let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-                let time = Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap_or(0));
+                let time =
+                    Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap_or(0));
                 time.as_nanos().try_into().unwrap_or(u64::MAX)
             }
             Self::Fixed { now, began } => now.load(Ordering::Relaxed).saturating_sub(*began),

@@ -45,6 +45,8 @@ pub(crate) struct ExchangeView {
     pub(crate) request_id: HeaderValue,
     /// The matched route's name.
     pub(crate) route: Arc<str>,
+    /// The path segments that the route names.
+    pub(crate) path_params: Vec<(Box<str>, Box<str>)>,
 }
 
 impl ExchangeView {

@@ -83,6 +83,11 @@ fn generate(arguments: &Arguments, implementation: &Implementation) -> TokenStre
             const CAPABILITIES: &'static [&'static str] = &[#(#capabilities),*];
         }
 
+        // Natively only tests call it; a plugin that nobody names would be dead code.
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn(<#plugin as ::sluice_sdk::Plugin>::Config) -> ::sluice_sdk::Result<#plugin> =
+            <#plugin as ::sluice_sdk::Plugin>::new;
+
         #[cfg(target_family = "wasm")]
         #[allow(unsafe_code, reason = "the host finds a plugin's functions by their unmangled names")]
         const _: () = {

@@ -66,6 +66,7 @@ mod http {
         pub(super) fn context_remove(scope: i32, key: *const u8, length: usize) -> i32;
         pub(super) fn outcome(out: *mut u8, capacity: usize) -> i64;
         pub(super) fn consumer(out: *mut u8, capacity: usize) -> i64;
+        pub(super) fn path_param(name: *const u8, length: usize, out: *mut u8, capacity: usize) -> i64;
     }
 }
 
@@ -248,6 +249,10 @@ pub(crate) fn outcome(out: &mut [u8]) -> i64 {
 
 pub(crate) fn consumer(out: &mut [u8]) -> i64 {
     call!(http::consumer, out.as_mut_ptr(), out.len())
+}
+
+pub(crate) fn path_param(name: &[u8], out: &mut [u8]) -> i64 {
+    call!(http::path_param, name.as_ptr(), name.len(), out.as_mut_ptr(), out.len())
 }
 
 pub(crate) fn log_write(level: LogLevel, message: &[u8]) -> i32 {

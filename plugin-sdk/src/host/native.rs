@@ -28,6 +28,8 @@ pub trait Host {
     fn context_remove(&mut self, scope: Scope, key: &[u8]) -> Result<(), Code>;
     fn outcome(&mut self) -> Result<Vec<u8>, Code>;
     fn consumer(&mut self) -> Result<Vec<u8>, Code>;
+    /// `path_param`
+    fn path_param(&mut self, name: &[u8]) -> Result<Vec<u8>, Code>;
     fn log_write(&mut self, level: LogLevel, message: &[u8]) -> Result<(), Code>;
     fn clock_now(&mut self) -> Result<i64, Code>;
     fn clock_monotonic(&mut self) -> Result<i64, Code>;
@@ -177,6 +179,10 @@ pub(crate) fn outcome(out: &mut [u8]) -> i64 {
 
 pub(crate) fn consumer(out: &mut [u8]) -> i64 {
     fill(out, |host| host.consumer())
+}
+
+pub(crate) fn path_param(name: &[u8], out: &mut [u8]) -> i64 {
+    fill(out, |host| host.path_param(name))
 }
 
 pub(crate) fn log_write(level: LogLevel, message: &[u8]) -> i32 {

@@ -30,6 +30,7 @@ impl<'p> Exchange<'p> {
             client_address: request.client.clone(),
             request_id: request.request_id.clone(),
             route: request.route.clone(),
+            path_params: request.path_params.clone(),
             step: plugin.descriptor().name.clone(),
             consumer: request.consumer.clone(),
             values: request.values.clone(),

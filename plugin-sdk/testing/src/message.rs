@@ -13,6 +13,7 @@ pub struct Request {
     pub(crate) client: String,
     pub(crate) request_id: String,
     pub(crate) route: String,
+    pub(crate) path_params: Vec<(String, String)>,
     pub(crate) consumer: Option<String>,
     pub(crate) values: HeaderList,
 }
@@ -56,6 +57,7 @@ impl Request {
             client: "192.0.2.1".to_owned(),
             request_id: "00000000000000000000000000000001".to_owned(),
             route: "test".to_owned(),
+            path_params: Vec::new(),
             consumer: None,
             values: HeaderList::new(),
         }
@@ -127,6 +129,13 @@ impl Request {
     #[must_use]
     pub fn request_id(mut self, id: &str) -> Self {
         self.request_id = id.to_owned();
+        self
+    }
+
+    /// Has matched a route whose path names a segment, such as `/orders/{id}`, with this value.
+    #[must_use]
+    pub fn path_param(mut self, name: &str, value: &str) -> Self {
+        self.path_params.push((name.to_owned(), value.to_owned()));
         self
     }
 

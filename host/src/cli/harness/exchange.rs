@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use sluice_abi::harness::{self, Answered, Call, Called, Decision, HeaderList, Open, RequestHead, ResponseHead};
+use sluice_abi::harness::{
+    self, Answered, Call, Called, Decision, HeaderList, Open, RequestHead, ResponseHead,
+};
 use sluice_abi::{Answer, Phase, Reply};
 
 use super::world::{Stage, list};
@@ -30,7 +32,9 @@ impl Exchange {
             }
         }
         let consumer = match &open.consumer {
-            Some(name) => Some(stage.consumers.get(name).cloned().ok_or(format!("there is no consumer `{name}`"))?),
+            Some(name) => {
+                Some(stage.consumers.get(name).cloned().ok_or(format!("there is no consumer `{name}`"))?)
+            }
             None => None,
         };
         let text = |text: &str| HeaderValue::from_str(text).map_err(|_| format!("`{text}` cannot be sent"));
@@ -46,9 +50,17 @@ impl Exchange {
             context,
             scheme: if open.scheme == "https" { "https" } else { "http" },
             authority: text(&open.authority)?,
-            client: open.client_address.parse().map_err(|_| format!("`{}` is no address", open.client_address))?,
+            client: open
+                .client_address
+                .parse()
+                .map_err(|_| format!("`{}` is no address", open.client_address))?,
             request_id: text(&open.request_id)?,
             route: Arc::from(open.route.as_str()),
+            path_params: open
+                .path_params
+                .iter()
+                .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+                .collect(),
         };
         Ok(Self {
             slot: Slot::new(Box::new(view)),
@@ -73,7 +85,7 @@ impl Exchange {
                 (
                     view.reply.take(),
                     view.take_body(),
-                    view.request.as_ref().map(|head| request_head(head)),
+                    view.request.as_ref().map(request_head),
                     view.response.as_ref().map(response_head),
                     view.consumer.as_ref().map(|consumer| consumer.name.to_string()),
                 )
@@ -154,7 +166,10 @@ fn response(head: &ResponseHead) -> Result<http::response::Parts, String> {
 }
 
 fn header_list(headers: &HeaderMap) -> HeaderList {
-    headers.iter().map(|(name, value)| (name.to_string(), harness::Bytes(value.as_bytes().to_vec()))).collect()
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), harness::Bytes(value.as_bytes().to_vec())))
+        .collect()
 }
 
 fn request_head(head: &http::request::Parts) -> RequestHead {

@@ -41,7 +41,8 @@ impl Stage {
         let clock = Arc::new(AtomicU64::new(began));
         let tap = Arc::new(Tap { logs: Mutex::default(), random: Mutex::new(Random::new(world.seed)) });
         let consumers = Arc::new(Consumers::new(&consumers(&world), None));
-        let secrets = world.secrets.iter().map(|(name, value)| (name.clone(), Secret::new(value.as_str()))).collect();
+        let secrets =
+            world.secrets.iter().map(|(name, value)| (name.clone(), Secret::new(value.as_str()))).collect();
         let services = Services {
             store: Arc::new(MemoryStore::new(&Store::default())),
             consumers: Arc::clone(&consumers),
@@ -56,7 +57,9 @@ impl Stage {
         let bound = Arc::new(bound);
         bound.try_out().await.map_err(|error| match error {
             BindError::Refused(reason) => (harness::Stage::Config, reason),
-            BindError::Fault(fault) if fault.kind == FaultKind::Failed => (harness::Stage::SelfTest, fault.message),
+            BindError::Fault(fault) if fault.kind == FaultKind::Failed => {
+                (harness::Stage::SelfTest, fault.message)
+            }
             BindError::Fault(fault) => (harness::Stage::Config, fault.to_string()),
         })?;
         let (jobs, queue) = mpsc::unbounded_channel();
@@ -79,7 +82,10 @@ impl Stage {
             LogLevel::Info => "info",
             LogLevel::Debug => "debug",
         };
-        lines.into_iter().map(|line| LogLine { level: level(line.level).to_owned(), message: line.message }).collect()
+        lines
+            .into_iter()
+            .map(|line| LogLine { level: level(line.level).to_owned(), message: line.message })
+            .collect()
     }
 
     /// What was fetched since the last look.
@@ -176,6 +182,8 @@ async fn answer_fetches(
 
 /// Headers as the protocol writes them.
 pub(super) fn list(headers: &[(Vec<u8>, Vec<u8>)]) -> harness::HeaderList {
-    headers.iter().map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), Bytes(value.clone()))).collect()
+    headers
+        .iter()
+        .map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), Bytes(value.clone())))
+        .collect()
 }
-

@@ -7,9 +7,11 @@ use super::guest::{code, give, open, slice};
 use crate::wasm::state::HostState;
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker
-        .func_wrap(import::CONSUMERS, "identify_key", identify_key)?
-        .func_wrap(import::CONSUMERS, "set_consumer", set_consumer)?;
+    linker.func_wrap(import::CONSUMERS, "identify_key", identify_key)?.func_wrap(
+        import::CONSUMERS,
+        "set_consumer",
+        set_consumer,
+    )?;
     Ok(())
 }
 
@@ -34,7 +36,10 @@ fn identify_key(
 fn set_consumer(mut caller: Caller<'_, HostState>, name: u32, length: u32) -> wasmtime::Result<i32> {
     let guest = open(&mut caller, "consumers.set_consumer")?;
     let name = slice(guest.memory, guest.call, name, length)?;
-    let consumer = std::str::from_utf8(name).ok().and_then(|name| guest.state.services.as_ref()?.consumers.get(name)).cloned();
+    let consumer = std::str::from_utf8(name)
+        .ok()
+        .and_then(|name| guest.state.services.as_ref()?.consumers.get(name))
+        .cloned();
     match consumer {
         Some(consumer) => {
             guest.state.view("consumers.set_consumer")?.consumer = Some(consumer);

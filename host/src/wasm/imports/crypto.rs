@@ -32,7 +32,14 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn digest(mut caller: Call<'_>, algorithm: i32, data: u32, length: u32, pointer: u32, capacity: u32) -> wasmtime::Result<i64> {
+fn digest(
+    mut caller: Call<'_>,
+    algorithm: i32,
+    data: u32,
+    length: u32,
+    pointer: u32,
+    capacity: u32,
+) -> wasmtime::Result<i64> {
     let mut guest = open(&mut caller, "crypto.digest")?;
     let algorithm = match known(guest.call, "digest algorithm", algorithm, Digest::from_number(algorithm))? {
         Digest::Sha256 => &digest::SHA256,
@@ -129,7 +136,13 @@ fn hmac_verify(
     Ok(verified.map_or(Code::Mismatch.number(), |()| 0))
 }
 
-fn equal(mut caller: Call<'_>, left: u32, left_length: u32, right: u32, right_length: u32) -> wasmtime::Result<i32> {
+fn equal(
+    mut caller: Call<'_>,
+    left: u32,
+    left_length: u32,
+    right: u32,
+    right_length: u32,
+) -> wasmtime::Result<i32> {
     let guest = open(&mut caller, "crypto.equal")?;
     let (left, right) = (guest.bytes(left, left_length)?, guest.bytes(right, right_length)?);
     Ok(i32::from(constant_time::verify_slices_are_equal(left, right).is_ok()))

@@ -60,7 +60,9 @@ async fn fetch(
     let mut results = Vec::with_capacity(waiting.len());
     for started in waiting {
         results.push(match started {
-            Ok(answer) => answer.await.unwrap_or_else(|_| Err(error(Code::Unavailable, "the worker is stopping"))),
+            Ok(answer) => {
+                answer.await.unwrap_or_else(|_| Err(error(Code::Unavailable, "the worker is stopping")))
+            }
             Err(error) => Err(error),
         });
     }
@@ -86,7 +88,12 @@ fn start(state: &mut HostState, request: FetchRequest) -> Result<oneshot::Receiv
     }
     match state.budget.fetches.checked_sub(1) {
         Some(left) => state.budget.fetches = left,
-        None => return Err(error(Code::TooLarge, format!("more than {} fetches in one call", bound.limits.fetches))),
+        None => {
+            return Err(error(
+                Code::TooLarge,
+                format!("more than {} fetches in one call", bound.limits.fetches),
+            ));
+        }
     }
     let timeout = match request.timeout_ms {
         0 => bound.limits.fetch_timeout,

@@ -14,7 +14,10 @@ pub(super) struct Guest<'a> {
 }
 
 /// Counts a host call and opens the guest's memory for it.
-pub(super) fn open<'a>(caller: &'a mut Caller<'_, HostState>, call: &'static str) -> Result<Guest<'a>, Refusal> {
+pub(super) fn open<'a>(
+    caller: &'a mut Caller<'_, HostState>,
+    call: &'static str,
+) -> Result<Guest<'a>, Refusal> {
     count(caller.data_mut())?;
     let memory = memory(caller, call)?;
     let (memory, state) = memory.data_and_store_mut(caller.as_context_mut());
@@ -27,7 +30,9 @@ fn count(state: &mut HostState) -> Result<(), Refusal> {
             state.budget.host_calls = left;
             Ok(())
         }
-        None => Err(Refusal::HostCalls { limit: state.bound.as_ref().map_or(0, |bound| bound.limits.host_calls) }),
+        None => {
+            Err(Refusal::HostCalls { limit: state.bound.as_ref().map_or(0, |bound| bound.limits.host_calls) })
+        }
     }
 }
 
@@ -43,7 +48,12 @@ fn memory(caller: &mut Caller<'_, HostState>, call: &'static str) -> Result<Memo
 }
 
 /// Bytes of `memory`, or the refusal to look outside of it.
-pub(super) fn slice<'m>(memory: &'m [u8], call: &'static str, pointer: u32, length: u32) -> Result<&'m [u8], Refusal> {
+pub(super) fn slice<'m>(
+    memory: &'m [u8],
+    call: &'static str,
+    pointer: u32,
+    length: u32,
+) -> Result<&'m [u8], Refusal> {
     let refusal = Refusal::Pointer { call, pointer, length };
     memory.get(pointer as usize..).and_then(|rest| rest.get(..length as usize)).ok_or(refusal)
 }
@@ -57,7 +67,10 @@ impl Guest<'_> {
     /// Room that the guest points at.
     pub(super) fn room(&mut self, pointer: u32, length: u32) -> Result<&mut [u8], Refusal> {
         let refusal = Refusal::Pointer { call: self.call, pointer, length };
-        self.memory.get_mut(pointer as usize..).and_then(|rest| rest.get_mut(..length as usize)).ok_or(refusal)
+        self.memory
+            .get_mut(pointer as usize..)
+            .and_then(|rest| rest.get_mut(..length as usize))
+            .ok_or(refusal)
     }
 
     /// Returns bytes: into the guest's buffer if they fit, else kept for `result`.
@@ -100,6 +113,11 @@ pub(super) const fn code(code: Code) -> i64 {
 }
 
 /// A number of the contract, or the refusal of any other.
-pub(super) fn known<T>(call: &'static str, what: &'static str, value: i32, variant: Option<T>) -> Result<T, Refusal> {
+pub(super) fn known<T>(
+    call: &'static str,
+    what: &'static str,
+    value: i32,
+    variant: Option<T>,
+) -> Result<T, Refusal> {
     variant.ok_or(Refusal::Number { call, what, value: i64::from(value) })
 }

@@ -13,7 +13,8 @@ use crate::wasm::view::ContextKey;
 /// The longest reason that a plugin can give for failing, in bytes.
 const MAX_REASON: usize = 4 << 10;
 
-const BODY_PHASES: &[Phase] = &[Phase::RequestBody, Phase::RequestChunk, Phase::ResponseBody, Phase::ResponseChunk];
+const BODY_PHASES: &[Phase] =
+    &[Phase::RequestBody, Phase::RequestChunk, Phase::ResponseBody, Phase::ResponseChunk];
 
 const ANSWER_PHASES: &[Phase] = &[Phase::Request, Phase::RequestBody, Phase::Response, Phase::ResponseBody];
 
@@ -57,7 +58,8 @@ fn body_read(mut caller: Call<'_>, offset: u32, pointer: u32, capacity: u32) -> 
     let rest = body.get(offset as usize..).unwrap_or_default();
     let copied = rest.len().min(capacity as usize);
     let refusal = Refusal::Pointer { call: "body_read", pointer, length: capacity };
-    let room = guest.memory.get_mut(pointer as usize..).and_then(|rest| rest.get_mut(..copied)).ok_or(refusal)?;
+    let room =
+        guest.memory.get_mut(pointer as usize..).and_then(|rest| rest.get_mut(..copied)).ok_or(refusal)?;
     room.copy_from_slice(&rest[..copied]);
     Ok(i64::try_from(copied).unwrap_or(i64::MAX))
 }
@@ -113,7 +115,12 @@ fn fail(mut caller: Call<'_>, pointer: u32, length: u32) -> wasmtime::Result<i32
     Ok(0)
 }
 
-fn key<'a>(state: &HostState, call: &'static str, scope: i32, name: &'a [u8]) -> Result<ContextKey<'a>, Refusal> {
+fn key<'a>(
+    state: &HostState,
+    call: &'static str,
+    scope: i32,
+    name: &'a [u8],
+) -> Result<ContextKey<'a>, Refusal> {
     Ok(match known(call, "scope", scope, Scope::from_number(scope))? {
         Scope::Step => ContextKey::Step(state.step.0, name),
         Scope::Exchange => ContextKey::Exchange(name),

@@ -16,6 +16,7 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker
         .func_wrap(import::HTTP, "text_get", text_get)?
         .func_wrap(import::HTTP, "text_set", text_set)?
+        .func_wrap(import::HTTP, "path_param", path_param)?
         .func_wrap(import::HTTP, "number_get", number_get)?
         .func_wrap(import::HTTP, "number_set", number_set)?
         .func_wrap(import::HTTP, "header_get", header_get)?
@@ -70,7 +71,9 @@ fn text_set(mut caller: Call<'_>, text: i32, pointer: u32, length: u32) -> wasmt
     if !guest.state.budget.spend_header_bytes(value.len()) {
         return Ok(Code::TooLarge.number());
     }
-    let Some(request) = &mut guest.state.view("text_set")?.request else { return Ok(Code::WrongPhase.number()) };
+    let Some(request) = &mut guest.state.view("text_set")?.request else {
+        return Ok(Code::WrongPhase.number());
+    };
     let done = match text {
         Text::Method => method(value).map(|method| request.method = method),
         Text::Path => {
@@ -107,6 +110,23 @@ fn target(path: &[u8], query: Option<&[u8]>) -> Option<Uri> {
     Some(Uri::from(target))
 }
 
+fn path_param(
+    mut caller: Call<'_>,
+    name: u32,
+    length: u32,
+    pointer: u32,
+    capacity: u32,
+) -> wasmtime::Result<i64> {
+    let guest = open(&mut caller, "path_param")?;
+    let HostState { view, kept, .. } = &mut *guest.state;
+    let view = view.as_deref().ok_or(Refusal::NoExchange { call: "path_param" })?;
+    let name = slice(guest.memory, guest.call, name, length)?;
+    match view.path_params.iter().find(|(known, _)| known.as_bytes() == name) {
+        Some((_, value)) => Ok(give(guest.memory, kept, guest.call, (pointer, capacity), value.as_bytes())?),
+        None => Ok(code(Code::None)),
+    }
+}
+
 fn number_get(mut caller: Call<'_>, number: i32) -> wasmtime::Result<i64> {
     let guest = open(&mut caller, "number_get")?;
     let number = known(guest.call, "number", number, Number::from_number(number))?;
@@ -128,7 +148,9 @@ fn number_set(mut caller: Call<'_>, number: i32, value: i64) -> wasmtime::Result
     if number != Number::ResponseStatus {
         return Ok(Code::Denied.number());
     }
-    let Some(response) = &mut guest.state.view("number_set")?.response else { return Ok(Code::WrongPhase.number()) };
+    let Some(response) = &mut guest.state.view("number_set")?.response else {
+        return Ok(Code::WrongPhase.number());
+    };
     let status = u16::try_from(value).ok().filter(|status| (200..=599).contains(status));
     Ok(match status.and_then(|status| StatusCode::from_u16(status).ok()) {
         Some(status) => {
@@ -292,7 +314,14 @@ mod tests {
     fn a_target_is_a_path_and_a_query_and_nothing_else() {
         assert_eq!(target(b"/a", Some(b"b=c")).unwrap().to_string(), "/a?b=c");
         assert_eq!(target(b"/a", None).unwrap().to_string(), "/a");
-        for (path, query) in [(&b"a"[..], None), (b"/a?b", None), (b"/a#b", None), (b"/a", Some(&b"b#c"[..])), (b"", None), (b"/a b", None)] {
+        for (path, query) in [
+            (&b"a"[..], None),
+            (b"/a?b", None),
+            (b"/a#b", None),
+            (b"/a", Some(&b"b#c"[..])),
+            (b"", None),
+            (b"/a b", None),
+        ] {
             assert!(target(path, query).is_none(), "{path:?} {query:?}");
         }
     }

@@ -40,7 +40,13 @@ fn time_to_live(ms: i64) -> Result<Option<Duration>, std::num::TryFromIntError> 
     u64::try_from(ms).map(|ms| (ms > 0).then(|| Duration::from_millis(ms)))
 }
 
-fn get(mut caller: Call<'_>, key: u32, key_length: u32, pointer: u32, capacity: u32) -> wasmtime::Result<i64> {
+fn get(
+    mut caller: Call<'_>,
+    key: u32,
+    key_length: u32,
+    pointer: u32,
+    capacity: u32,
+) -> wasmtime::Result<i64> {
     let mut guest = open(&mut caller, "store.get")?;
     let key = slice(guest.memory, guest.call, key, key_length)?;
     let services = guest.state.services(guest.call)?;
@@ -50,7 +56,14 @@ fn get(mut caller: Call<'_>, key: u32, key_length: u32, pointer: u32, capacity: 
     }
 }
 
-fn set(mut caller: Call<'_>, key: u32, key_length: u32, value: u32, value_length: u32, ttl_ms: i64) -> wasmtime::Result<i32> {
+fn set(
+    mut caller: Call<'_>,
+    key: u32,
+    key_length: u32,
+    value: u32,
+    value_length: u32,
+    ttl_ms: i64,
+) -> wasmtime::Result<i32> {
     let guest = open(&mut caller, "store.set")?;
     let key = slice(guest.memory, guest.call, key, key_length)?;
     let value = slice(guest.memory, guest.call, value, value_length)?;
@@ -68,7 +81,14 @@ fn delete(mut caller: Call<'_>, key: u32, key_length: u32) -> wasmtime::Result<i
     Ok(if was_there { 0 } else { Code::None.number() })
 }
 
-fn add(mut caller: Call<'_>, key: u32, key_length: u32, delta: i64, ttl_ms: i64, sum: u32) -> wasmtime::Result<i32> {
+fn add(
+    mut caller: Call<'_>,
+    key: u32,
+    key_length: u32,
+    delta: i64,
+    ttl_ms: i64,
+    sum: u32,
+) -> wasmtime::Result<i32> {
     let mut guest = open(&mut caller, "store.add")?;
     let key = slice(guest.memory, guest.call, key, key_length)?;
     let Ok(ttl) = time_to_live(ttl_ms) else { return Ok(Code::Invalid.number()) };
@@ -83,7 +103,13 @@ fn add(mut caller: Call<'_>, key: u32, key_length: u32, delta: i64, ttl_ms: i64,
     }
 }
 
-fn take(mut caller: Call<'_>, message: u32, length: u32, pointer: u32, capacity: u32) -> wasmtime::Result<i64> {
+fn take(
+    mut caller: Call<'_>,
+    message: u32,
+    length: u32,
+    pointer: u32,
+    capacity: u32,
+) -> wasmtime::Result<i64> {
     let mut guest = open(&mut caller, "store.take")?;
     let message = slice(guest.memory, guest.call, message, length)?;
     let takes = Take::decode_all(message).map_err(|_| guest.malformed())?;

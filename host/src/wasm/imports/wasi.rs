@@ -52,7 +52,13 @@ fn get_u32(guest: &Guest<'_>, pointer: u32) -> Result<u32, Refusal> {
     Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
 }
 
-fn fd_write(mut caller: Call<'_>, descriptor: i32, vectors: u32, count: u32, written: u32) -> wasmtime::Result<i32> {
+fn fd_write(
+    mut caller: Call<'_>,
+    descriptor: i32,
+    vectors: u32,
+    count: u32,
+    written: u32,
+) -> wasmtime::Result<i32> {
     let mut guest = open(&mut caller, "fd_write")?;
     if descriptor != 1 && descriptor != 2 {
         return Ok(EBADF);

@@ -120,6 +120,9 @@ pub struct Open {
     pub route: String,
     /// The step's name.
     pub step: String,
+    /// The path segments that the route names, with their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path_params: Vec<(String, String)>,
     /// A consumer of the world whom an earlier step has found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumer: Option<String>,

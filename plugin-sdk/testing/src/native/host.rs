@@ -240,6 +240,13 @@ impl Host for FakeHost {
         state.exchange().outcome.map(|outcome| outcome.encode()).ok_or(Code::None)
     }
 
+    fn path_param(&mut self, name: &[u8]) -> Result<Vec<u8>, Code> {
+        let mut state = self.open();
+        let params = &state.exchange().open.path_params;
+        let param = params.iter().find(|(known, _)| known.as_bytes() == name);
+        param.map(|(_, value)| value.clone().into_bytes()).ok_or(Code::None)
+    }
+
     fn consumer(&mut self) -> Result<Vec<u8>, Code> {
         let mut state = self.open();
         let name = state.exchange().consumer.clone().ok_or(Code::None)?;
