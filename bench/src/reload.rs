@@ -17,7 +17,7 @@ const WARM_UP: u64 = 100;
 
 pub(crate) fn run(seconds: u64) -> Result<()> {
     let origin = Origin::echo().to_string();
-    let gateway = Setup::new().plugin("tag", guests::tag(1)).start(&text(&origin, 0));
+    let gateway = Setup::new().plugin("tag", guests::tag(0)).start(&text(&origin, 0));
 
     // The same load without reloads, to compare.
     let quiet = Load::start(gateway.public, 4, 2);
@@ -90,7 +90,7 @@ fn is_flat(before: u64, after: u64) -> bool {
 }
 
 fn check_end(gateway: &Gateway) {
-    let instances = gateway.metrics().sum("sluice_step_instances", &[("plugin", "tag")]);
+    let instances = gateway.metrics().sum("sluice_plugin_instances", &[("plugin", "tag")]);
     assert!(instances < 64.0, "{instances} instances are left, so old snapshots are");
 }
 

@@ -62,6 +62,8 @@ impl Bound {
 
     /// Makes one instance, configures it and lets it test itself, off the request path.
     pub(crate) async fn try_out(self: &Arc<Self>) -> Result<(), BindError> {
+        let place = self.module.place();
+        let _call = place.call();
         let mut instance = Instance::create(self, None).await?;
         instance.self_test().await.map_err(BindError::from)
     }

@@ -1,16 +1,13 @@
 //! The wasmtime engines: one for every stack size in use, which is one unless someone asks for another.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig};
 
 use super::imports;
 use super::state::HostState;
-
-/// How often running plugins look at the clock. A deadline is met within two of these.
-pub(super) const TICK: Duration = Duration::from_millis(1);
+use super::ticker::Ticker;
 
 /// Instances alive at once, over all plugins and workers. Reserved addresses, not memory.
 const MAX_INSTANCES: u32 = 8192;
@@ -28,6 +25,7 @@ const HOST_STACK: usize = 512 << 10;
 pub(super) struct LinkedEngine {
     pub(super) engine: Engine,
     pub(super) linker: Linker<HostState>,
+    pub(super) ticker: Arc<Ticker>,
 }
 
 /// Engines by stack size, created when first asked for.
@@ -56,8 +54,8 @@ impl Engines {
             }
         };
         let linker = imports::linker(&engine)?;
-        let linked = Arc::new(LinkedEngine { engine, linker });
-        spawn_ticker(&linked);
+        let ticker = Ticker::start(&engine);
+        let linked = Arc::new(LinkedEngine { engine, linker, ticker });
         by_stack.insert(stack, Arc::clone(&linked));
         Ok(linked)
     }
@@ -87,20 +85,4 @@ fn config(stack: usize, pooling: bool) -> Config {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config
-}
-
-/// Advances the engine's epoch until the engine is gone.
-fn spawn_ticker(linked: &Arc<LinkedEngine>) {
-    let weak: Weak<LinkedEngine> = Arc::downgrade(linked);
-    let ticker = std::thread::Builder::new().name("epoch".into()).spawn(move || {
-        while let Some(linked) = weak.upgrade() {
-            linked.engine.increment_epoch();
-            drop(linked);
-            std::thread::park_timeout(TICK);
-        }
-    });
-    if let Err(error) = ticker {
-        // Without it no deadline would ever be met, so this must not go on.
-        panic!("cannot start the thread that enforces plugin deadlines: {error}");
-    }
 }

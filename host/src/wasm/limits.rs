@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
-use super::engine::TICK;
+use super::ticker::TICK;
 
 /// The CPU time of one call.
 ///

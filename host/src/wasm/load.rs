@@ -16,6 +16,7 @@ use super::imports;
 use super::instance::new_store;
 use super::seal;
 use super::state::HostState;
+use super::ticker::Running;
 
 /// CPU time that starting, describing, configuring and self-testing may take, each.
 pub(super) const LOAD_TIME: Duration = Duration::from_millis(500);
@@ -74,6 +75,11 @@ pub(crate) struct Module {
 impl Module {
     pub(super) fn engine(&self) -> &wasmtime::Engine {
         &self.linked.engine
+    }
+
+    /// A place to call from: while it has a call under way, the epoch ticks.
+    pub(super) fn place(&self) -> Arc<Running> {
+        self.linked.ticker.place()
     }
 
     /// A new instance in `store`, started, with its memory known to the host.
@@ -193,6 +199,8 @@ async fn describe(
             None => LoadError::Engine(text),
         }
     })?;
+    let place = linked.ticker.place();
+    let _call = place.call();
     let mut store = new_store(&linked.engine, HostState::bare(limits.memory, limits.table));
     store.data_mut().deadline.start(LOAD_TIME);
     store.data_mut().budget = super::limits::Budget::of(limits);

@@ -16,6 +16,7 @@ mod load;
 mod pool;
 mod seal;
 mod state;
+mod ticker;
 mod view;
 
 pub(crate) use bind::{BindError, Bound};

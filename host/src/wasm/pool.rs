@@ -12,6 +12,7 @@ use super::bind::{BindError, Bound};
 use super::fault::{Fault, FaultKind};
 use super::imports::fetch::FetchSender;
 use super::instance::Instance;
+use super::ticker::Running;
 use super::view::{ExchangeView, Slot};
 use crate::config::Isolation;
 
@@ -78,6 +79,7 @@ pub(crate) struct Pool {
     /// Set where several instances can be busy at once: where a call can wait, or an exchange keeps one.
     permits: Option<Arc<Semaphore>>,
     census: Rc<dyn PoolMetrics>,
+    running: Arc<Running>,
 }
 
 impl Pool {
@@ -85,7 +87,8 @@ impl Pool {
     pub(crate) fn new(bound: Arc<Bound>, fetch: FetchSender, census: Rc<dyn PoolMetrics>) -> Self {
         let several = bound.module.suspends || bound.isolation == Isolation::Exchange;
         let permits = several.then(|| Arc::new(Semaphore::new(bound.limits.instances)));
-        Self { bound, fetch, idle: RefCell::default(), permits, census }
+        let running = bound.module.place();
+        Self { bound, fetch, idle: RefCell::default(), permits, census, running }
     }
 
     /// What it makes instances of.
@@ -121,6 +124,7 @@ impl Pool {
     }
 
     async fn create(&self) -> Result<Box<Counted>, Fault> {
+        let _call = self.running.call();
         let instance =
             Instance::create(&self.bound, Some(self.fetch.clone())).await.map_err(|error| match error {
                 BindError::Refused(reason) => Fault::new(FaultKind::Instantiate, reason),
@@ -160,7 +164,10 @@ impl Pool {
             instance.enter(view, phase, step);
         }
         let started = Instant::now();
-        let answer = instance.run(phase, last, limit).await;
+        let answer = {
+            let _call = self.running.call();
+            instance.run(phase, last, limit).await
+        };
         // A call that waited was not busy all the time; its CPU clock knows, to a tick.
         let busy = if self.bound.module.suspends { instance.busy() } else { started.elapsed() };
         // A failure that the plugin reported itself left the instance in order.
