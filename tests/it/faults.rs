@@ -61,6 +61,18 @@ fn the_log_shows_a_panics_words_and_where_it_happened() {
 }
 
 #[test]
+fn a_step_that_cuts_a_body_off_is_the_one_named_though_another_waits_for_the_body() {
+    let text = config::plugin("trap-in-request-chunk", "on_error = { respond = 503 }")
+        + &config::plugin("rewrite", "")
+        + &config::service(Origin::echo(), &["trap-in-request-chunk", "rewrite"]);
+    let setup = Setup::new().plugin("trap-in-request-chunk", guest("trap-in-request-chunk"));
+    let gateway = setup.plugin("rewrite", guest("rewrite")).start(&text);
+    gateway.connect().request("POST", "/", &[], b"fine").expect(200);
+    let problem = gateway.connect().request("POST", "/", &[], b"xxx").problem(503);
+    assert_eq!(problem["step"], "trap-in-request-chunk");
+}
+
+#[test]
 fn a_trap_in_the_response_phase_replaces_the_response() {
     let gateway = start("trap-in-response", "");
     gateway.get("/").expect(200);

@@ -102,3 +102,14 @@ fn bulk_operations_at_the_memory_cap_hold_nobody_up_for_long() {
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?} for ten", begin.elapsed());
     probe.finish();
 }
+
+#[test]
+fn an_answer_is_held_to_the_body_limit_problem_documents_too() {
+    let gateway = start("answer", "");
+    let memory = gateway.memory();
+    for _ in 0..10 {
+        gateway.get_with("/", &[("x-answer", "huge")]).problem(500);
+    }
+    assert!(gateway.memory() < memory + (64 << 20), "the host held what it refused");
+    gateway.get_with("/", &[("x-answer", "problem")]).problem(403);
+}

@@ -76,6 +76,22 @@ fn a_failure_that_a_plugin_reports_is_told_to_the_log_alone() {
 }
 
 #[test]
+fn a_request_without_a_body_stays_without_one() {
+    let gateway = start("chunks", "capabilities = [\"log\"]", &["chunks"]);
+    let answer = gateway.get("/").expect(200);
+    assert_eq!(answer.sent("transfer-encoding"), None);
+    assert_eq!(answer.sent("content-length"), None);
+}
+
+#[test]
+fn an_answer_without_a_body_is_a_finished_one() {
+    let gateway = start("answer", "", &["answer"]);
+    gateway.connect().request("HEAD", "/none", &[("x-answer", "request")], b"").expect(418);
+    let line = gateway.wait_for_access(&["/none"]);
+    assert!(line["failure"].is_null(), "{line}");
+}
+
+#[test]
 fn whole_bodies_are_rewritten_and_heads_with_them() {
     let gateway = start("rewrite", "", &["rewrite"]);
     for answer in [

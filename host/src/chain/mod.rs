@@ -9,7 +9,9 @@ mod visit;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body as _;
 use sluice_abi::{Outcome, Phase, Reply};
 
 pub(crate) use circuit::Circuit;
@@ -84,8 +86,7 @@ impl Chain {
                     Taken::Reply(reply) => return Ok(Verdict::Respond(render(visit, step, reply).await)),
                 }
             } else if step.has(Phase::RequestChunk) {
-                forget_length(visit, Phase::RequestChunk).await;
-                body = self.chunks(visit, index, Phase::RequestChunk, body);
+                body = self.pass_chunks(visit, index, Phase::RequestChunk, body).await?;
             }
         }
         let parts = visit.slot.lend(ExchangeView::send_request).await;
@@ -121,8 +122,7 @@ impl Chain {
                     Taken::Reply(reply) => body = replace(visit, render(visit, step, reply).await).await,
                 }
             } else if step.has(Phase::ResponseChunk) && carries_body(visit).await {
-                forget_length(visit, Phase::ResponseChunk).await;
-                body = self.chunks(visit, index, Phase::ResponseChunk, body);
+                body = self.pass_chunks(visit, index, Phase::ResponseChunk, body).await?;
             }
         }
         let parts = visit.slot.lend(|view| view.response.take()).await;
@@ -155,13 +155,17 @@ impl Chain {
         body: Body,
     ) -> Result<Taken, ChainFailure> {
         let step = &self.steps[index];
+        if visit.passes_over(index) {
+            return Ok(Taken::Body(body));
+        }
         let limit = step.body_limit();
         let (bytes, trailers) = body.collect_bounded(limit).await.map_err(|error| match error {
             CollectError::TooLarge if phase == Phase::RequestBody => {
                 ChainFailure::RequestTooLarge { step: Arc::clone(step.name()), limit }
             }
             CollectError::TooLarge => ChainFailure::ResponseTooLarge { step: Arc::clone(step.name()), limit },
-            CollectError::Body(error) => ChainFailure::Body(error),
+            // Where another step cut the body off, it is the one at fault.
+            CollectError::Body(error) => visit.take_broken().unwrap_or(ChainFailure::Body(error)),
         })?;
         visit.slot.lend(|view| view.show_body(bytes)).await;
         if let Some(reply) = step.call(visit, index, phase, true).await? {
@@ -174,8 +178,28 @@ impl Chain {
         Ok(Taken::Body(Body::from_parts(bytes, trailers)))
     }
 
-    fn chunks(self: &Rc<Self>, visit: &Rc<Visit>, index: usize, phase: Phase, body: Body) -> Body {
-        Body::stream(Chunks::new(Rc::clone(self), Rc::clone(visit), index, phase, body))
+    /// Lets a step see a body chunk by chunk, later, as it passes. One that is empty passes at once.
+    async fn pass_chunks(
+        self: &Rc<Self>,
+        visit: &Rc<Visit>,
+        index: usize,
+        phase: Phase,
+        body: Body,
+    ) -> Result<Body, ChainFailure> {
+        if visit.passes_over(index) {
+            return Ok(body);
+        }
+        if !body.is_end_stream() {
+            forget_length(visit, phase).await;
+            return Ok(Body::stream(Chunks::new(Rc::clone(self), Rc::clone(visit), index, phase, body)));
+        }
+        visit.slot.lend(|view| view.show_body(Bytes::new())).await;
+        self.steps[index].call(visit, index, phase, true).await?;
+        let bytes = visit.slot.lend(ExchangeView::take_body).await;
+        if !bytes.is_empty() {
+            forget_length(visit, phase).await;
+        }
+        Ok(Body::from(bytes))
     }
 }
 

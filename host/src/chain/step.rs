@@ -129,7 +129,8 @@ impl Step {
                 }
                 if answer == Answer::Respond {
                     self.metrics.call(phase, called.busy, StepVerdict::Respond);
-                    return Ok(visit.slot.with(|view| view.reply.take()).flatten());
+                    let reply = visit.slot.lend(|view| view.reply.take()).await;
+                    return Ok(Some(reply.expect("an answer without a reply is a fault")));
                 }
                 self.metrics.call(phase, called.busy, StepVerdict::Continue);
                 Ok(None)

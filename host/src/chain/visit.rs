@@ -42,6 +42,11 @@ impl Visit {
         self.slot.with(look)
     }
 
+    /// Whether a step faulted and is passed over.
+    pub(super) fn passes_over(&self, index: usize) -> bool {
+        self.steps[index].passed_over.get()
+    }
+
     /// The failure of a step that ended a body, if one did.
     pub(crate) fn take_broken(&self) -> Option<super::ChainFailure> {
         self.broken.borrow_mut().take()

@@ -1,10 +1,11 @@
 //! Requests that the edge answers itself, before any step, as problem documents (RFC 9457).
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::request_id;
 use crate::body::Body;
+use crate::problem_document::ProblemDocument;
 
 /// Why a request went no further than the edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,18 +55,9 @@ impl Refusal {
 
     pub(super) fn response(self) -> Response<Body> {
         let id = request_id::generate();
-        let status = self.status();
-        let document = format!(
-            r#"{{"type":"about:blank","title":"{}","status":{},"detail":"{}","request_id":"{}"}}"#,
-            status.canonical_reason().unwrap_or_default(),
-            status.as_u16(),
-            self.detail(),
-            id.to_str().unwrap_or_default(),
-        );
-        let mut response = Response::new(Body::from(document));
-        *response.status_mut() = status;
+        let document = ProblemDocument::new(self.status(), self.as_str(), self.detail());
+        let mut response = document.into_response(Some(&id));
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(request_id::X_REQUEST_ID, id);
         if self == Self::Method {
@@ -77,6 +69,8 @@ impl Refusal {
 
 #[cfg(test)]
 mod tests {
+    use http::header::CONTENT_TYPE;
+
     use super::*;
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::{HeaderValue, Method, Request, Response, Uri};
 use tokio::time::Instant;
 
+use super::completions::Completions;
 use super::failure::Failure;
 use super::forwarded;
 use super::peer::Peer;
@@ -26,6 +27,8 @@ pub(crate) struct Gate {
     pub(crate) access_log: Rc<AccessLogBuffer>,
     /// What no route takes.
     pub(crate) unrouted: Arc<RouteMetrics>,
+    /// Complete phases under way.
+    pub(crate) completions: Completions,
 }
 
 impl Gate {
@@ -36,7 +39,8 @@ impl Gate {
         access_log: Rc<AccessLogBuffer>,
     ) -> Self {
         let unrouted = metrics.route(&Arc::from(NO_ROUTE));
-        Self { snapshot: RefCell::new(snapshot), metrics, access_log, unrouted }
+        let completions = Completions::new(Arc::clone(&metrics));
+        Self { snapshot: RefCell::new(snapshot), metrics, access_log, unrouted, completions }
     }
 
     /// An upstream of the newest snapshot.
@@ -66,6 +70,7 @@ pub(crate) struct Context {
     pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) access_log: Rc<AccessLogBuffer>,
     pub(super) unrouted: Arc<RouteMetrics>,
+    pub(super) completions: Completions,
     pub(super) peer: Rc<Peer>,
     pub(super) started: Instant,
     pub(crate) deadline: Instant,
@@ -91,10 +96,11 @@ impl Context {
         gate.metrics.exchange_started();
         let snapshot = Rc::clone(&gate.snapshot.borrow());
         let started = Instant::now();
-        let version = request.version();
-        let request_id = forwarded::prepare_request(request.headers_mut(), peer, version);
         let listener = listener(&snapshot, peer);
         let trusted = listener.map_or(&[][..], |listener| &listener.trusted_proxies);
+        peer.trusted.set(forwarded::is_trusted(peer.address.ip(), trusted));
+        let version = request.version();
+        let request_id = forwarded::prepare_request(request.headers_mut(), peer, version);
         let client = forwarded::client_address(request.headers(), peer, trusted);
         let exchange = listener
             .map_or_else(|| crate::config::ListenerTimeouts::default().exchange, |l| l.timeouts.exchange);
@@ -107,6 +113,7 @@ impl Context {
             metrics: Arc::clone(&gate.metrics),
             access_log: Rc::clone(&gate.access_log),
             unrouted: Arc::clone(&gate.unrouted),
+            completions: gate.completions.clone(),
             peer: Rc::clone(peer),
             started,
             deadline: started + exchange,

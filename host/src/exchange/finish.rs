@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context as Poller, Poll};
 
 use bytes::Bytes;
-use http::Response;
+use http::{Method, Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use sluice_abi::{Outcome, Phase};
 
@@ -93,15 +93,17 @@ impl Unanswered {
 
     /// Gives the response its id and follows it to its end.
     pub(super) fn answer(mut self, mut response: Response<Body>) -> Response<Body> {
-        let ctx = self.0.take();
-        if let Some(ctx) = &ctx {
-            response.headers_mut().insert(X_REQUEST_ID, ctx.request_id.clone());
-        }
+        let id = self.context().request_id.clone();
+        // A head that is full, which no upstream and no step can bring about, goes without.
+        let _ = response.headers_mut().try_insert(X_REQUEST_ID, id);
         let status = response.status().as_u16();
-        let expected = response.body().exact();
+        let bodiless = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || self.context().method == Method::HEAD;
+        let expected = if bodiless { Some(0) } else { response.body().exact() };
+        let ctx = self.0.take();
         response.map(|source| {
             let alarm = Alarm::default();
-            Body::stream(Followed { source, expected, sent: 0, finished: false, alarm, status, ctx })
+            Body::stream(Followed { source, expected, sent: 0, finished: bodiless, alarm, status, ctx })
         })
     }
 }
@@ -220,7 +222,7 @@ impl Context {
                 duration_us: micros(duration),
                 upstream_us: micros(upstream),
             };
-            tokio::task::spawn_local(async move { route.chain.on_complete(&visit, outcome).await });
+            self.completions.run(async move { route.chain.on_complete(&visit, outcome).await });
         }
     }
 
@@ -242,7 +244,8 @@ impl Context {
             client: self.client,
             method: self.method.as_str(),
             host: self.authority.to_str().unwrap_or_default(),
-            path: self.uri.path_and_query().map_or("", |target| target.as_str()),
+            // Without the query, which carries credentials all too often.
+            path: self.uri.path(),
             route: self.route.as_ref().map(|route| &*route.name),
             upstream: self.upstream.as_ref().map(|(target, _)| &**target),
             status,

@@ -17,7 +17,7 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 /// so that no client can strip them. Returns the request's identifier. Called once, before the first step.
 pub(crate) fn prepare_request(headers: &mut HeaderMap, peer: &Peer, version: Version) -> HeaderValue {
     hop::strip_request(headers);
-    if peer.trusted {
+    if peer.trusted.get() {
         append_client(headers, peer);
     } else {
         forget_claims(headers);
@@ -45,7 +45,7 @@ pub(crate) fn prepare_response(headers: &mut HeaderMap) {
 /// Meaningful after `prepare_request`.
 pub(crate) fn client_address(headers: &HeaderMap, peer: &Peer, trusted: &[IpNet]) -> IpAddr {
     let mut address = peer.address.ip().to_canonical();
-    if !peer.trusted {
+    if !peer.trusted.get() {
         return address;
     }
     let lines: Vec<&HeaderValue> = headers.get_all(X_FORWARDED_FOR).iter().collect();
@@ -105,7 +105,7 @@ fn via(received: Version) -> HeaderValue {
 }
 
 fn identify(headers: &mut HeaderMap, peer: &Peer) -> HeaderValue {
-    if peer.trusted
+    if peer.trusted.get()
         && let Some(known) = single(headers, &request_id::X_REQUEST_ID)
         && request_id::is_well_formed(known)
     {

@@ -1,5 +1,6 @@
 //! The life of a request: route, chain, upstream, chain, answer. One screen; the rest of the folder serves it.
 
+mod completions;
 mod context;
 mod failure;
 mod finish;

@@ -1,5 +1,6 @@
 //! Who is on the other end of a client connection.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ use crate::config::Listener;
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) listener: Arc<str>,
-    /// The address is one of the listener's `trusted_proxies`.
-    pub(crate) trusted: bool,
+    /// The address is one of the listener's `trusted_proxies`, as the newest request's snapshot has them.
+    pub(crate) trusted: Cell<bool>,
     pub(crate) scheme: &'static str,
     /// The address as a field value: formatted once per connection, shared by its requests.
     pub(crate) address_value: HeaderValue,
@@ -29,7 +30,7 @@ impl Peer {
         let text = address.ip().to_canonical().to_string();
         let address_value = HeaderValue::from_maybe_shared(bytes::Bytes::from(text))
             .expect("an address is a valid field value");
-        Self { address, listener, trusted, scheme: "http", address_value }
+        Self { address, listener, trusted: Cell::new(trusted), scheme: "http", address_value }
     }
 
     #[cfg(test)]

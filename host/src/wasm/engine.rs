@@ -54,7 +54,7 @@ impl Engines {
             }
         };
         let linker = imports::linker(&engine)?;
-        let ticker = Ticker::start(&engine);
+        let ticker = Ticker::start(&engine)?;
         let linked = Arc::new(LinkedEngine { engine, linker, ticker });
         by_stack.insert(stack, Arc::clone(&linked));
         Ok(linked)

@@ -113,6 +113,8 @@ fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
         .map(|frame| {
             let symbol = frame.symbols().iter().find_map(|symbol| symbol.name()).or(frame.func_name());
             let name = symbol.map_or_else(|| format!("function {}", frame.func_index()), demangle);
+            // Names come from the file.
+            let name: String = name.chars().take(200).collect();
             match frame.module_offset() {
                 Some(offset) => format!("{name} (at {offset:#x})"),
                 None => name,

@@ -1,6 +1,7 @@
 //! One instance: a store, the functions of its phases, and how a call enters and leaves it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sluice_abi::{Answer, Phase, export};
 use wasmtime::{Store, TypedFunc, UpdateDeadline};
@@ -9,7 +10,7 @@ use super::bind::{BindError, Bound};
 use super::fault::{Fault, FaultKind};
 use super::imports::fetch::FetchSender;
 use super::limits::{Budget, thread_cpu_time};
-use super::load::LOAD_TIME;
+use super::load::{CONFIGURE_TIME, LOAD_TIME};
 use super::state::{Activity, HostState};
 use super::view::ExchangeView;
 
@@ -35,7 +36,7 @@ pub(super) fn new_store(engine: &wasmtime::Engine, state: HostState) -> Store<Ho
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.space);
     store.epoch_deadline_callback(|mut context| {
-        let may_go_on = context.data_mut().deadline.may_go_on(thread_cpu_time());
+        let may_go_on = context.data_mut().deadline.may_go_on(thread_cpu_time(), Instant::now());
         Ok(if may_go_on { UpdateDeadline::Continue(1) } else { UpdateDeadline::Interrupt })
     });
     store.set_epoch_deadline(1);
@@ -65,7 +66,7 @@ impl Instance {
     pub(crate) async fn create(bound: &Arc<Bound>, fetch: Option<FetchSender>) -> Result<Self, BindError> {
         let module = &bound.module;
         let mut store = new_store(module.engine(), HostState::bound(bound, fetch));
-        store.data_mut().deadline.start(LOAD_TIME);
+        store.data_mut().deadline.start(CONFIGURE_TIME, Instant::now());
         let instance = module.instantiate(&mut store).await?;
         let suspends = module.suspends;
         let mut phases = [const { None }; Phase::ALL.len()];
@@ -93,13 +94,15 @@ impl Instance {
             }
             _ => return Err(bad_answer(export::CONFIGURE, answer).into()),
         }
+        // Keys of the configuration stay; those of a call go with it.
+        store.data_mut().keys.keep();
         Ok(Self { store, phases, self_test, suspends, calls: 0 })
     }
 
     /// Lets the configured plugin test itself.
     pub(super) async fn self_test(&mut self) -> Result<(), Fault> {
         let Some(function) = self.self_test.clone() else { return Ok(()) };
-        self.store.data_mut().deadline.start(LOAD_TIME);
+        self.store.data_mut().deadline.start(LOAD_TIME, Instant::now());
         self.store.set_epoch_deadline(1);
         match call(&mut self.store, &function, (), self.suspends).await? {
             answer if answer == Answer::Continue.number() => Ok(()),
@@ -115,6 +118,9 @@ impl Instance {
     pub(super) fn enter(&mut self, view: Box<ExchangeView>, phase: Phase, step: (usize, &Arc<str>)) {
         self.calls += 1;
         let state = self.store.data_mut();
+        state.forget();
+        let mut view = view;
+        view.reply = None;
         state.view = Some(view);
         state.activity = Activity::Phase(phase);
         if state.step.0 != step.0 || *state.step.1 != **step.1 {
@@ -126,13 +132,8 @@ impl Instance {
     }
 
     /// Runs a phase under a CPU time limit.
-    pub(super) async fn run(
-        &mut self,
-        phase: Phase,
-        last: bool,
-        limit: std::time::Duration,
-    ) -> Result<Answer, Fault> {
-        self.store.data_mut().deadline.start(limit);
+    pub(super) async fn run(&mut self, phase: Phase, last: bool, limit: Duration) -> Result<Answer, Fault> {
+        self.store.data_mut().deadline.start(limit, Instant::now());
         self.store.set_epoch_deadline(1);
         let answer = match &self.phases[phase as usize] {
             Some(PhaseFunction::Plain(function)) => {
@@ -162,18 +163,22 @@ impl Instance {
     pub(super) fn leave(&mut self) -> Option<Box<ExchangeView>> {
         let state = self.store.data_mut();
         state.stderr.clear();
+        state.keys.forget_later();
         state.view.take()
     }
 
-    /// CPU time of the last call, as far as its deadline was looked at.
-    pub(super) fn busy(&self) -> std::time::Duration {
-        self.store.data().deadline.used()
+    /// The last call has ended: the CPU time it took.
+    pub(super) fn busy(&mut self, now: Instant) -> Duration {
+        let deadline = &mut self.store.data_mut().deadline;
+        deadline.suspend(thread_cpu_time, now);
+        deadline.used()
     }
 
     /// Whether it may serve again after a clean call.
     pub(super) fn is_reusable(&self) -> bool {
         let limits = self.store.data().bound.as_ref().map(|bound| &bound.limits);
-        limits.is_some_and(|limits| self.calls < limits.calls)
+        // One whose memory has grown to near its limit would soon fail a call that is not to blame.
+        limits.is_some_and(|limits| self.calls < limits.calls && self.memory() <= limits.memory / 4 * 3)
     }
 
     /// Bytes of linear memory.

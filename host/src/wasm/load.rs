@@ -18,8 +18,11 @@ use super::seal;
 use super::state::HostState;
 use super::ticker::Running;
 
-/// CPU time that starting, describing, configuring and self-testing may take, each.
+/// CPU time that starting and describing may take, and self-testing.
 pub(super) const LOAD_TIME: Duration = Duration::from_millis(500);
+
+/// CPU time that starting and configuring an instance may take: after a fault this happens beside traffic.
+pub(super) const CONFIGURE_TIME: Duration = Duration::from_millis(50);
 
 /// The largest plugin file, in bytes.
 const MAX_FILE: u64 = 64 << 20;
@@ -202,7 +205,7 @@ async fn describe(
     let place = linked.ticker.place();
     let _call = place.call();
     let mut store = new_store(&linked.engine, HostState::bare(limits.memory, limits.table));
-    store.data_mut().deadline.start(LOAD_TIME);
+    store.data_mut().deadline.start(LOAD_TIME, std::time::Instant::now());
     store.data_mut().budget = super::limits::Budget::of(limits);
     let instance = instantiate(&pre, &mut store, suspends).await?;
     let function = instance

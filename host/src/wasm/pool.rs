@@ -108,12 +108,16 @@ impl Pool {
     async fn lease(&self) -> Result<Lease, Fault> {
         let permit = match &self.permits {
             None => None,
-            Some(permits) => Some(
-                Arc::clone(permits)
-                    .acquire_owned()
-                    .await
-                    .map_err(|_| Fault::new(FaultKind::Instances, "the pool is closed"))?,
-            ),
+            // Exchanges that keep an instance must not wait for each other's.
+            Some(permits) if self.bound.isolation == Isolation::Exchange => {
+                let refused =
+                    |_| Fault::new(FaultKind::Instances, "as many exchanges as may have one have one");
+                Some(Arc::clone(permits).try_acquire_owned().map_err(refused)?)
+            }
+            Some(permits) => {
+                let closed = |_| Fault::new(FaultKind::Instances, "the pool is closed");
+                Some(Arc::clone(permits).acquire_owned().await.map_err(closed)?)
+            }
         };
         let idle = self.idle.borrow_mut().pop();
         let counted = match idle {
@@ -163,13 +167,11 @@ impl Pool {
         if let Some(view) = call.view.take() {
             instance.enter(view, phase, step);
         }
-        let started = Instant::now();
         let answer = {
             let _call = self.running.call();
             instance.run(phase, last, limit).await
         };
-        // A call that waited was not busy all the time; its CPU clock knows, to a tick.
-        let busy = if self.bound.module.suspends { instance.busy() } else { started.elapsed() };
+        let busy = instance.busy(Instant::now());
         // A failure that the plugin reported itself left the instance in order.
         if matches!(&answer, Ok(_) | Err(Fault { kind: FaultKind::Failed, .. })) {
             call.clean = Some(own);

@@ -10,13 +10,16 @@ use wasmtime::Memory;
 
 use super::bind::Bound;
 use super::fault::Refusal;
-use super::imports::crypto::Key;
+use super::imports::crypto::Keys;
 use super::imports::fetch::FetchSender;
 use super::limits::{Budget, Deadline, Space};
 use super::view::ExchangeView;
 use crate::config::Secret;
 use crate::consumers::Consumers;
 use crate::store::MemoryStore;
+
+/// Room for results that an instance keeps between calls.
+const MAX_KEPT: usize = 64 << 10;
 
 /// What lies behind the capabilities, the same for every instance of a worker.
 #[derive(Clone)]
@@ -113,7 +116,7 @@ pub(super) struct HostState {
     /// The reason it gave to `fail`.
     pub(super) failure: Option<String>,
     /// Keys it imported or was granted, by handle.
-    pub(super) keys: Vec<Key>,
+    pub(super) keys: Keys,
 }
 
 impl HostState {
@@ -128,12 +131,12 @@ impl HostState {
             activity: Activity::Load,
             step: (0, Arc::from("")),
             space: Space { memory_limit, table_limit, memory: 0, refused: None },
-            deadline: Deadline::default(),
+            deadline: Deadline::none(),
             budget: Budget::default(),
             kept: Vec::new(),
             stderr: Vec::new(),
             failure: None,
-            keys: Vec::new(),
+            keys: Keys::default(),
         }
     }
 
@@ -147,6 +150,16 @@ impl HostState {
             bound: Some(Arc::clone(bound)),
             ..Self::bare(limits.memory, limits.table)
         }
+    }
+
+    /// Forgets what an earlier call left.
+    pub(super) fn forget(&mut self) {
+        self.failure = None;
+        self.space.refused = None;
+        if self.kept.capacity() > MAX_KEPT {
+            self.kept = Vec::new();
+        }
+        self.kept.clear();
     }
 
     /// The exchange at hand.

@@ -40,11 +40,17 @@ pub(super) struct Call<'a>(&'a Running);
 
 impl Ticker {
     /// Starts the thread. It ends when `engine` is used nowhere else.
-    pub(super) fn start(engine: &Engine) -> Arc<Self> {
-        let ticker =
-            Arc::new(Self { parked: AtomicBool::new(false), thread: OnceLock::new(), flags: Mutex::default() });
+    pub(super) fn start(engine: &Engine) -> std::io::Result<Arc<Self>> {
+        let ticker = Arc::new(Self {
+            parked: AtomicBool::new(false),
+            thread: OnceLock::new(),
+            flags: Mutex::default(),
+        });
         let (weak, engine) = (Arc::downgrade(&ticker), engine.weak());
-        let thread = std::thread::Builder::new().name("epoch".into()).spawn(move || {
+        std::thread::Builder::new().name("epoch".into()).spawn(move || {
+            if let Some(ticker) = weak.upgrade() {
+                let _ = ticker.thread.set(std::thread::current());
+            }
             let mut idle = 0;
             loop {
                 let (Some(ticker), Some(engine)) = (weak.upgrade(), engine.upgrade()) else { return };
@@ -72,15 +78,8 @@ impl Ticker {
                     idle = 0;
                 }
             }
-        });
-        match thread {
-            Ok(handle) => {
-                let _ = ticker.thread.set(handle.thread().clone());
-            }
-            // Without it no deadline would ever be met, so this must not go on.
-            Err(error) => panic!("cannot start the thread that enforces plugin deadlines: {error}"),
-        }
-        ticker
+        })?;
+        Ok(ticker)
     }
 
     /// A place that calls from one thread.
@@ -140,7 +139,7 @@ mod tests {
     #[test]
     fn it_parks_when_idle_and_a_call_that_comes_then_still_meets_its_deadline() {
         let engine = Engine::new(Config::new().epoch_interruption(true)).unwrap();
-        let ticker = Ticker::start(&engine);
+        let ticker = Ticker::start(&engine).unwrap();
         let place = ticker.place();
         wait_until("it never parks", || ticker.parked.load(Ordering::SeqCst));
         let module = Module::from_binary(&engine, LOOP).unwrap();

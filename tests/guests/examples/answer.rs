@@ -40,6 +40,7 @@ impl Plugin for Answerer {
                     .with("until", "tomorrow")
                     .header("x-why", "closed"),
             )),
+            Some("huge") => Ok(Verdict::respond(Problem::forbidden("x".repeat(3 << 20)))),
             Some("fail") => bail!("the plugin's own words, not for clients"),
             Some(phase) => ctx.set(&ASKED, &phase.to_owned()).map(|()| Verdict::Continue),
             None => Ok(Verdict::Continue),

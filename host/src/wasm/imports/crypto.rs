@@ -6,15 +6,12 @@ use sluice_abi::{Code, Digest, Signature, import};
 use wasmtime::{Caller, Linker};
 
 use super::guest::{Guest, code, known, open, slice};
-pub(in crate::wasm) use super::keys::Key;
-use super::keys::PublicKey;
+pub(in crate::wasm) use super::keys::Keys;
+use super::keys::{Key, PublicKey};
 use crate::wasm::fault::Refusal;
 use crate::wasm::state::HostState;
 
 type Call<'a> = Caller<'a, HostState>;
-
-/// Keys that one instance can hold.
-const MAX_KEYS: usize = 1024;
 
 /// The longest key, in bytes.
 const MAX_KEY: u32 = 64 << 10;
@@ -46,16 +43,21 @@ fn digest(
         Digest::Sha384 => &digest::SHA384,
         Digest::Sha512 => &digest::SHA512,
     };
+    if length > most(&guest) {
+        return Ok(code(Code::TooLarge));
+    }
     let result = digest::digest(algorithm, guest.bytes(data, length)?);
     Ok(guest.give(pointer, capacity, result.as_ref())?)
 }
 
+/// The longest data of one call: no deadline interrupts native code.
+fn most(guest: &Guest<'_>) -> u32 {
+    let limit = guest.state.bound.as_ref().map_or(0, |bound| bound.limits.body);
+    u32::try_from(limit.max(64 << 10)).unwrap_or(u32::MAX)
+}
+
 fn keep(guest: &mut Guest<'_>, key: Key) -> i32 {
-    if guest.state.keys.len() >= MAX_KEYS {
-        return Code::TooLarge.number();
-    }
-    guest.state.keys.push(key);
-    i32::try_from(guest.state.keys.len() - 1).unwrap_or(i32::MAX)
+    guest.state.keys.add(key).unwrap_or(Code::TooLarge.number())
 }
 
 fn key_secret(mut caller: Call<'_>, name: u32, length: u32) -> wasmtime::Result<i32> {
@@ -91,7 +93,7 @@ fn key_public(mut caller: Call<'_>, pointer: u32, length: u32) -> wasmtime::Resu
 }
 
 fn secret<'a>(guest: &'a Guest<'_>, key: i32) -> Option<&'a [u8]> {
-    match guest.state.keys.get(usize::try_from(key).ok()?)? {
+    match guest.state.keys.get(key)? {
         Key::Secret(bytes) => Some(bytes),
         Key::Public(_) => None,
     }
@@ -116,6 +118,9 @@ fn hmac(
     capacity: u32,
 ) -> wasmtime::Result<i64> {
     let mut guest = open(&mut caller, "crypto.hmac")?;
+    if length > most(&guest) {
+        return Ok(code(Code::TooLarge));
+    }
     let Some(key) = mac_key(&guest, algorithm, key)? else { return Ok(code(Code::Invalid)) };
     let tag = hmac::sign(&key, guest.bytes(data, length)?);
     Ok(guest.give(pointer, capacity, tag.as_ref())?)
@@ -131,6 +136,9 @@ fn hmac_verify(
     tag_length: u32,
 ) -> wasmtime::Result<i32> {
     let guest = open(&mut caller, "crypto.hmac_verify")?;
+    if length > most(&guest) {
+        return Ok(Code::TooLarge.number());
+    }
     let Some(key) = mac_key(&guest, algorithm, key)? else { return Ok(Code::Invalid.number()) };
     let verified = hmac::verify(&key, guest.bytes(data, length)?, guest.bytes(tag, tag_length)?);
     Ok(verified.map_or(Code::Mismatch.number(), |()| 0))
@@ -159,10 +167,12 @@ fn verify(
 ) -> wasmtime::Result<i32> {
     let guest = open(&mut caller, "crypto.verify")?;
     let algorithm = known(guest.call, "signature algorithm", algorithm, Signature::from_number(algorithm))?;
+    if length > most(&guest) {
+        return Ok(Code::TooLarge.number());
+    }
     let data = slice(guest.memory, guest.call, data, length)?;
     let signature = slice(guest.memory, guest.call, signature, signature_length)?;
-    let key = usize::try_from(key).ok().and_then(|key| guest.state.keys.get(key));
-    Ok(match key {
+    Ok(match guest.state.keys.get(key) {
         Some(Key::Public(key)) => match key.verify(algorithm, data, signature) {
             Some(true) => 0,
             Some(false) => Code::Mismatch.number(),

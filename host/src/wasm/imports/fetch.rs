@@ -5,7 +5,7 @@
 //! call (the client left, the deadline passed) closes the reply, which ends the request.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sluice_abi::{Code, FetchError, FetchRequest, FetchResponse, import};
@@ -26,6 +26,12 @@ pub(crate) struct FetchJob {
     pub(crate) max_body: usize,
     pub(crate) reply: oneshot::Sender<FetchResult>,
 }
+
+/// What a request's names, path and lengths may come to, beside its headers and body.
+const FRAME: usize = 16 << 10;
+
+/// Requests of one call that are looked at; how many are sent is the plugin's limit.
+const MAX_REQUESTS: usize = 1000;
 
 /// What comes back to the plugin.
 pub(crate) type FetchResult = Result<FetchResponse, FetchError>;
@@ -53,10 +59,21 @@ async fn fetch(
             return Ok(code(Code::WrongPhase));
         }
         let message = slice(guest.memory, guest.call, message, length)?;
-        FetchRequest::decode_all(message).map_err(|_| guest.malformed())?
+        let limits = guest.state.bound.as_ref().map(|bound| bound.limits).unwrap_or_default();
+        let fetches = usize::try_from(limits.fetches).unwrap_or(usize::MAX);
+        // Before it is taken apart, which costs a multiple of it.
+        let most = fetches.saturating_mul(limits.headers + FRAME).saturating_add(limits.body);
+        if message.len() > most {
+            return Ok(code(Code::TooLarge));
+        }
+        let requests = FetchRequest::decode_all(message).map_err(|_| guest.malformed())?;
+        if requests.len() > MAX_REQUESTS {
+            return Ok(code(Code::TooLarge));
+        }
+        requests
     };
     let waiting: Vec<_> = requests.into_iter().map(|request| start(caller.data_mut(), request)).collect();
-    caller.data_mut().deadline.suspend(thread_cpu_time);
+    caller.data_mut().deadline.suspend(thread_cpu_time, Instant::now());
     let mut results = Vec::with_capacity(waiting.len());
     for started in waiting {
         results.push(match started {
@@ -68,6 +85,7 @@ async fn fetch(
     }
     let answer = FetchResponse::encode_all(&results);
     // The next look at the clock counts from here, not from before the wait.
+    caller.data_mut().deadline.resume(Instant::now());
     wasmtime::AsContextMut::as_context_mut(&mut caller).set_epoch_deadline(1);
     let mut guest = open(&mut caller, "fetch")?;
     Ok(guest.give(pointer, capacity, &answer)?)
@@ -108,13 +126,16 @@ fn start(state: &mut HostState, request: FetchRequest) -> Result<oneshot::Receiv
 }
 
 fn build(request: FetchRequest) -> Option<http::Request<Bytes>> {
+    let method = super::http_head::method(request.method.as_bytes())?;
     if !request.path.starts_with('/') {
         return None;
     }
-    let mut builder = http::Request::builder().method(request.method.as_bytes()).uri(request.path);
+    let mut builder = http::Request::builder().method(method).uri(request.path);
+    let mut hosts = None;
     for (name, value) in &request.headers {
         let name = http::HeaderName::from_bytes(name).ok()?;
-        if super::http_head::is_reserved(&name) {
+        let again = name == http::header::HOST && hosts.replace(()).is_some();
+        if super::http_head::is_reserved(&name) || again {
             return None;
         }
         builder = builder.header(name, http::HeaderValue::from_bytes(value).ok()?);

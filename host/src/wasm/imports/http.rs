@@ -5,13 +5,16 @@ use sluice_abi::{Code, Phase, Reply, Scope, import};
 use wasmtime::{Caller, Linker};
 
 use super::guest::{code, give, known, open, slice};
-use super::http_head::field;
+use super::http_head::{MAX_FIELDS, field};
 use crate::wasm::fault::Refusal;
 use crate::wasm::state::{Activity, HostState};
 use crate::wasm::view::ContextKey;
 
 /// The longest reason that a plugin can give for failing, in bytes.
 const MAX_REASON: usize = 4 << 10;
+
+/// What the lengths and counts of an answer may come to, beside its bytes.
+const FRAME: usize = 16 << 10;
 
 const BODY_PHASES: &[Phase] =
     &[Phase::RequestBody, Phase::RequestChunk, Phase::ResponseBody, Phase::ResponseChunk];
@@ -84,11 +87,19 @@ fn respond(mut caller: Call<'_>, pointer: u32, length: u32) -> wasmtime::Result<
         return Ok(Code::WrongPhase.number());
     }
     let message = slice(guest.memory, guest.call, pointer, length)?;
+    let limits = guest.state.bound.as_ref().map(|bound| bound.limits).unwrap_or_default();
+    // Before it is taken apart, which costs a multiple of it.
+    if message.len() > limits.body + limits.headers + FRAME {
+        return Ok(Code::TooLarge.number());
+    }
     let reply = Reply::decode(message).map_err(|_| guest.malformed())?;
-    let (status, headers, body) = match &reply {
-        Reply::Plain { status, headers, body } => (*status, headers, body.len()),
-        Reply::Problem { headers, problem } => (problem.status, headers, 0),
+    let (status, headers) = match &reply {
+        Reply::Plain { status, headers, .. } => (*status, headers),
+        Reply::Problem { headers, problem } => (problem.status, headers),
     };
+    if headers.len() > MAX_FIELDS {
+        return Ok(Code::TooLarge.number());
+    }
     let least = if matches!(reply, Reply::Problem { .. }) { 400 } else { 200 };
     if !(least..=599).contains(&status) {
         return Ok(Code::Invalid.number());
@@ -98,9 +109,11 @@ fn respond(mut caller: Call<'_>, pointer: u32, length: u32) -> wasmtime::Result<
             return Ok(code.number());
         }
     }
-    let limit = guest.state.bound.as_ref().map_or(0, |bound| bound.limits.body);
-    let header_bytes = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if body > limit || !guest.state.budget.spend_header_bytes(header_bytes) {
+    let header_bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    // What is not header is body, a problem document's members too.
+    if message.len() > limits.body + header_bytes + FRAME
+        || !guest.state.budget.spend_header_bytes(header_bytes)
+    {
         return Ok(Code::TooLarge.number());
     }
     guest.state.view("respond")?.reply = Some(reply);

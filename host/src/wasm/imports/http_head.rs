@@ -2,7 +2,7 @@
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use sluice_abi::{Code, Number, Text, Writer, encode_list, encode_pairs, import};
+use sluice_abi::{Code, Number, Phase, Text, Writer, encode_list, encode_pairs, import};
 use wasmtime::{Caller, Linker};
 
 use super::guest::{code, give, known, open, slice};
@@ -11,6 +11,13 @@ use crate::wasm::state::HostState;
 use crate::wasm::view::ExchangeView;
 
 type Call<'a> = Caller<'a, HostState>;
+
+/// The most fields that plugins can bring a head to; the map itself could not hold 25,000.
+pub(super) const MAX_FIELDS: usize = 1000;
+
+/// The phases that have the request's head before it is sent, and the response's.
+const REQUEST_HEAD: &[Phase] = &[Phase::Request, Phase::RequestBody];
+const RESPONSE_HEAD: &[Phase] = &[Phase::Response, Phase::ResponseBody];
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker
@@ -71,6 +78,9 @@ fn text_set(mut caller: Call<'_>, text: i32, pointer: u32, length: u32) -> wasmt
     if !guest.state.budget.spend_header_bytes(value.len()) {
         return Ok(Code::TooLarge.number());
     }
+    if !guest.state.in_phase(REQUEST_HEAD) {
+        return Ok(Code::WrongPhase.number());
+    }
     let Some(request) = &mut guest.state.view("text_set")?.request else {
         return Ok(Code::WrongPhase.number());
     };
@@ -90,7 +100,7 @@ fn text_set(mut caller: Call<'_>, text: i32, pointer: u32, length: u32) -> wasmt
 }
 
 /// A method that may leave for an upstream: CONNECT and TRACE mean something else to a gateway.
-fn method(bytes: &[u8]) -> Option<Method> {
+pub(super) fn method(bytes: &[u8]) -> Option<Method> {
     Method::from_bytes(bytes).ok().filter(|method| *method != Method::CONNECT && *method != Method::TRACE)
 }
 
@@ -148,6 +158,9 @@ fn number_set(mut caller: Call<'_>, number: i32, value: i64) -> wasmtime::Result
     if number != Number::ResponseStatus {
         return Ok(Code::Denied.number());
     }
+    if !guest.state.in_phase(RESPONSE_HEAD) {
+        return Ok(Code::WrongPhase.number());
+    }
     let Some(response) = &mut guest.state.view("number_set")?.response else {
         return Ok(Code::WrongPhase.number());
     };
@@ -168,7 +181,16 @@ fn headers<'a>(
     map: i32,
 ) -> Result<Option<&'a mut HeaderMap>, Refusal> {
     let map = known(call, "header map", map, sluice_abi::HeaderMap::from_number(map))?;
+    // A chunk of one direction may pass while the head of the other is still being made.
+    let phases = match map {
+        sluice_abi::HeaderMap::Request => REQUEST_HEAD,
+        sluice_abi::HeaderMap::Response => RESPONSE_HEAD,
+    };
+    let here = state.in_phase(phases);
     let view = state.view(call)?;
+    if !here {
+        return Ok(None);
+    }
     Ok(match map {
         sluice_abi::HeaderMap::Request => view.request.as_mut().map(|request| &mut request.headers),
         sluice_abi::HeaderMap::Response => view.response.as_mut().map(|response| &mut response.headers),
@@ -279,13 +301,13 @@ fn header_write(
 
 fn header_set(mut caller: Call<'_>, map: i32, n: u32, nl: u32, v: u32, vl: u32) -> wasmtime::Result<i32> {
     header_write(&mut caller, "header_set", map, (n, nl), (v, vl), |headers, name, value| {
-        headers.try_insert(name, value).is_ok()
+        (headers.len() < MAX_FIELDS || headers.contains_key(&name)) && headers.try_insert(name, value).is_ok()
     })
 }
 
 fn header_append(mut caller: Call<'_>, map: i32, n: u32, nl: u32, v: u32, vl: u32) -> wasmtime::Result<i32> {
     header_write(&mut caller, "header_append", map, (n, nl), (v, vl), |headers, name, value| {
-        headers.try_append(name, value).is_ok()
+        headers.len() < MAX_FIELDS && name != header::HOST && headers.try_append(name, value).is_ok()
     })
 }
 
@@ -294,7 +316,8 @@ fn header_remove(mut caller: Call<'_>, map: i32, name: u32, name_length: u32) ->
     let name = HeaderName::from_bytes(slice(guest.memory, guest.call, name, name_length)?);
     let Some(headers) = headers(guest.state, guest.call, map)? else { return Ok(Code::WrongPhase.number()) };
     let Ok(name) = name else { return Ok(0) };
-    if is_reserved(&name) {
+    // A request goes nowhere without `Host`; it can be set to another, not taken away.
+    if is_reserved(&name) || name == header::HOST {
         return Ok(Code::Denied.number());
     }
     match headers.entry(name) {

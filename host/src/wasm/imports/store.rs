@@ -6,13 +6,16 @@ use sluice_abi::{Code, Take, Taken, import};
 use wasmtime::{Caller, Linker};
 
 use super::guest::{code, open, slice};
-use crate::store::StoreError;
+use crate::store::{MAX_KEY, StoreError};
 use crate::wasm::state::HostState;
 
 type Call<'a> = Caller<'a, HostState>;
 
 /// The most limits of one take.
 const MAX_TAKES: usize = 64;
+
+/// Bytes of a take beside its key, at most.
+const TAKE: usize = 64;
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker
@@ -111,6 +114,9 @@ fn take(
     capacity: u32,
 ) -> wasmtime::Result<i64> {
     let mut guest = open(&mut caller, "store.take")?;
+    if length as usize > MAX_TAKES * (MAX_KEY + TAKE) {
+        return Ok(code(Code::TooLarge));
+    }
     let message = slice(guest.memory, guest.call, message, length)?;
     let takes = Take::decode_all(message).map_err(|_| guest.malformed())?;
     if takes.len() > MAX_TAKES {

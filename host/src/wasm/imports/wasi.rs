@@ -15,6 +15,9 @@ use crate::wasm::state::HostState;
 /// Bytes of standard output and error kept of one call.
 const MAX_STDERR: usize = 4 << 10;
 
+/// Random bytes of one call: a seed needs a few.
+const MAX_RANDOM: u32 = 64 << 10;
+
 const SUCCESS: i32 = 0;
 const EBADF: i32 = 8;
 const EINVAL: i32 = 28;
@@ -82,6 +85,9 @@ fn proc_exit(_caller: Call<'_>, code: i32) -> wasmtime::Result<()> {
 
 fn random_get(mut caller: Call<'_>, pointer: u32, length: u32) -> wasmtime::Result<i32> {
     let mut guest = open(&mut caller, "random_get")?;
+    if length > MAX_RANDOM {
+        return Ok(EINVAL);
+    }
     let filled = aws_lc_rs::rand::fill(guest.room(pointer, length)?);
     Ok(filled.map_or(EINVAL, |()| SUCCESS))
 }
