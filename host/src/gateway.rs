@@ -1,11 +1,16 @@
 //! The only place that wires everything: start, reload, drain.
 
+mod caught;
 mod control;
+mod crew;
 mod fetch;
+mod front;
+mod start;
 mod state;
 mod worker;
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,12 +26,14 @@ pub(crate) use state::State;
 use crate::admin::AdminFronts;
 use crate::chain::FaultReport;
 use crate::config::{self, Config, Problems, Watcher};
-use crate::snapshot::{Builder, Snapshot};
+use crate::snapshot::Builder;
 use crate::store::MemoryStore;
 use crate::telemetry::{self, AccessLog, Metrics};
 use crate::wasm::{Clock, Engines, Loader};
 use control::Control;
-use worker::{Command, Equipment, Worker};
+use crew::Crew;
+use start::StartSettings;
+use worker::{Equipment, Worker};
 
 /// Fault reports that may wait for the control runtime; more are counted but not described.
 const MAX_REPORTS: usize = 1024;
@@ -70,15 +77,34 @@ pub(crate) fn check(path: &Path) -> Result<(), GatewayError> {
         .enable_all()
         .build_local(LocalOptions::default())
         .map_err(io("cannot start a runtime"))?;
-    let config = config::load(path, &config::ProcessEnvironment).map_err(|found| problems(&found))?;
+    let config = runtime.block_on(read(path))?;
     let mut builder = builder(&config);
     runtime.block_on(builder.build(config, 1)).map(drop).map_err(|found| problems(&found))
 }
 
-/// The one way to make snapshots, for `check` and for `run`.
+/// Reads the configuration. If there are problems, what could be read is examined for more of them.
+async fn read(path: &Path) -> Result<Config, GatewayError> {
+    match config::read(path, &config::ProcessEnvironment) {
+        Ok(config) => Ok(config),
+        Err(partial) => {
+            let found = match &partial.config {
+                Some(config) => builder(config).examine(partial).await,
+                None => partial.problems,
+            };
+            Err(problems(&found))
+        }
+    }
+}
+
+/// What checks a configuration with everything it names.
 fn builder(config: &Config) -> Builder {
+    builder_with(config, Arc::new(MemoryStore::new(&config.store)))
+}
+
+/// The one way to make snapshots.
+fn builder_with(config: &Config, store: Arc<MemoryStore>) -> Builder {
     let loader = Loader::new(Arc::new(Engines::new()), config.cache.dir.clone().or_else(default_cache));
-    Builder::new(loader, Arc::new(MemoryStore::new(&config.store)), Clock::System)
+    Builder::new(loader, store, Clock::System)
 }
 
 /// `$XDG_CACHE_HOME/sluice`, or `~/.cache/sluice` (XDG Base Directory Specification).
@@ -91,13 +117,17 @@ fn default_cache() -> Option<std::path::PathBuf> {
 
 /// Runs the gateway until it is told to stop.
 pub(crate) fn run(path: &Path) -> Result<(), GatewayError> {
-    let config = config::load(path, &config::ProcessEnvironment).map_err(|found| problems(&found))?;
-    telemetry::log::init(&config.telemetry)?;
     let runtime = RuntimeBuilder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())
         .map_err(io("cannot start the control runtime"))?;
-    runtime.block_on(govern(path, config))
+    let config = runtime.block_on(read(path))?;
+    // Held to the end: dropped, it waits for the last lines.
+    let _lines = telemetry::log::init(&config.telemetry)?;
+    let ended = runtime.block_on(govern(path, config));
+    // Whatever still blocks a thread does not keep the process from ending.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
@@ -105,71 +135,61 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     let access_log =
         AccessLog::start(&config.telemetry.access_log, &metrics).map_err(io("cannot open the access log"))?;
     let store = Arc::new(MemoryStore::new(&config.store));
-    let loader = Loader::new(Arc::new(Engines::new()), config.cache.dir.clone().or_else(default_cache));
-    let mut builder = Builder::new(loader, Arc::clone(&store), Clock::System);
+    let mut builder = builder_with(&config, Arc::clone(&store));
     let (reports, faults) = mpsc::channel(MAX_REPORTS);
     let (reload, requests) = mpsc::channel(16);
     let state = Rc::new(RefCell::new(State::new()));
-    let count = config.workers.get();
-    let drain = config.reload.drain;
-    let watch = config.reload.watch;
-    let debounce = config.reload.debounce;
+    let started_with = StartSettings::of(&config);
+    let (workers, drain, watch, debounce) =
+        (config.workers.get(), config.reload.drain, config.reload.watch, config.reload.debounce);
 
     let snapshot = builder.build(config, 1).await.map_err(|found| problems(&found))?;
-    let workers = (0..count)
-        .map(|index| {
-            let equipment = Equipment {
-                metrics: metrics.worker(),
-                access_log: access_log.worker(),
-                reports: reports.clone(),
-                workers: count,
-            };
-            Worker::spawn(index, equipment)
-        })
+    let equipment = || Equipment {
+        metrics: metrics.worker(),
+        access_log: access_log.worker(),
+        reports: reports.clone(),
+        workers,
+    };
+    let crew = (0..workers)
+        .map(|index| Worker::spawn(index, equipment()))
         .collect::<std::io::Result<Vec<_>>>()
         .map_err(io("cannot start a worker"))?;
-    let admin = AdminFronts::new(Rc::clone(&state), metrics.clone(), reload.clone());
-    let mut control = Control::new(
-        path.to_owned(),
+    let crew = Rc::new(Crew::new(crew));
+    let mut control = Control {
+        path: path.to_owned(),
         builder,
-        workers,
-        Rc::clone(&state),
-        metrics.clone(),
-        admin.clone(),
-        reload.clone(),
-    );
+        crew: Rc::clone(&crew),
+        started_with,
+        state: Rc::clone(&state),
+        metrics: metrics.clone(),
+        admin: AdminFronts::new(Rc::clone(&state), metrics.clone(), reload.clone()),
+        watcher: None,
+        again: reload.clone(),
+        bound: HashSet::new(),
+    };
     if watch {
         let (watcher, changes) = Watcher::new(Vec::new(), debounce).map_err(io("cannot watch files"))?;
         control.watcher = Some(watcher);
         control.watch(&snapshot.config);
         tokio::task::spawn_local(on_change(changes, reload.clone()));
     }
-    announce(&snapshot);
     control.swap(snapshot).await.map_err(|found| problems(&found))?;
     metrics.set_generation(1);
     tokio::task::spawn_local(tell_faults(Rc::clone(&state), faults));
     tokio::task::spawn_local(sweep(store, metrics));
     let (stop_reloads, stopped) = oneshot::channel();
-    let control = tokio::task::spawn_local(control.run(requests, stopped));
+    tokio::task::spawn_local(control.run(requests, stopped));
 
     until_told_to_stop(&reload).await.map_err(io("cannot listen for signals"))?;
     // Whoever balances over gateways should look elsewhere before a connection is refused.
-    state.borrow_mut().ready = false;
+    state.borrow_mut().stop();
     let drain = state.borrow().snapshot.as_ref().map_or(drain, |snapshot| snapshot.config.reload.drain);
     tracing::info!(?drain, "stopping: exchanges under way may finish");
     let _ = stop_reloads.send(());
-    if let Ok(workers) = control.await {
-        stop(workers, drain).await;
-    }
+    crew.stop(drain).await;
     access_log.finish(LAST_LINES);
     tracing::info!("stopped");
     Ok(())
-}
-
-fn announce(snapshot: &Snapshot) {
-    for listener in &snapshot.config.listeners {
-        tracing::info!(listener = &*listener.name, bind = %listener.bind, "listening");
-    }
 }
 
 async fn on_change(mut changes: mpsc::Receiver<()>, reload: mpsc::Sender<ReloadRequest>) {
@@ -204,24 +224,9 @@ async fn until_told_to_stop(reload: &mpsc::Sender<ReloadRequest>) -> std::io::Re
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             _ = hang_up.recv() => {
-                let _ = reload.send(ReloadRequest { reason: "SIGHUP", reply: None }).await;
+                // Where the queue is full, a reload is yet to begin and will see what there is to see.
+                let _ = reload.try_send(ReloadRequest { reason: "SIGHUP", reply: None });
             }
         }
-    }
-}
-
-async fn stop(workers: Vec<Worker>, drain: Duration) {
-    for worker in &workers {
-        let _ = worker.commands.send(Command::Drain(drain));
-    }
-    let joined = tokio::task::spawn_blocking(move || {
-        for worker in workers {
-            if worker.thread.join().is_err() {
-                tracing::error!("a worker ended by a panic");
-            }
-        }
-    });
-    if tokio::time::timeout(drain + Duration::from_secs(3), joined).await.is_err() {
-        tracing::warn!("not every worker ended within the drain time");
     }
 }

@@ -1,6 +1,6 @@
 //! `sluice check` and `sluice schema`, as they are typed.
 
-use crate::harness::{Setup, config, guest, root, setup};
+use crate::harness::{Setup, config, guest, guests, root, setup};
 
 #[test]
 fn a_file_with_five_mistakes_reports_five_each_with_its_line() {
@@ -122,4 +122,104 @@ fn the_schema_is_json_schema() {
     for table in ["listeners", "upstreams", "plugins", "chains", "routes", "consumers"] {
         assert!(schema["properties"][table].is_object(), "{table}");
     }
+}
+
+#[test]
+fn mistakes_of_every_stage_are_reported_at_once() {
+    let setup = Setup::new()
+        .plugin("tag", guest("tag"))
+        .plugin("picky", guest("picky"))
+        .plugin("store", guest("store"))
+        .plugin("cut", &guest("tag")[..1000]);
+    setup::write(
+        setup.path(),
+        "gateway.toml",
+        br#"version = 1
+[listeners.public]
+bind = "127.0.0.1:8080"
+[upstreams.orders]
+targets = [{ url = "http://127.0.0.1:9000" }]
+timeout = { request = "15 parsecs" }
+[plugins.tag]
+module = "plugins/tag.wasm"
+config = { label = 7 }
+[plugins.picky]
+module = "plugins/picky.wasm"
+config = { number = 3 }
+[plugins.store]
+module = "plugins/store.wasm"
+[plugins.cut]
+module = "plugins/cut.wasm"
+limits = { stack = "2MiB" }
+[routes.one]
+match = { path = "/same" }
+steps = ["tag", "picky", { use = "store", on_error = "explode" }, "store"]
+to = "order"
+[routes.two]
+match = { path = "/same" }
+to = "orders"
+"#,
+    );
+    let (code, told) = setup.run(&["check", "gateway.toml"]);
+    assert_eq!(code, 1, "{told}");
+    let expected = [
+        (6, "15 parsecs"),
+        (9, "label"),
+        (12, "3 is an odd number"),
+        (14, "the capability `store`"),
+        (16, "`cut` cannot be loaded"),
+        (17, "16KiB to 1MiB"),
+        (20, "explode"),
+        (20, "two steps are named `store`"),
+        (21, "did you mean `orders`"),
+        (22, "match the same requests"),
+    ];
+    for (line, word) in expected {
+        assert!(told.contains(&format!("--> gateway.toml:{line}:")), "line {line} is not named in\n{told}");
+        assert!(told.contains(word), "`{word}` is missing in\n{told}");
+    }
+    assert!(told.contains(&format!("{} problems", expected.len())), "{told}");
+}
+
+#[test]
+fn what_follows_from_a_mistake_is_not_reported_as_another() {
+    let setup = Setup::new().plugin("tag", guest("tag")).plugin("store", guest("store"));
+    let text = config::plugin("tag", "config = { label = \"${env:SLUICE_TEST_NOT_THERE}\" }")
+        + &config::plugin("store", "capabilities = [\"stor\"]")
+        + &config::service("127.0.0.1:1", &["tag", "store"])
+        + "[routes.bad]\nmatch = { path = \"no-slash\" }\nto = \"service\"\n"
+        + "[routes.other]\nto = \"service\"\n";
+    let (code, told) = setup.check(&text);
+    assert_eq!(code, 1, "{told}");
+    for word in ["SLUICE_TEST_NOT_THERE", "did you mean `store`", "no-slash", "match the same"] {
+        assert!(told.contains(word), "`{word}` is missing in\n{told}");
+    }
+    assert!(told.contains("4 problems"), "{told}");
+}
+
+/// A plugin that refuses its configuration and quotes it.
+fn gossip() -> Vec<u8> {
+    guests::assemble(
+        r#";;! phases request
+        (import "sluice:v1/http" "config_read" (func $config_read (param i32 i32) (result i64)))
+        (import "sluice:v1/http" "fail" (func $fail (param i32 i32) (result i32)))
+        (func (export "sluice_v1_configure") (result i32)
+          (drop (call $fail (i32.const 40000)
+            (i32.wrap_i64 (call $config_read (i32.const 40000) (i32.const 8000)))))
+          (i32.const 2))
+        (func (export "sluice_v1_request") (result i32) (i32.const 0))"#,
+    )
+}
+
+#[test]
+fn a_plugins_own_words_do_not_show_what_came_from_outside() {
+    let setup =
+        Setup::new().plugin("gossip", gossip()).variable("TOKEN", "open \"sesame\"").variable("NO", "1");
+    let own = "config = { token = \"Bearer ${env:TOKEN}\", port = \"80${env:NO}\" }";
+    let text = config::plugin("gossip", own) + &config::service("127.0.0.1:1", &["gossip"]);
+    let (code, told) = setup.check(&text);
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("refuses its configuration") && told.contains("Bearer …"), "{told}");
+    assert!(told.contains("801"), "what is short is left: {told}");
+    assert!(!told.contains("sesame"), "{told}");
 }

@@ -15,6 +15,7 @@ mod faults;
 mod harness;
 mod headers;
 mod limits;
+mod logging;
 mod phases;
 mod policies;
 mod pooling;

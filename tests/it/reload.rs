@@ -119,7 +119,7 @@ fn every_way_to_replace_a_file_is_seen() {
     assert_eq!(mark(&client.get("/")), "build-000004/a");
     gateway.install_plugin("tag", guests::tag(5));
     wait_for_mark(&mut client, "build-000005/a");
-    assert!(gateway.snapshot()["last_refused_reload"].is_null(), "and is forgiven");
+    wait::until("and is forgiven", || gateway.snapshot()["last_refused_reload"].is_null());
 
     // The whole directory is replaced.
     fs::rename(gateway.path("plugins"), gateway.path("plugins-old")).unwrap();
@@ -288,4 +288,35 @@ fn the_last_good_plugin_serves_while_a_worse_one_lies_there() {
         assert_eq!(mark(&gateway.get("/")), "build-000001/a");
     }
     probe.finish();
+}
+
+#[test]
+fn a_refused_file_is_mended_by_the_plugin_it_names() {
+    let gateway = start(Origin::echo());
+    let base = tagged("a", &config::service(Origin::echo(), &["tag"]));
+    gateway.configure(&format!("{base}{}", config::plugin("second", "")));
+    gateway.wait_for_log(&["reload refused"]);
+    let generation = gateway.generation();
+    gateway.install_plugin("second", guest("noop"));
+    gateway.wait_for_generation_after(generation);
+}
+
+#[test]
+fn a_new_snapshots_circuits_are_closed_for_the_metrics_too() {
+    let text = |status: u32| {
+        let circuit = "circuit = { faults = 1, window = \"1ms\", open = \"1h\" }";
+        config::plugin("trap", &format!("on_error = {{ respond = {status} }}\n{circuit}"))
+            + "[reload]\nwatch = false\n"
+            + &config::service(Origin::echo(), &["trap"])
+    };
+    let gateway = Setup::new().plugin("trap", guest("trap")).start(&text(503));
+    let state = || gateway.metrics().sum("sluice_step_circuit_state", &[("step", "trap")]);
+    wait::until("a circuit is open", || {
+        gateway.get_with("/", &[("x-misbehave", "1")]).expect(503);
+        state() == 2.0
+    });
+    gateway.configure(&text(502));
+    gateway.reload().expect(200);
+    assert_eq!(state(), 0.0);
+    gateway.get("/").expect(200);
 }

@@ -32,8 +32,8 @@ pub(crate) struct AdminFronts {
     open: Rc<RefCell<Open>>,
 }
 
-/// What to start to close a listener, by its name and address.
-type Open = HashMap<(Arc<str>, std::net::SocketAddr), Drain>;
+/// The listeners by name and address.
+type Open = HashMap<(Arc<str>, std::net::SocketAddr), Rc<Pages>>;
 
 impl AdminFronts {
     /// No listener yet.
@@ -47,23 +47,21 @@ impl AdminFronts {
 
     /// Serves a listener.
     pub(crate) fn open(&self, listener: &Listener, socket: std::net::TcpListener) -> std::io::Result<()> {
-        let Serve::Admin { admin, metrics } = listener.serve else { return Ok(()) };
         let socket = TcpListener::from_std(socket)?;
-        let drain = Drain::new();
-        self.open.borrow_mut().insert((Arc::clone(&listener.name), listener.bind), drain.clone());
-        let settings = Rc::new(listener.clone());
         let pages = Rc::new(Pages {
             state: Rc::clone(&self.state),
             metrics: self.metrics.clone(),
             reload: self.reload.clone(),
-            serves_admin: admin,
-            serves_metrics: metrics,
+            settings: RefCell::new(Rc::new(listener.clone())),
+            permits: Permits::new(listener.limits.connections),
+            drain: Drain::new(),
         });
-        let permits = Permits::new(listener.limits.connections);
-        let watched = drain.clone();
+        self.open.borrow_mut().insert((Arc::clone(&listener.name), listener.bind), Rc::clone(&pages));
+        let (permits, drain) = (pages.permits.clone(), pages.drain.clone());
         let accepting = accept_loop(socket, permits, drain, move |stream, address, permit| {
+            let settings = Rc::clone(&pages.settings.borrow());
             let peer = Rc::new(Peer::new(address, &settings));
-            let (settings, pages, drain) = (Rc::clone(&settings), Rc::clone(&pages), watched.clone());
+            let (pages, drain) = (Rc::clone(&pages), pages.drain.clone());
             tokio::task::spawn_local(async move {
                 connection::serve(stream, peer, settings, pages, drain).await;
                 drop(permit);
@@ -73,25 +71,43 @@ impl AdminFronts {
         Ok(())
     }
 
-    /// Closes the listeners that are no longer configured.
+    /// Listeners that stay get their newest settings; those that are no longer configured for admin pages close.
     pub(crate) fn keep(&self, listeners: &[Listener], drain: Duration) {
-        self.open.borrow_mut().retain(|(name, bind), front| {
-            let stays = listeners.iter().any(|listener| listener.name == *name && listener.bind == *bind);
-            if !stays {
-                front.start(Instant::now() + drain);
+        self.open.borrow_mut().retain(|(name, bind), pages| {
+            let stays = listeners.iter().find(|listener| {
+                listener.name == *name && listener.bind == *bind && listener.serve != Serve::Proxy
+            });
+            match stays {
+                Some(listener) => {
+                    pages.permits.set_limit(listener.limits.connections);
+                    pages.settings.replace(Rc::new(listener.clone()));
+                }
+                None => pages.drain.start(Instant::now() + drain),
             }
-            stays
+            stays.is_some()
         });
     }
 }
 
-/// What the pages show and do.
+/// A listener, and what its pages show and do.
 struct Pages {
     state: Rc<RefCell<State>>,
     metrics: Metrics,
     reload: mpsc::Sender<ReloadRequest>,
-    serves_admin: bool,
-    serves_metrics: bool,
+    /// As they are now; a connection keeps those with which it began, but for what is served.
+    settings: RefCell<Rc<Listener>>,
+    permits: Permits,
+    drain: Drain,
+}
+
+impl Pages {
+    /// Whether the pages of `admin` and of `metrics` are served.
+    fn served(&self) -> (bool, bool) {
+        match self.settings.borrow().serve {
+            Serve::Proxy => (false, false),
+            Serve::Admin { admin, metrics } => (admin, metrics),
+        }
+    }
 }
 
 impl Handler for Pages {

@@ -11,12 +11,13 @@ use crate::problem_document::ProblemDocument;
 
 impl Pages {
     pub(super) async fn answer(&self, request: &Request<Body>) -> Response<Body> {
+        let (admin, metrics) = self.served();
         let known = match request.uri().path() {
             "/healthz" => Some(Method::GET),
-            "/readyz" | "/snapshot" | "/reload" if !self.serves_admin => None,
+            "/readyz" | "/snapshot" | "/reload" if !admin => None,
             "/readyz" | "/snapshot" => Some(Method::GET),
             "/reload" => Some(Method::POST),
-            "/metrics" if self.serves_metrics => Some(Method::GET),
+            "/metrics" if metrics => Some(Method::GET),
             _ => None,
         };
         let Some(method) = known else {
@@ -42,7 +43,7 @@ impl Pages {
     }
 
     fn ready(&self) -> Response<Body> {
-        let (status, word) = if self.state.borrow().ready {
+        let (status, word) = if self.state.borrow().is_ready() {
             (StatusCode::OK, "ready\n")
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")

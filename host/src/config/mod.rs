@@ -37,13 +37,27 @@ pub(crate) use model::{
 pub(crate) use model::{Cache, ListenerLimits, Protocols, Reload, UpstreamTimeouts};
 pub(crate) use pattern::{HostPattern, PathPattern, RouteMatch, Segment};
 pub(crate) use problem::{Place, Problem, Problems};
+pub(crate) use resolve::{Doubts, Known};
 pub(crate) use schema::schema;
 pub(crate) use substitute::{Environment, ProcessEnvironment};
 pub(crate) use value::ConfigValue;
 pub(crate) use watch::Watcher;
 
+/// A configuration that is not in order: what is wrong with it, and what could be read nevertheless.
+pub(crate) struct Partial {
+    pub(crate) problems: Problems,
+    /// Only to be looked at: what had problems is missing in it, or as if it had not been written.
+    pub(crate) config: Option<Config>,
+    pub(crate) known: Known,
+}
+
 /// Reads a configuration file and everything that it includes.
 pub(crate) fn load(path: &Path, env: &dyn Environment) -> Result<Config, Problems> {
+    read(path, env).map_err(|partial| partial.problems)
+}
+
+/// As [`load`]; what could be read of a file with problems can be examined for more of them.
+pub(crate) fn read(path: &Path, env: &dyn Environment) -> Result<Config, Box<Partial>> {
     let mut problems = Problems::default();
     let mut files = files::read(path, env, &mut problems);
     for document in &mut files.documents {
@@ -56,10 +70,10 @@ pub(crate) fn load(path: &Path, env: &dyn Environment) -> Result<Config, Problem
             document.faulty.insert(finding.pointer);
         }
     }
-    let config = resolve::resolve(&files, &mut problems);
+    let (config, known) = resolve::resolve(&files, &mut problems);
     problems.set_files(files.watched);
     match config {
         Some(config) if problems.is_empty() => Ok(config),
-        _ => Err(problems),
+        config => Err(Box::new(Partial { problems, config, known })),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use super::problem::Place;
 
@@ -17,8 +18,10 @@ pub(super) struct Spot {
     /// `None` in an array.
     pub(super) key: Option<Place>,
     pub(super) value: Place,
-    /// The value came from the environment or from a file, so it is never quoted.
-    pub(super) substituted: bool,
+    /// What of the value came from the environment or from files, so that it is never quoted.
+    pub(super) outside: Vec<Arc<str>>,
+    /// The value could not be read, which was reported; what stands for it means nothing.
+    pub(super) faulty: bool,
 }
 
 impl Places {
@@ -48,7 +51,17 @@ impl Places {
     }
 
     pub(super) fn is_substituted(&self, pointer: &str) -> bool {
-        self.spots.get(pointer).is_some_and(|spot| spot.substituted)
+        self.spots.get(pointer).is_some_and(|spot| !spot.outside.is_empty())
+    }
+
+    /// Everything that came from outside.
+    pub(super) fn outside(&self) -> impl Iterator<Item = &str> {
+        self.spots.values().flat_map(|spot| &spot.outside).map(|piece| &**piece)
+    }
+
+    /// The pointers of values that could not be read.
+    pub(super) fn faulty(&self) -> impl Iterator<Item = &str> {
+        self.spots.iter().filter(|(_, spot)| spot.faulty).map(|(pointer, _)| pointer.as_str())
     }
 
     /// The value as it stands in the file, if that is short.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A file that is meant to be a value is not a log.
 const LARGEST: u64 = 1 << 20;
@@ -40,7 +41,8 @@ pub(super) enum Substituted {
     /// Something was put in, or `$${` became `${`.
     Changed {
         text: String,
-        outside: bool,
+        /// What came from outside, piece by piece.
+        outside: Vec<Arc<str>>,
     },
     Refused(Vec<Refusal>),
 }
@@ -69,7 +71,7 @@ impl Sources<'_> {
         }
         let mut result = String::with_capacity(text.len());
         let mut refusals = Vec::new();
-        let mut outside = false;
+        let mut outside = Vec::new();
         let mut rest = text;
         while let Some(start) = rest.find("${") {
             if let Some(before) = rest[..start].strip_suffix('$') {
@@ -91,8 +93,8 @@ impl Sources<'_> {
             let piece = &rest[start..end];
             match self.look_up(piece) {
                 Ok(value) => {
-                    outside = true;
                     result.push_str(&value);
+                    outside.push(value.into());
                 }
                 Err(refusal) => refusals.push(refusal),
             }

@@ -1,7 +1,7 @@
 //! The control runtime's work: builds snapshots, hands them to the workers, and tells what became of it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -11,9 +11,11 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 
 use super::State;
-use super::worker::{Command, Worker};
+use super::caught::caught;
+use super::crew::Crew;
+use super::start::StartSettings;
 use crate::admin::AdminFronts;
-use crate::config::{self, Listener, Problem, Problems, Serve, Watcher};
+use crate::config::{self, Config, Listener, Problem, Problems, Serve, Watcher};
 use crate::listener::bind;
 use crate::snapshot::{Builder, Snapshot};
 use crate::telemetry::{Metrics, ReloadResult};
@@ -42,73 +44,78 @@ pub(crate) struct ReloadRequest {
 pub(super) struct Control {
     pub(super) path: PathBuf,
     pub(super) builder: Builder,
-    pub(super) workers: Vec<Worker>,
+    pub(super) crew: Rc<Crew>,
+    pub(super) started_with: StartSettings,
     pub(super) state: Rc<RefCell<State>>,
     pub(super) metrics: Metrics,
     pub(super) admin: AdminFronts,
     pub(super) watcher: Option<Watcher>,
-    again: mpsc::Sender<ReloadRequest>,
-    bound: HashMap<(Arc<str>, SocketAddr), ()>,
+    pub(super) again: mpsc::Sender<ReloadRequest>,
+    pub(super) bound: HashSet<Bound>,
+}
+
+/// A socket that is open: its listener's name, its address, and whether it is for the gateway's own pages.
+type Bound = (Arc<str>, SocketAddr, bool);
+
+fn bound_as(listener: &Listener) -> Bound {
+    (Arc::clone(&listener.name), listener.bind, listener.serve != Serve::Proxy)
 }
 
 /// A listener's name and its sockets, one for each worker.
 type NewListener = (Arc<str>, Vec<std::net::TcpListener>);
 
 /// What a configuration was read from and the modules it names.
-fn watched(config: &config::Config) -> impl Iterator<Item = PathBuf> {
+fn watched(config: &Config) -> impl Iterator<Item = PathBuf> {
     config.files.iter().cloned().chain(config.plugins.values().map(|plugin| plugin.module.clone()))
 }
 
 impl Control {
-    pub(super) fn new(
-        path: PathBuf,
-        builder: Builder,
-        workers: Vec<Worker>,
-        state: Rc<RefCell<State>>,
-        metrics: Metrics,
-        admin: AdminFronts,
-        again: mpsc::Sender<ReloadRequest>,
-    ) -> Self {
-        Self { path, builder, workers, state, metrics, admin, watcher: None, again, bound: HashMap::new() }
-    }
-
-    /// Serves reload requests until told to stop; a reload under way is finished first.
+    /// Serves reload requests until told to stop, and no longer: a reload under way is dropped.
     pub(super) async fn run(
         mut self,
         mut requests: mpsc::Receiver<ReloadRequest>,
         mut stop: oneshot::Receiver<()>,
-    ) -> Vec<Worker> {
+    ) {
         loop {
             let request = tokio::select! {
                 biased;
-                _ = &mut stop => break,
+                _ = &mut stop => return,
                 request = requests.recv() => request,
             };
-            let Some(request) = request else { break };
-            let reloaded = self.reload(request.reason).await;
+            let Some(request) = request else { return };
+            let reloaded = tokio::select! {
+                biased;
+                _ = &mut stop => return,
+                reloaded = caught(self.reload(request.reason)) => reloaded,
+            };
+            let reloaded = reloaded.unwrap_or_else(|panic| {
+                let message =
+                    format!("the gateway failed while it reloaded, which is a mistake of its own: {panic}");
+                self.refuse(request.reason, &Problem::new(message).into())
+            });
             if let Some(reply) = request.reply {
                 let _ = reply.send(reloaded);
             }
         }
-        self.workers
     }
 
     /// Reads everything anew and swaps it in, whole or not at all.
     async fn reload(&mut self, reason: &'static str) -> Reloaded {
         let started = std::time::Instant::now();
-        let built = match config::load(&self.path, &config::ProcessEnvironment) {
+        let built = match config::read(&self.path, &config::ProcessEnvironment) {
             Ok(config) => {
                 self.watch(&config);
                 self.builder.build(config, self.generation() + 1).await
             }
-            Err(problems) => {
+            Err(partial) => {
                 // What could be read is watched beside what is served, so that mending it is noticed.
-                let mut files = problems.files().to_vec();
+                let mut files = partial.problems.files().to_vec();
+                files.extend(partial.config.iter().flat_map(watched));
                 if let Some(current) = &self.state.borrow().snapshot {
                     files.extend(watched(&current.config));
                 }
                 self.watch_files(files);
-                Err(problems)
+                Err(self.builder.examine(partial).await)
             }
         };
         let result = match built {
@@ -134,14 +141,15 @@ impl Control {
                 self.metrics.set_generation(generation);
                 reloaded
             }
-            Err(problems) => {
-                tracing::error!(reason, "reload refused, the old snapshot goes on serving\n{problems}");
-                self.metrics.reloaded(ReloadResult::Refused);
-                let json = problems.to_json();
-                self.state.borrow_mut().refused(&problems, SystemTime::now());
-                Reloaded::Refused(json)
-            }
+            Err(problems) => self.refuse(reason, &problems),
         }
+    }
+
+    fn refuse(&self, reason: &'static str, problems: &Problems) -> Reloaded {
+        tracing::error!(reason, "reload refused, the old snapshot goes on serving\n{problems}");
+        self.metrics.reloaded(ReloadResult::Refused);
+        self.state.borrow_mut().refused(problems, SystemTime::now());
+        Reloaded::Refused(problems.to_json())
     }
 
     fn generation(&self) -> u64 {
@@ -155,34 +163,21 @@ impl Control {
         {
             return Ok(Reloaded::Unchanged(current.generation));
         }
-        let mut sockets = self.bind_new(&snapshot)?;
+        let sockets = self.bind_new(&snapshot)?;
         let snapshot = Arc::new(snapshot);
-        let mut waiting = Vec::with_capacity(self.workers.len());
-        for worker in &self.workers {
-            let (done, published) = oneshot::channel();
-            let own =
-                sockets.iter_mut().filter_map(|(name, left)| Some((Arc::clone(name), left.pop()?))).collect();
-            let command = Command::Publish { snapshot: Arc::clone(&snapshot), sockets: own, done };
-            if worker.commands.send(command).is_ok() {
-                waiting.push(published);
-            }
-        }
-        let all = async {
-            for published in waiting {
-                let _ = published.await;
-            }
-        };
-        if tokio::time::timeout(PUBLISH_TIME, all).await.is_err() {
+        let board = self.crew.publish(&snapshot, sockets);
+        if tokio::time::timeout(PUBLISH_TIME, board.answered()).await.is_err() {
             tracing::warn!("a worker takes longer than {PUBLISH_TIME:?} to take up the snapshot");
         }
+        let listeners = &snapshot.config.listeners;
+        self.bound.retain(|bound| listeners.iter().any(|listener| bound_as(listener) == *bound));
+        self.admin.keep(listeners, snapshot.config.reload.drain);
+        let needs_restart = self.started_with.changed(&snapshot.config);
+        for setting in &needs_restart {
+            tracing::warn!("a change of `{setting}` takes effect at the next start");
+        }
         let generation = snapshot.generation;
-        self.bound.retain(|(name, bind), ()| {
-            snapshot.config.listeners.iter().any(|listener| listener.name == *name && listener.bind == *bind)
-        });
-        self.admin.keep(&snapshot.config.listeners, snapshot.config.reload.drain);
-        let mut state = self.state.borrow_mut();
-        state.published(snapshot, SystemTime::now());
-        state.ready = true;
+        self.state.borrow_mut().published(snapshot, board, needs_restart, SystemTime::now());
         Ok(Reloaded::Published(generation))
     }
 
@@ -191,10 +186,10 @@ impl Control {
         let mut problems = Problems::default();
         let mut opened = Vec::new();
         for listener in &snapshot.config.listeners {
-            if self.bound.contains_key(&(Arc::clone(&listener.name), listener.bind)) {
+            if self.bound.contains(&bound_as(listener)) {
                 continue;
             }
-            let count = if listener.serve == Serve::Proxy { self.workers.len() } else { 1 };
+            let count = if listener.serve == Serve::Proxy { self.crew.len() } else { 1 };
             match bind(listener, count) {
                 Ok(sockets) => opened.push((listener, sockets)),
                 Err(error) => {
@@ -209,7 +204,10 @@ impl Control {
         }
         let mut sockets = Vec::new();
         for (listener, mut own) in opened {
-            self.bound.insert((Arc::clone(&listener.name), listener.bind), ());
+            let bind = own.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(listener.bind);
+            let plugins = snapshot.plugins.len();
+            tracing::info!(listener = &*listener.name, %bind, plugins, "listening");
+            self.bound.insert(bound_as(listener));
             if listener.serve == Serve::Proxy {
                 sockets.push((Arc::clone(&listener.name), own));
             } else if let Some(socket) = own.pop() {
@@ -219,14 +217,14 @@ impl Control {
         Ok(sockets)
     }
 
-    fn open_admin(&mut self, listener: &Listener, socket: std::net::TcpListener) {
+    fn open_admin(&self, listener: &Listener, socket: std::net::TcpListener) {
         if let Err(error) = self.admin.open(listener, socket) {
             tracing::error!(listener = &*listener.name, %error, "the admin listener cannot be served");
         }
     }
 
     /// Watches what this configuration was read from and the modules it names.
-    pub(super) fn watch(&mut self, config: &config::Config) {
+    pub(super) fn watch(&mut self, config: &Config) {
         self.watch_files(watched(config).collect());
     }
 

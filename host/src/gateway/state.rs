@@ -1,11 +1,13 @@
 //! What the gateway knows of itself: for `/snapshot`, `/readyz` and the log.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use super::crew::Board;
 use crate::chain::FaultReport;
 use crate::config::Problems;
 use crate::snapshot::Snapshot;
@@ -14,8 +16,13 @@ use crate::telemetry::{Throttle, rfc3339};
 /// What the gateway knows of itself. It belongs to the control runtime.
 pub(crate) struct State {
     pub(crate) snapshot: Option<Arc<Snapshot>>,
-    /// False until every worker has an instance of every step, and again once draining begins.
-    pub(crate) ready: bool,
+    /// What has become of it on the workers.
+    board: Option<Rc<Board>>,
+    stopping: bool,
+    /// Settings that were changed and take effect at the next start.
+    needs_restart: Vec<&'static str>,
+    /// Since when each plugin has the digest that it has.
+    active: BTreeMap<Arc<str>, Active>,
     published: Option<SystemTime>,
     refused: Option<Refused>,
     faults: BTreeMap<Arc<str>, PluginFaults>,
@@ -28,8 +35,15 @@ struct Refused {
     problems: Value,
 }
 
-/// The faults of one plugin since the start.
+/// A plugin's module, and since when it is the plugin's.
+struct Active {
+    digest: [u8; 32],
+    since: SystemTime,
+}
+
+/// The faults of one plugin since its module came.
 struct PluginFaults {
+    since: SystemTime,
     count: u64,
     by_kind: BTreeMap<&'static str, u64>,
     last: Value,
@@ -40,7 +54,10 @@ impl State {
     pub(crate) fn new() -> Self {
         Self {
             snapshot: None,
-            ready: false,
+            board: None,
+            stopping: false,
+            needs_restart: Vec::new(),
+            active: BTreeMap::new(),
             published: None,
             refused: None,
             faults: BTreeMap::new(),
@@ -48,8 +65,38 @@ impl State {
         }
     }
 
-    /// A snapshot is being served.
-    pub(crate) fn published(&mut self, snapshot: Arc<Snapshot>, now: SystemTime) {
+    /// True once every worker serves the snapshot and has an instance of every step that denies without one, until
+    /// draining begins.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.stopping && self.board.as_ref().is_some_and(|board| board.is_warm())
+    }
+
+    /// The gateway is about to end.
+    pub(super) fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// A snapshot is being served. What is known of a plugin whose module it replaced is forgotten.
+    pub(super) fn published(
+        &mut self,
+        snapshot: Arc<Snapshot>,
+        board: Rc<Board>,
+        needs_restart: Vec<&'static str>,
+        now: SystemTime,
+    ) {
+        let mut before = std::mem::take(&mut self.active);
+        for plugin in &snapshot.plugins {
+            let digest = plugin.module.digest;
+            let same = before.remove(&plugin.name).filter(|active| active.digest == digest);
+            if same.is_none() {
+                self.faults.remove(&plugin.name);
+            }
+            let active = same.unwrap_or(Active { digest, since: now });
+            self.active.insert(Arc::clone(&plugin.name), active);
+        }
+        self.faults.retain(|plugin, _| self.active.contains_key(plugin));
+        self.board = Some(board);
+        self.needs_restart = needs_restart;
         self.snapshot = Some(snapshot);
         self.published = Some(now);
         self.refused = None;
@@ -68,6 +115,7 @@ impl State {
     /// A plugin faulted: remembers it, and logs it unless the like was logged a moment ago.
     pub(crate) fn faulted(&mut self, report: FaultReport, now: SystemTime) {
         let kind = report.kind.name();
+        let message = self.redacted(&report);
         let key = format!("{}/{}/{kind}", report.route, report.step);
         if let Some(suppressed) = self.throttle.permit(key, std::time::Instant::now()) {
             let backtrace =
@@ -77,7 +125,7 @@ impl State {
                 phase = report.phase.name(), kind, request_id = report.request_id, suppressed,
                 // Last, because it goes over several lines.
                 %backtrace,
-                "plugin fault: {}", report.message,
+                "plugin fault: {message}",
             );
         }
         if report.opened_circuit {
@@ -89,6 +137,7 @@ impl State {
             );
         }
         let faults = self.faults.entry(Arc::clone(&report.plugin)).or_insert_with(|| PluginFaults {
+            since: now,
             count: 0,
             by_kind: BTreeMap::new(),
             last: Value::Null,
@@ -101,7 +150,7 @@ impl State {
             "step": &*report.step,
             "phase": report.phase.name(),
             "kind": kind,
-            "message": report.message,
+            "message": message,
             "backtrace": report.backtrace,
             "request_id": report.request_id,
         });
@@ -114,19 +163,36 @@ impl State {
             .as_ref()
             .map(|refused| json!({ "time": rfc3339(refused.time), "problems": refused.problems }));
         let mut document = match &self.snapshot {
-            Some(snapshot) => snapshot.to_json(|plugin| self.faults_of(plugin)),
+            Some(snapshot) => snapshot.to_json(|plugin| self.status_of(plugin)),
             None => json!({ "generation": 0 }),
         };
         document["published"] = self.published.map(rfc3339).into();
-        document["ready"] = self.ready.into();
+        document["ready"] = self.is_ready().into();
+        let complaints = self.board.as_ref().map(|board| board.complaints()).unwrap_or_default();
+        document["not_ready_because"] = complaints.into();
+        document["needs_restart"] = self.needs_restart.as_slice().into();
         document["last_refused_reload"] = refused.into();
         document
     }
 
-    fn faults_of(&self, plugin: &str) -> Value {
+    /// A fault's message without the values that came into its plugin's configurations from outside.
+    fn redacted(&self, report: &FaultReport) -> String {
+        let Some(snapshot) = &self.snapshot else { return report.message.clone() };
+        let steps = snapshot.config.routes.iter().flat_map(|route| &route.steps);
+        steps
+            .filter(|step| step.plugin.name == report.plugin)
+            .fold(report.message.clone(), |message, step| step.config.redact(&message))
+    }
+
+    fn status_of(&self, plugin: &str) -> Value {
+        let since = self.active.get(plugin).map(|active| rfc3339(active.since));
         match self.faults.get(plugin) {
-            Some(faults) => json!({ "count": faults.count, "by_kind": faults.by_kind, "last": faults.last }),
-            None => json!({ "count": 0 }),
+            Some(faults) => json!({
+                "state": "faulted",
+                "since": rfc3339(faults.since),
+                "faults": { "count": faults.count, "by_kind": faults.by_kind, "last": faults.last },
+            }),
+            None => json!({ "state": "active", "since": since, "faults": { "count": 0 } }),
         }
     }
 }

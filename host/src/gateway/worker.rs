@@ -1,44 +1,47 @@
 //! One worker: a current-thread runtime with its own sockets, connections, instances and snapshot.
 
+use std::cell::Cell;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::caught::caught;
 use super::fetch;
-use crate::body::Body;
+use super::front::Front;
 use crate::chain::FaultReports;
 use crate::config::{Listener, Serve};
-use crate::connection::{self, Abort, Handler, Refusal};
-use crate::exchange::{self, Gate, Peer};
-use crate::listener::accept_loop;
-use crate::net::{Drain, Permits};
+use crate::exchange::Gate;
 use crate::snapshot::{Snapshot, WorkerParts};
-use crate::telemetry::{AccessLogBuffer, ListenerMetrics, WorkerMetrics};
+use crate::telemetry::{AccessLogBuffer, WorkerMetrics};
 use crate::upstream::Upstreams;
+
+/// Of a worker's thread: plugins that cannot wait run on it, beside the host's own frames.
+const STACK: usize = 4 << 20;
+
+/// Plugins of which a worker has no instance, although a step that denies on error needs one.
+pub(super) type Cold = Vec<Arc<str>>;
+
+/// A new listener's name and this worker's socket.
+pub(super) type NewSocket = (Arc<str>, std::net::TcpListener);
 
 /// What the control runtime asks of a worker.
 pub(super) enum Command {
     /// Serve this snapshot from the next request on. `sockets` are for listeners that are new to it.
-    Publish {
-        snapshot: Arc<Snapshot>,
-        sockets: Vec<(Arc<str>, std::net::TcpListener)>,
-        done: oneshot::Sender<()>,
-    },
-    /// Stop accepting, finish what is under way within this time, and end.
-    Drain(Duration),
+    Publish { snapshot: Arc<Snapshot>, sockets: Vec<NewSocket>, done: oneshot::Sender<Cold> },
+    /// Try once more to have an instance of everything.
+    Warm { done: oneshot::Sender<Cold> },
 }
 
-/// A worker's thread and the way to it.
+/// The way to a worker. Its `commands` are closed once its thread has nothing more to do, or has panicked.
 pub(super) struct Worker {
     pub(super) commands: mpsc::UnboundedSender<Command>,
-    pub(super) thread: std::thread::JoinHandle<()>,
+    drain: Cell<Option<oneshot::Sender<Duration>>>,
 }
 
 /// What a worker is given when it starts.
@@ -54,21 +57,29 @@ impl Worker {
     /// Starts a worker's thread.
     pub(super) fn spawn(index: usize, equipment: Equipment) -> std::io::Result<Self> {
         let (commands, queue) = mpsc::unbounded_channel();
-        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        let (drain, told) = oneshot::channel();
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).stack_size(STACK);
+        thread.spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             match runtime {
-                Ok(runtime) => runtime.block_on(work(equipment, queue)),
+                Ok(runtime) => {
+                    runtime.block_on(work(equipment, queue, told));
+                    // A name that is still being looked up is not waited for.
+                    runtime.shutdown_background();
+                }
                 Err(error) => tracing::error!(%error, "a worker cannot start"),
             }
         })?;
-        Ok(Self { commands, thread })
+        Ok(Self { commands, drain: Cell::new(Some(drain)) })
     }
-}
 
-/// A listener as a worker serves it.
-struct Open {
-    drain: Drain,
-    bind: SocketAddr,
+    /// Stop accepting, finish what is under way within this time, and end; commands that wait are forgotten.
+    pub(super) fn drain(&self, within: Duration) {
+        if let Some(drain) = self.drain.take() {
+            // Of a worker that is gone there is nothing left to drain.
+            let _ = drain.send(within);
+        }
+    }
 }
 
 /// A worker's state between commands.
@@ -77,10 +88,16 @@ struct Desk {
     access_log: Rc<AccessLogBuffer>,
     workers: usize,
     gate: Option<Rc<Gate>>,
-    open: HashMap<Arc<str>, Open>,
+    open: HashMap<Arc<str>, Front>,
+    /// Listeners that are no longer configured, while they have connections.
+    closing: Vec<Front>,
 }
 
-async fn work(equipment: Equipment, mut commands: mpsc::UnboundedReceiver<Command>) {
+async fn work(
+    equipment: Equipment,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    mut told: oneshot::Receiver<Duration>,
+) {
     let (fetch, jobs) = mpsc::unbounded_channel();
     let parts = WorkerParts::new(Upstreams::new(), equipment.metrics, fetch, equipment.reports);
     let mut desk = Desk {
@@ -89,149 +106,136 @@ async fn work(equipment: Equipment, mut commands: mpsc::UnboundedReceiver<Comman
         workers: equipment.workers,
         gate: None,
         open: HashMap::new(),
+        closing: Vec::new(),
     };
     let flushing = tokio::task::spawn_local(Rc::clone(&desk.access_log).keep_flushed());
     let mut jobs = Some(jobs);
-    while let Some(command) = commands.recv().await {
-        match command {
-            Command::Publish { snapshot, sockets, done } => {
-                desk.publish(snapshot, sockets).await;
-                if let (Some(gate), Some(jobs)) = (&desk.gate, jobs.take()) {
-                    tokio::task::spawn_local(fetch::serve(Rc::clone(gate), jobs));
+    let drain = loop {
+        let obey = async {
+            let command = commands.recv().await?;
+            // A panic is one snapshot's, and not the end of a worker that serves another.
+            match caught(desk.obey(command)).await {
+                Ok(()) => {}
+                Err(panic) => tracing::error!(panic, "a worker cannot take up the snapshot"),
+            }
+            Some(())
+        };
+        // The drain wins over a snapshot that is being taken up: nobody would see it.
+        let drain = tokio::select! {
+            biased;
+            told = &mut told => told.ok(),
+            obeyed = obey => match obeyed {
+                Some(()) => {
+                    if let (Some(gate), Some(jobs)) = (&desk.gate, jobs.take()) {
+                        tokio::task::spawn_local(fetch::serve(Rc::clone(gate), jobs));
+                    }
+                    continue;
                 }
-                let _ = done.send(());
-            }
-            Command::Drain(within) => {
-                desk.drain(within).await;
-                break;
-            }
-        }
+                None => None,
+            },
+        };
+        break drain;
+    };
+    if let Some(within) = drain {
+        desk.drain(within).await;
     }
     flushing.abort();
     desk.access_log.flush();
 }
 
 impl Desk {
-    async fn publish(&mut self, snapshot: Arc<Snapshot>, sockets: Vec<(Arc<str>, std::net::TcpListener)>) {
-        let own = Rc::new(self.parts.assemble(Arc::clone(&snapshot)).await);
-        match &self.gate {
-            // From here on the next request of any connection finds the new one.
-            Some(gate) => drop(gate.snapshot.replace(own)),
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Publish { snapshot, sockets, done } => {
+                let cold = self.publish(snapshot, sockets).await;
+                let _ = done.send(cold);
+            }
+            Command::Warm { done } => {
+                let current = self.gate.as_ref().map(|gate| Arc::clone(&gate.snapshot.borrow().shared));
+                let cold = match current {
+                    Some(snapshot) => self.parts.warm(&snapshot).await,
+                    None => Cold::new(),
+                };
+                let _ = done.send(cold);
+            }
+        }
+    }
+
+    async fn publish(&mut self, snapshot: Arc<Snapshot>, sockets: Vec<NewSocket>) -> Cold {
+        let (own, cold) = self.parts.assemble(Arc::clone(&snapshot)).await;
+        // From here on nothing waits, so that what is published is published whole.
+        let own = Rc::new(own);
+        let gate = match &self.gate {
+            // The next request of any connection finds the new one.
+            Some(gate) => {
+                gate.snapshot.replace(own);
+                Rc::clone(gate)
+            }
             None => {
                 let metrics = Arc::clone(&self.parts.metrics);
-                self.gate = Some(Rc::new(Gate::new(own, metrics, Rc::clone(&self.access_log))));
-            }
-        }
-        let drain = Instant::now() + snapshot.config.reload.drain;
-        self.open.retain(|name, open| {
-            let stays = snapshot.config.listeners.iter().any(|l| l.name == *name && l.bind == open.bind);
-            if !stays {
-                open.drain.start(drain);
-            }
-            stays
-        });
-        for (name, socket) in sockets {
-            if let Some(listener) = snapshot.config.listeners.iter().find(|listener| listener.name == name) {
-                self.listen(listener, socket);
-            }
-        }
-    }
-
-    fn listen(&mut self, listener: &Listener, socket: std::net::TcpListener) {
-        let Some(gate) = &self.gate else { return };
-        if listener.serve != Serve::Proxy {
-            return;
-        }
-        let socket = match TcpListener::from_std(socket) {
-            Ok(socket) => socket,
-            Err(error) => {
-                tracing::error!(listener = &*listener.name, %error, "a worker cannot listen");
-                return;
+                let gate = Rc::new(Gate::new(own, metrics, Rc::clone(&self.access_log)));
+                self.gate = Some(Rc::clone(&gate));
+                gate
             }
         };
-        let drain = Drain::new();
-        let permits = Permits::new(listener.limits.connections.div_ceil(self.workers).max(1));
-        let front = Front { gate: Rc::clone(gate), name: Arc::clone(&listener.name), drain: drain.clone() };
-        let accepting = accept_loop(socket, permits, drain.clone(), move |stream, address, permit| {
-            let served = front.serve(stream, address);
-            tokio::task::spawn_local(async move {
-                served.await;
-                drop(permit);
-            });
-        });
-        tokio::task::spawn_local(accepting);
-        self.open.insert(Arc::clone(&listener.name), Open { drain, bind: listener.bind });
+        self.reconcile(&snapshot);
+        for (name, socket) in sockets {
+            if let Some(listener) = snapshot.config.listeners.iter().find(|listener| listener.name == name) {
+                self.listen(&gate, listener, socket);
+            }
+        }
+        cold
     }
 
-    async fn drain(&self, within: Duration) {
+    /// Listeners that stay get their newest settings; the others close.
+    fn reconcile(&mut self, snapshot: &Snapshot) {
+        let deadline = Instant::now() + snapshot.config.reload.drain;
+        self.closing.retain(|front| !front.is_over());
+        for (name, front) in std::mem::take(&mut self.open) {
+            let stays = snapshot.config.listeners.iter().find(|listener| {
+                listener.name == name && listener.bind == front.bind() && listener.serve == Serve::Proxy
+            });
+            if let Some(listener) = stays {
+                front.refresh(listener, self.workers);
+                self.open.insert(name, front);
+            } else {
+                front.close(deadline);
+                self.closing.push(front);
+            }
+        }
+    }
+
+    fn listen(&mut self, gate: &Rc<Gate>, listener: &Listener, socket: std::net::TcpListener) {
+        match TcpListener::from_std(socket) {
+            Ok(socket) => {
+                let front = Front::open(gate, listener, self.workers, socket);
+                self.open.insert(Arc::clone(&listener.name), front);
+            }
+            Err(error) => tracing::error!(listener = &*listener.name, %error, "a worker cannot listen"),
+        }
+    }
+
+    async fn drain(&mut self, within: Duration) {
         let deadline = Instant::now() + within;
-        for open in self.open.values() {
-            open.drain.start(deadline);
+        let mut fronts: Vec<Front> = self.open.drain().map(|(_, front)| front).collect();
+        fronts.append(&mut self.closing);
+        for front in &fronts {
+            front.close(deadline);
         }
         let finished = async {
-            for open in self.open.values() {
-                open.drain.finished().await;
+            for front in &mut fronts {
+                front.finished().await;
             }
         };
         // The deadline is the connections' own; the second on top is for their last words.
-        let _ = tokio::time::timeout_at(deadline + Duration::from_secs(1), finished).await;
-        // Complete phases and log lines of the last exchanges.
+        let last_words = deadline + Duration::from_secs(1);
+        let _ = tokio::time::timeout_at(last_words, finished).await;
+        // The last exchange's end starts its complete phases from a task of its own.
         tokio::task::yield_now().await;
-    }
-}
-
-/// Where connections of one listener come in.
-struct Front {
-    gate: Rc<Gate>,
-    name: Arc<str>,
-    drain: Drain,
-}
-
-impl Front {
-    /// Serves a connection with the listener's settings as they are now.
-    fn serve(&self, stream: TcpStream, address: SocketAddr) -> impl Future<Output = ()> + use<> {
-        let settings = self
-            .gate
-            .snapshot
-            .borrow()
-            .shared
-            .config
-            .listeners
-            .iter()
-            .find(|listener| listener.name == self.name)
-            .cloned()
-            .map(Rc::new);
-        let gate = Rc::clone(&self.gate);
-        let drain = self.drain.clone();
-        async move {
-            // A listener that is gone from the configuration takes nobody in any more.
-            let Some(settings) = settings else { return };
-            let peer = Rc::new(Peer::new(address, &settings));
-            let metrics = gate.metrics.listener(&settings.name);
-            metrics.connection_opened();
-            let proxy = Rc::new(Proxy { gate, metrics: Arc::clone(&metrics) });
-            connection::serve(stream, peer, settings, proxy, drain).await;
-            metrics.connection_closed();
+        if let Some(gate) = &self.gate
+            && tokio::time::timeout_at(last_words, gate.completions.finished()).await.is_err()
+        {
+            tracing::warn!("not every complete phase ended within the drain time");
         }
-    }
-}
-
-/// Answers requests by the routes.
-struct Proxy {
-    gate: Rc<Gate>,
-    metrics: Arc<ListenerMetrics>,
-}
-
-impl Handler for Proxy {
-    async fn handle(
-        &self,
-        request: http::Request<Body>,
-        peer: &Rc<Peer>,
-    ) -> Result<http::Response<Body>, Abort> {
-        Ok(exchange::serve(&self.gate, peer, request).await)
-    }
-
-    fn refused(&self, refusal: Refusal, _peer: &Rc<Peer>) {
-        self.metrics.refused(refusal.as_str());
     }
 }

@@ -48,7 +48,6 @@ impl Drain {
     }
 
     /// Open connections.
-    #[cfg(test)]
     pub(crate) fn connections(&self) -> usize {
         self.0.connections.get()
     }

@@ -28,10 +28,16 @@ impl Bounds {
         Self { by_key: HashMap::new(), services: None, store, clock }
     }
 
+    /// Others over the same store, for trying out what is not going to serve.
+    pub(super) fn apart(&self) -> Self {
+        Self::new(Arc::clone(&self.store), self.clock.clone())
+    }
+
     /// The services for a configuration: the same ones as before where nothing they hold has changed.
     pub(super) fn prepare(&mut self, config: &Config) {
-        let before = self.services.take();
-        let (consumers, consumers_generation) = match &before {
+        // Not taken: what is kept stays whole if making the new ones fails.
+        let before = self.services.as_ref();
+        let (consumers, consumers_generation) = match before {
             Some(current)
                 if current.consumers.0 == config.consumers && current.consumers.1 == config.pepper =>
             {
@@ -39,16 +45,14 @@ impl Bounds {
             }
             _ => {
                 let consumers = Arc::new(Consumers::new(&config.consumers, config.pepper.as_ref()));
-                (consumers, before.as_ref().map_or(0, |current| current.consumers.2 + 1))
+                (consumers, before.map_or(0, |current| current.consumers.2 + 1))
             }
         };
-        let (secrets, secrets_generation) = match &before {
+        let (secrets, secrets_generation) = match before {
             Some(current) if current.secrets.0 == config.secrets => {
                 (Arc::clone(&current.services.secrets), current.secrets.1)
             }
-            _ => {
-                (Arc::new(config.secrets.clone()), before.as_ref().map_or(0, |current| current.secrets.1 + 1))
-            }
+            _ => (Arc::new(config.secrets.clone()), before.map_or(0, |current| current.secrets.1 + 1)),
         };
         self.services = Some(Current {
             consumers: (config.consumers.clone(), config.pepper.clone(), consumers_generation),
@@ -70,8 +74,8 @@ impl Bounds {
         plugin: &Plugin,
         module: &Arc<Module>,
         config: &serde_json::Value,
-    ) -> Option<(Arc<Bound>, bool)> {
-        let current = self.services.as_ref()?;
+    ) -> (Arc<Bound>, bool) {
+        let current = self.services.as_ref().expect("they are prepared before anything is bound");
         let has = |wanted: fn(&Capability) -> bool| plugin.capabilities.iter().any(wanted);
         // Everything that makes instances differ. Services count only for those that were granted them.
         let key = format!(
@@ -85,7 +89,7 @@ impl Bounds {
             has(|capability| matches!(capability, Capability::Secret(_))).then_some(current.secrets.1),
         );
         if let Some(bound) = self.by_key.get(&key).and_then(Weak::upgrade) {
-            return Some((bound, false));
+            return (bound, false);
         }
         let bound = Arc::new(Bound::new(
             Arc::clone(&plugin.name),
@@ -97,6 +101,6 @@ impl Bounds {
             current.services.clone(),
         ));
         self.by_key.insert(key, Arc::downgrade(&bound));
-        Some((bound, true))
+        (bound, true)
     }
 }

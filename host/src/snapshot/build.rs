@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::bounds::Bounds;
 use super::{PluginPlan, RoutePlan, Snapshot, StepPlan};
-use crate::config::{Config, ConfigValue, Place, Plugin, Problem, Problems};
+use crate::config::{
+    Config, ConfigValue, Doubts, Partial, Place, Plugin, Problem, Problems, Route, RouteMatch,
+};
 use crate::router::Router;
 use crate::store::MemoryStore;
 use crate::wasm::{BindError, Bound, Clock, LoadError, Loader, Module, missing_capabilities};
@@ -28,18 +30,15 @@ impl Builder {
     /// Builds a generation from `config`, or says everything that is wrong with it.
     pub(crate) async fn build(&mut self, config: Config, generation: u64) -> Result<Snapshot, Problems> {
         let mut problems = Problems::default();
-        let modules = self.load_all(&config, &mut problems).await;
+        let modules = load_all(&self.loader, &config, &BTreeMap::new(), &mut problems).await;
         self.bounds.prepare(&config);
-        // Keeps what was tried out alive until the snapshot is whole, and tells what was seen already.
-        let mut tried = Tried::default();
+        let mut trials = Trials::new(&mut self.bounds, &mut problems);
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
             let mut steps = Vec::with_capacity(route.steps.len());
             for step in &route.steps {
                 let Some(module) = modules.get(&step.plugin.name) else { continue };
-                if let Some(bound) =
-                    self.bind(&step.plugin, module, &step.config, &mut tried, &mut problems).await
-                {
+                if let Some(bound) = trials.bind(&step.plugin, module, &step.config).await {
                     steps.push(StepPlan {
                         name: Arc::clone(&step.name),
                         bound,
@@ -50,20 +49,23 @@ impl Builder {
             }
             routes.push(RoutePlan { steps });
         }
-        let used: BTreeSet<_> = config
-            .routes
-            .iter()
-            .flat_map(|route| &route.steps)
-            .map(|step| Arc::clone(&step.plugin.name))
-            .collect();
-        for plugin in config.plugins.values().filter(|plugin| !used.contains(&plugin.name)) {
+        let used: BTreeSet<_> =
+            config.routes.iter().flat_map(|route| &route.steps).map(|step| &*step.plugin.name).collect();
+        for plugin in config.plugins.values().filter(|plugin| !used.contains(&*plugin.name)) {
             if let Some(module) = modules.get(&plugin.name) {
-                self.bind(plugin, module, &plugin.config, &mut tried, &mut problems).await;
+                trials.bind(plugin, module, &plugin.config).await;
             }
         }
-        let router = self.route(&config, &mut problems);
+        let routed: Vec<_> =
+            config.routes.iter().map(|route| (&route.name, &route.place, &route.matches)).collect();
+        let router = route(&routed, &mut problems);
         match router {
             Some(router) if problems.is_empty() => {
+                let whole = |(plan, route): (&RoutePlan, &Route)| plan.steps.len() == route.steps.len();
+                assert!(
+                    routes.len() == config.routes.len() && routes.iter().zip(&config.routes).all(whole),
+                    "a step that was left out has a problem"
+                );
                 let plugins = modules.into_iter().map(|(name, module)| PluginPlan { name, module }).collect();
                 Ok(Snapshot { generation, config, router, routes, plugins })
             }
@@ -71,48 +73,110 @@ impl Builder {
         }
     }
 
-    async fn load_all(&self, config: &Config, problems: &mut Problems) -> Modules {
-        let mut modules = Modules::new();
-        for (name, plugin) in &config.plugins {
-            let module = match self.loader.load(&plugin.module, plugin.sha256, &plugin.limits).await {
-                Ok(module) => module,
-                Err(error) => {
-                    problems.push(load_problem(plugin, &error));
-                    continue;
-                }
-            };
-            let missing =
-                missing_capabilities(&module.imports, &module.descriptor.capabilities, &plugin.capabilities);
-            if missing.is_empty() {
-                modules.insert(Arc::clone(name), module);
+    /// Everything that is wrong with a configuration of which only a part could be read. Nothing comes of it but
+    /// problems, and no instance that serves is touched.
+    pub(crate) async fn examine(&self, partial: Box<Partial>) -> Problems {
+        let Partial { mut problems, config, known } = *partial;
+        let Some(config) = config else { return problems };
+        let modules = load_all(&self.loader, &config, &known.doubts, &mut problems).await;
+        let mut bounds = self.bounds.apart();
+        bounds.prepare(&config);
+        let mut trials = Trials::new(&mut bounds, &mut problems);
+        trials.doubts = known.doubts;
+        for step in &known.steps {
+            if let Some(module) = modules.get(&step.plugin.name) {
+                trials.bind(&step.plugin, module, &step.config).await;
             }
+        }
+        // What a step lays over a plugin's configuration may be what it lacks.
+        let unused = |plugin: &&Arc<Plugin>| !known.incomplete && !known.used.contains(&plugin.name);
+        for plugin in config.plugins.values().filter(unused) {
+            if let Some(module) = modules.get(&plugin.name) {
+                trials.bind(plugin, module, &plugin.config).await;
+            }
+        }
+        let routed: Vec<_> =
+            known.matches.iter().map(|(name, place, matches)| (name, place, matches)).collect();
+        route(&routed, &mut problems);
+        problems
+    }
+}
+
+async fn load_all(
+    loader: &Loader,
+    config: &Config,
+    doubts: &BTreeMap<Arc<str>, Doubts>,
+    problems: &mut Problems,
+) -> Modules {
+    let mut modules = Modules::new();
+    for (name, plugin) in &config.plugins {
+        let doubts = doubts.get(name).copied().unwrap_or_default();
+        let module = match loader.load(&plugin.module, plugin.sha256, &plugin.limits).await {
+            Ok(module) => module,
+            Err(error) => {
+                if !follows(&error, doubts) {
+                    problems.push(load_problem(plugin, &error));
+                }
+                continue;
+            }
+        };
+        let missing =
+            missing_capabilities(&module.imports, &module.descriptor.capabilities, &plugin.capabilities);
+        if !doubts.capabilities {
             problems
                 .extend(missing.into_iter().map(|(kind, import)| capability_problem(plugin, &kind, import)));
         }
-        modules
+        modules.insert(Arc::clone(name), module);
+    }
+    modules
+}
+
+/// Whether a file may well be in order, had the plugin's other settings been.
+fn follows(error: &LoadError, doubts: Doubts) -> bool {
+    match error {
+        LoadError::Seal(_) | LoadError::Pin { .. } => doubts.pin,
+        LoadError::Fault(_) | LoadError::Engine(_) => doubts.limits,
+        _ => false,
+    }
+}
+
+/// Trying out what is configured, each use of a plugin once.
+struct Trials<'a> {
+    bounds: &'a mut Bounds,
+    problems: &'a mut Problems,
+    doubts: BTreeMap<Arc<str>, Doubts>,
+    /// What became of each use. Keeps what was tried out alive until the snapshot is whole.
+    outcomes: BTreeMap<(Arc<str>, String), Option<Arc<Bound>>>,
+}
+
+impl<'a> Trials<'a> {
+    fn new(bounds: &'a mut Bounds, problems: &'a mut Problems) -> Self {
+        Self { bounds, problems, doubts: BTreeMap::new(), outcomes: BTreeMap::new() }
     }
 
+    /// The plugin with this configuration, unless that has a problem.
     async fn bind(
         &mut self,
         plugin: &Plugin,
         module: &Arc<Module>,
         config: &ConfigValue,
-        tried: &mut Tried,
-        problems: &mut Problems,
     ) -> Option<Arc<Bound>> {
-        let what = format!("the configuration of plugin `{}`", plugin.name);
         let key = (Arc::clone(&plugin.name), config.json().to_string());
-        if let Some(known) = tried.outcomes.get(&key) {
+        if let Some(known) = self.outcomes.get(&key) {
             return known.clone();
         }
+        let what = format!("plugin `{}`", plugin.name);
         let found = config.check(&module.descriptor.config_schema, &what);
-        let outcome = if found.is_empty() {
-            self.try_out(plugin, module, config, problems).await
-        } else {
-            problems.extend(found);
-            None
-        };
-        tried.outcomes.insert(key, outcome.clone());
+        let ungranted =
+            !missing_capabilities(&module.imports, &module.descriptor.capabilities, &plugin.capabilities)
+                .is_empty();
+        let doubtful = ungranted
+            || config.is_doubtful()
+            || self.doubts.get(&plugin.name).is_some_and(|doubts| *doubts != Doubts::default());
+        let outcome =
+            if found.is_empty() && !doubtful { self.try_out(plugin, module, config).await } else { None };
+        self.problems.extend(found);
+        self.outcomes.insert(key, outcome.clone());
         outcome
     }
 
@@ -121,46 +185,38 @@ impl Builder {
         plugin: &Plugin,
         module: &Arc<Module>,
         config: &ConfigValue,
-        problems: &mut Problems,
     ) -> Option<Arc<Bound>> {
-        let (bound, new) = self.bounds.get(plugin, module, config.json())?;
+        let (bound, new) = self.bounds.get(plugin, module, config.json());
         if !new {
             return Some(bound);
         }
         match bound.try_out().await {
             Ok(()) => Some(bound),
             Err(error) => {
-                problems.push(bind_problem(plugin, config, &error));
-                None
-            }
-        }
-    }
-
-    fn route(&self, config: &Config, problems: &mut Problems) -> Option<Router> {
-        let matches: Vec<_> = config.routes.iter().map(|route| route.matches.clone()).collect();
-        match Router::new(&matches) {
-            Ok(router) => Some(router),
-            Err(ties) => {
-                for tie in ties {
-                    let (first, second) = (&config.routes[tie.first], &config.routes[tie.second]);
-                    let message =
-                        format!("routes `{}` and `{}` match the same requests", first.name, second.name);
-                    problems.push(
-                        Problem::new(message)
-                            .at(second.place.clone())
-                            .hint("give one of them a condition that the other does not have"),
-                    );
-                }
+                self.problems.push(bind_problem(plugin, config, &error));
                 None
             }
         }
     }
 }
 
-/// What became of each configured use of a plugin in one build.
-#[derive(Default)]
-struct Tried {
-    outcomes: BTreeMap<(Arc<str>, String), Option<Arc<Bound>>>,
+fn route(routed: &[(&Arc<str>, &Place, &RouteMatch)], problems: &mut Problems) -> Option<Router> {
+    let matches: Vec<_> = routed.iter().map(|(_, _, matches)| RouteMatch::clone(matches)).collect();
+    match Router::new(&matches) {
+        Ok(router) => Some(router),
+        Err(ties) => {
+            for tie in ties {
+                let ((first, ..), (second, place, _)) = (routed[tie.first], routed[tie.second]);
+                let message = format!("routes `{first}` and `{second}` match the same requests");
+                problems.push(
+                    Problem::new(message)
+                        .at(place.clone())
+                        .hint("give one of them a condition that the other does not have"),
+                );
+            }
+            None
+        }
+    }
 }
 
 fn load_problem(plugin: &Plugin, error: &LoadError) -> Problem {
@@ -201,8 +257,12 @@ fn capability_problem(plugin: &Plugin, kind: &str, import: Option<String>) -> Pr
 
 fn bind_problem(plugin: &Plugin, config: &ConfigValue, error: &BindError) -> Problem {
     let message = match error {
-        BindError::Refused(reason) => format!("plugin `{}` refuses its configuration: {reason}", plugin.name),
-        BindError::Fault(fault) => format!("plugin `{}` cannot start: {fault}", plugin.name),
+        BindError::Refused(reason) => {
+            format!("plugin `{}` refuses its configuration: {}", plugin.name, config.redact(reason))
+        }
+        BindError::Fault(fault) => {
+            format!("plugin `{}` cannot start: {}", plugin.name, config.redact(&fault.to_string()))
+        }
     };
     let place = match error {
         BindError::Refused(_) => config.whole(),

@@ -7,9 +7,10 @@ use crate::config::Route;
 use crate::wasm::sha256_hex;
 
 impl Snapshot {
-    /// As JSON; `faults_of` tells what is known of a plugin's faults.
-    pub(crate) fn to_json(&self, faults_of: impl Fn(&str) -> Value) -> Value {
-        let plugins: Vec<Value> = self.plugins.iter().map(|plugin| plugin.to_json(&faults_of)).collect();
+    /// As JSON; `status_of` tells what is known of a plugin: `state`, `since` and `faults`.
+    pub(crate) fn to_json(&self, status_of: impl Fn(&str) -> Value) -> Value {
+        let plugins: Vec<Value> =
+            self.plugins.iter().map(|plugin| plugin.to_json(status_of(&plugin.name))).collect();
         let routes: Vec<Value> = self
             .config
             .routes
@@ -48,19 +49,18 @@ impl Snapshot {
 }
 
 impl PluginPlan {
-    fn to_json(&self, faults_of: &impl Fn(&str) -> Value) -> Value {
+    fn to_json(&self, mut status: Value) -> Value {
         let descriptor = &self.module.descriptor;
         let phases: Vec<&str> = descriptor.phases.iter().map(|phase| phase.name()).collect();
-        let faults = faults_of(&self.name);
-        let state = if faults["count"] == 0 { "active" } else { "faulted" };
         json!({
             "name": &*self.name,
             "plugin": descriptor.name,
             "version": descriptor.version,
             "digest": sha256_hex(&self.module.digest),
             "phases": phases,
-            "state": state,
-            "faults": faults,
+            "state": status["state"].take(),
+            "since": status["since"].take(),
+            "faults": status["faults"].take(),
         })
     }
 }

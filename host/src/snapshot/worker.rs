@@ -1,12 +1,14 @@
 //! A snapshot as one worker holds it: chains over its own instances, upstreams over its own connections.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use super::Snapshot;
+use super::{Snapshot, StepPlan};
 use crate::chain::{Chain, Circuit, FaultReports, Step};
-use crate::telemetry::{PluginMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics};
+use crate::config::OnError;
+use crate::telemetry::{CircuitState, PluginMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics};
 use crate::upstream::{Upstream, Upstreams};
 use crate::wasm::{Bound, FetchSender, Pool, PoolMetrics};
 
@@ -70,42 +72,82 @@ impl WorkerParts {
         pool
     }
 
-    /// Makes a snapshot this worker's own, with an instance of every plugin ready. Other tasks of the worker
-    /// run in between; what fails here was tried out before and will be tried again by the first call.
-    pub(crate) async fn assemble(&mut self, shared: Arc<Snapshot>) -> WorkerSnapshot {
+    /// Makes a snapshot this worker's own, with an instance of every plugin ready; second, the plugins of which
+    /// there is none although a step denies without. Other tasks of the worker run in between; what fails here was
+    /// tried out before and will be tried again.
+    pub(crate) async fn assemble(&mut self, shared: Arc<Snapshot>) -> (WorkerSnapshot, Vec<Arc<str>>) {
+        // Held, because a pool that no snapshot has yet would be gone again.
+        let (_warmed, cold) = self.warm_pools(&shared).await;
+        // From here on nothing waits, so that a reload that is cut short leaves nothing behind.
         self.upstreams.reconcile(shared.config.upstreams.values());
+        let upstreams: HashMap<_, _> = (shared.config.upstreams.keys())
+            .filter_map(|name| Some((Arc::clone(name), self.upstreams.get(name)?)))
+            .collect();
         let mut routes = Vec::with_capacity(shared.routes.len());
         for (route, plan) in shared.config.routes.iter().zip(&shared.routes) {
-            let mut steps = Vec::with_capacity(plan.steps.len());
-            for step in &plan.steps {
-                let pool = self.pool(&step.bound);
-                if let Err(fault) = pool.warm().await {
-                    tracing::warn!(plugin = &*step.bound.plugin, %fault, "no instance yet");
-                }
-                steps.push(Step::new(
-                    Arc::clone(&step.name),
-                    Arc::clone(&route.name),
-                    pool,
-                    step.on_error,
-                    step.circuit.map(Circuit::new),
-                    self.metrics.step(&route.name, &step.name, &step.bound.plugin),
-                    self.reports.clone(),
-                ));
-                tokio::task::yield_now().await;
-            }
-            let Some(upstream) = self.upstreams.get(&route.upstream.name) else { continue };
+            let steps = plan.steps.iter().map(|step| self.step(&route.name, step)).collect();
+            // The router knows routes by their place in this list: none may be left out.
+            let upstream = upstreams.get(&route.upstream.name);
+            let upstream = upstream.expect("a route's upstream is one of the configuration's");
             routes.push(WorkerRoute {
                 name: Arc::clone(&route.name),
                 chain: Rc::new(Chain::new(steps)),
-                upstream,
+                upstream: Rc::clone(upstream),
                 metrics: self.metrics.route(&route.name),
                 upstream_metrics: self.metrics.upstream(&route.upstream.name),
             });
         }
         self.pools.retain(|_, pool| pool.strong_count() > 0);
-        let upstreams = shared.config.upstreams.keys();
-        let upstreams =
-            upstreams.filter_map(|name| Some((Arc::clone(name), self.upstreams.get(name)?))).collect();
-        WorkerSnapshot { shared, routes, upstreams }
+        (WorkerSnapshot { shared, routes, upstreams }, cold)
+    }
+
+    /// Has an instance of every plugin that a step uses ready, and names those of which there is none although a
+    /// step denies without.
+    pub(crate) async fn warm(&mut self, shared: &Snapshot) -> Vec<Arc<str>> {
+        self.warm_pools(shared).await.1
+    }
+
+    async fn warm_pools(&mut self, shared: &Snapshot) -> (HashMap<u64, Rc<Pool>>, Vec<Arc<str>>) {
+        let mut warmed = HashMap::new();
+        let mut failed = HashSet::new();
+        let mut cold: Vec<Arc<str>> = Vec::new();
+        for (route, plan) in shared.config.routes.iter().zip(&shared.routes) {
+            for (configured, step) in route.steps.iter().zip(&plan.steps) {
+                let id = step.bound.id;
+                if let Entry::Vacant(slot) = warmed.entry(id) {
+                    let pool = self.pool(&step.bound);
+                    if let Err(fault) = pool.warm().await {
+                        let fault = configured.config.redact(&fault.to_string());
+                        tracing::warn!(plugin = &*step.bound.plugin, fault, "no instance yet");
+                        failed.insert(id);
+                    }
+                    slot.insert(pool);
+                    tokio::task::yield_now().await;
+                }
+                if failed.contains(&id)
+                    && step.on_error != OnError::Allow
+                    && !cold.contains(&step.bound.plugin)
+                {
+                    cold.push(Arc::clone(&step.bound.plugin));
+                }
+            }
+        }
+        (warmed, cold)
+    }
+
+    /// A step with a circuit of its own, which is closed.
+    fn step(&mut self, route: &Arc<str>, plan: &StepPlan) -> Step {
+        let metrics = self.metrics.step(route, &plan.name, &plan.bound.plugin);
+        // The gauge is older than this circuit: it may say what another snapshot's had come to.
+        metrics.set_circuit(CircuitState::Closed);
+        Step::new(
+            Arc::clone(&plan.name),
+            Arc::clone(route),
+            self.pool(&plan.bound),
+            plan.on_error,
+            plan.circuit.map(Circuit::new),
+            metrics,
+            self.reports.clone(),
+        )
     }
 }

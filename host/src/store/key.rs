@@ -1,9 +1,11 @@
 //! Names of entries: hashed once, and looked up without being copied.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::Arc;
 
 use papaya::Equivalent;
 
+use super::account::Account;
 use super::limit::Rule;
 
 /// The name of an entry. Values have no rule.
@@ -15,6 +17,8 @@ pub(super) struct Key {
     /// Bytes of the namespace.
     split: usize,
     rule: Option<Rule>,
+    /// The namespace's.
+    account: Arc<Account>,
 }
 
 /// A [`Key`] that borrows.
@@ -36,15 +40,34 @@ impl<'a> KeyRef<'a> {
         self.hash
     }
 
-    pub(super) fn into_key(self) -> Key {
+    pub(super) const fn namespace(&self) -> &'a str {
+        self.namespace
+    }
+
+    /// Bytes of the key that it becomes.
+    pub(super) const fn weight(&self) -> usize {
+        self.namespace.len() + self.key.len()
+    }
+
+    /// `account` is the namespace's.
+    pub(super) fn into_key(self, account: &Arc<Account>) -> Key {
         let bytes = [self.namespace.as_bytes(), self.key].concat().into();
-        Key { hash: self.hash, bytes, split: self.namespace.len(), rule: self.rule }
+        let account = Arc::clone(account);
+        Key { hash: self.hash, bytes, split: self.namespace.len(), rule: self.rule, account }
     }
 }
 
 impl Key {
     pub(super) const fn rule(&self) -> Option<&Rule> {
         self.rule.as_ref()
+    }
+
+    pub(super) const fn weight(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(super) const fn account(&self) -> &Arc<Account> {
+        &self.account
     }
 }
 

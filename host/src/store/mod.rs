@@ -2,6 +2,8 @@
 //!
 //! Time is an argument: nanoseconds since the Unix epoch, which may step back.
 
+mod account;
+mod fair;
 mod gcra;
 mod key;
 mod limit;
@@ -22,11 +24,18 @@ use sluice_abi::{Take, Taken};
 use crate::config;
 use key::KeyRef;
 use limit::{Charge, Limit, Rule};
-use table::{Entry, Table};
+use table::{Entry, Table, bytes};
 use value::Value;
 
 /// The longest key: long enough for any identifier, short enough to bound memory.
 pub(crate) const MAX_KEY: usize = 1024;
+
+/// Bytes of keys and values: so many for each entry that there may be ...
+const BYTES_PER_ENTRY: usize = 256;
+
+/// ... but not fewer than this, nor than some of the largest values.
+const LEAST_BYTES: usize = 64 << 20;
+const LEAST_VALUES: usize = 16;
 
 /// Why the store refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,12 +46,16 @@ pub(crate) enum StoreError {
     ValueTooLarge,
     #[error("the value is not a number that can be added to")]
     NotANumber,
+    #[error("the plugin's values take all the room in the store that it may have")]
+    Full,
 }
 
 /// The store in this process's memory.
 ///
 /// Each plugin has a namespace of its own, and limits and values of one name do not meet. When the store is
-/// full, what has expired makes room first, then whatever comes to hand.
+/// full, what has expired makes room first, then some of what the namespace holds that holds most. Keys and
+/// values have a budget of bytes, of which a namespace may fill as much as all of them leave free: beyond
+/// that [`set`](Self::set) refuses, and a new counter or limit takes the room of others of its namespace.
 #[derive(Debug)]
 pub(crate) struct MemoryStore {
     table: Table,
@@ -52,7 +65,13 @@ pub(crate) struct MemoryStore {
 
 impl MemoryStore {
     pub(crate) fn new(settings: &config::Store) -> Self {
-        Self { table: Table::new(settings.entries), hasher: RandomState::new(), max_value: settings.value }
+        let least = LEAST_BYTES.max(settings.value.saturating_mul(LEAST_VALUES));
+        Self::with_budget(settings, settings.entries.saturating_mul(BYTES_PER_ENTRY).max(least))
+    }
+
+    fn with_budget(settings: &config::Store, bytes: usize) -> Self {
+        let table = Table::new(settings.entries, bytes);
+        Self { table, hasher: RandomState::new(), max_value: settings.value }
     }
 
     /// Takes from every limit, or from none of them unless all allow.
@@ -114,14 +133,24 @@ impl MemoryStore {
         let map = self.table.shard(key.hash()).pin();
         loop {
             let entry = map.get(key).unwrap_or_else(|| {
-                self.table.make_room(key.hash(), now);
-                map.get_or_insert_with(key.into_key(), || Entry::Limit(Limit::new(rule, now)))
+                let account = self.table.accounts.of(key.namespace());
+                self.table.make_room(key.hash(), &account, now);
+                match map.try_insert_with(key.into_key(&account), || Entry::Limit(Limit::new(rule, now))) {
+                    Ok(entry) => {
+                        self.table.accounts.book(&account, bytes(key.weight()));
+                        entry
+                    }
+                    Err(entry) => entry,
+                }
             });
             if let Some(outcome) = entry.as_limit().and_then(|limit| limit.charge(rule, now, cost)) {
                 return outcome;
             }
             // The sweep has retired it, and may not yet have come to removing it.
-            let _ = map.remove_if(key, |_, entry| entry.as_limit().is_none_or(Limit::is_retired));
+            let removed = map.remove_if(key, |_, entry| entry.as_limit().is_none_or(Limit::is_retired));
+            if let Ok(Some((key, entry))) = removed {
+                self.table.gone(key, entry);
+            }
         }
     }
 
@@ -153,10 +182,24 @@ impl MemoryStore {
         }
         let key = self.key(namespace, key, None)?;
         let map = self.table.shard(key.hash()).pin();
-        if !map.contains_key(&key) {
-            self.table.make_room(key.hash(), now);
+        let accounts = &self.table.accounts;
+        let account = accounts.of(namespace);
+        let whole = |entry: &Entry| bytes(key.weight() + entry.weight());
+        let new = Entry::Value(Value::text(value, now, ttl));
+        let weight = whole(&new);
+        let old = map.get(&key);
+        // Booked before it is asked for, so that those who set at the same instant do not all find room.
+        let more = (weight - old.map_or(0, whole)).max(0);
+        accounts.book(&account, more);
+        if more > 0 && !accounts.keeps_to_share(&account) {
+            accounts.book(&account, -more);
+            return Err(StoreError::Full);
         }
-        map.insert(key.into_key(), Entry::Value(Value::text(value, now, ttl)));
+        if old.is_none() {
+            self.table.make_room(key.hash(), &account, now);
+        }
+        let replaced = map.insert(key.into_key(&account), new).map_or(0, whole);
+        accounts.book(&account, weight - replaced - more);
         Ok(())
     }
 
@@ -164,7 +207,9 @@ impl MemoryStore {
     pub(crate) fn delete(&self, now: u64, namespace: &str, key: &[u8]) -> bool {
         let Ok(key) = self.key(namespace, key, None) else { return false };
         let map = self.table.shard(key.hash()).pin();
-        map.remove(&key).and_then(Entry::as_value).is_some_and(|value| !value.has_expired(now))
+        let Some((key, entry)) = map.remove_entry(&key) else { return false };
+        self.table.gone(key, entry);
+        entry.as_value().is_some_and(|value| !value.has_expired(now))
     }
 
     /// Adds to a counter and returns its new value, held at the ends of `i64`.
@@ -180,10 +225,11 @@ impl MemoryStore {
     ) -> Result<i64, StoreError> {
         let key = self.key(namespace, key, None)?;
         let map = self.table.shard(key.hash()).pin();
+        let account = self.table.accounts.of(namespace);
         if !map.contains_key(&key) {
-            self.table.make_room(key.hash(), now);
+            self.table.make_room(key.hash(), &account, now);
         }
-        let change = map.compute(key.into_key(), |entry| {
+        let change = map.compute(key.into_key(&account), |entry| {
             let value = entry.and_then(|(_, entry)| entry.as_value());
             match value.filter(|value| !value.has_expired(now)) {
                 None => Operation::Insert(Entry::Value(Value::number(delta, now, ttl))),
@@ -193,6 +239,12 @@ impl MemoryStore {
                 },
             }
         });
+        let more = match &change {
+            Compute::Inserted(_, entry) => bytes(key.weight() + entry.weight()),
+            Compute::Updated { old: (_, old), new: (_, new) } => bytes(new.weight()) - bytes(old.weight()),
+            Compute::Removed(..) | Compute::Aborted(_) => 0,
+        };
+        self.table.accounts.book(&account, more);
         match change {
             Compute::Inserted(_, entry) | Compute::Updated { new: (_, entry), .. } => {
                 entry.as_value().and_then(Value::as_number).ok_or(StoreError::NotANumber)

@@ -2,7 +2,10 @@
 //! entries.
 
 use std::hash::BuildHasherDefault;
+use std::sync::Arc;
 
+use super::account::{Account, Accounts};
+use super::fair::Shares;
 use super::key::{Carried, Key};
 use super::limit::Limit;
 use super::value::Value;
@@ -12,8 +15,8 @@ const SHARD: usize = 4096;
 
 const MOST_SHARDS: usize = 256;
 
-/// A full shard gives up this part of its entries at once.
-const SHARE: usize = 16;
+/// A full shard gives up this part of its entries at once, and so does a namespace that holds too many bytes.
+const PART: usize = 16;
 
 pub(super) type Map = papaya::HashMap<Key, Entry, BuildHasherDefault<Carried>>;
 
@@ -39,6 +42,11 @@ impl Entry {
         }
     }
 
+    /// Bytes beside the entry itself and its key.
+    pub(super) fn weight(&self) -> usize {
+        self.as_value().map_or(0, Value::weight)
+    }
+
     /// Whether nobody would miss it. A limit is retired by asking, so that no take is lost with it.
     fn is_done(&self, key: &Key, now: u64) -> bool {
         match (self, key.rule()) {
@@ -55,14 +63,17 @@ pub(super) struct Table {
     shards: Box<[Map]>,
     /// Of each shard.
     capacity: usize,
+    pub(super) accounts: Accounts,
 }
 
 impl Table {
-    /// At most `entries`, and one for each thread that inserts at the same instant.
-    pub(super) fn new(entries: usize) -> Self {
+    /// At most `entries`, and one for each thread that inserts at the same instant; their keys and values at
+    /// most `bytes`.
+    pub(super) fn new(entries: usize, bytes: usize) -> Self {
         let entries = entries.max(1);
         let count = (entries / SHARD).clamp(1, MOST_SHARDS);
-        Self { shards: (0..count).map(|_| Map::default()).collect(), capacity: entries / count }
+        let shards = (0..count).map(|_| Map::default()).collect();
+        Self { shards, capacity: entries / count, accounts: Accounts::new(bytes) }
     }
 
     /// The shard of a hash. The map uses the low bits and the top seven, so these come from between.
@@ -72,43 +83,79 @@ impl Table {
     }
 
     /// Makes sure that one more entry fits, that of `hash`.
-    pub(super) fn make_room(&self, hash: u64, now: u64) {
+    ///
+    /// What has expired goes first. Then those give way that hold most of the shard, where keys of all lie
+    /// evenly mixed: a namespace that floods throws out its own. One that holds more bytes than its share
+    /// gives way alone.
+    pub(super) fn make_room(&self, hash: u64, account: &Arc<Account>, now: u64) {
         let shard = self.shard(hash);
-        if shard.len() < self.capacity {
+        let keeps_to_share = self.accounts.keeps_to_share(account);
+        if shard.len() < self.capacity && keeps_to_share {
             return;
         }
-        sweep(shard, now);
+        self.sweep_shard(shard, now);
         // Some at once, so that the next insertions need not scan again.
-        let target = self.capacity - (self.capacity / SHARE).max(1);
+        let target = self.capacity - (self.capacity / PART).max(1);
         let excess = shard.len().saturating_sub(target);
-        if excess == 0 {
-            return;
-        }
-        // Evenly over the table: the map resizes without end once one part of it is crowded and the rest is
-        // empty.
-        let step = (shard.len() / excess).max(1);
-        let start = usize::from(hash as u16) % step;
-        let map = shard.pin();
-        for key in map.keys().skip(start).step_by(step) {
-            map.remove(key);
+        if excess > 0 {
+            self.evict(shard, |shares| shares.level(excess));
+        } else if !self.accounts.keeps_to_share(account) {
+            self.evict(shard, |shares| shares.thin(account, PART));
         }
     }
 
+    fn evict(&self, shard: &Map, decide: impl FnOnce(Shares) -> Shares) {
+        let map = shard.pin();
+        let mut shares = decide(Shares::of(map.keys()));
+        for key in map.keys().filter(|key| shares.gives(key)) {
+            if let Some((key, entry)) = map.remove_entry(key) {
+                self.gone(key, entry);
+            }
+        }
+    }
+
+    /// Books that this entry was removed.
+    pub(super) fn gone(&self, key: &Key, entry: &Entry) {
+        self.accounts.book(key.account(), -bytes(key.weight() + entry.weight()));
+    }
+
     pub(super) fn sweep(&self, now: u64) -> usize {
-        self.shards.iter().map(|shard| sweep(shard, now)).sum()
+        self.shards.iter().map(|shard| self.sweep_shard(shard, now)).sum()
+    }
+
+    fn sweep_shard(&self, shard: &Map, now: u64) -> usize {
+        let map = shard.pin();
+        let done = map.iter().filter(|(key, entry)| entry.is_done(key, now));
+        done.filter(|(key, _)| {
+            // It may have been replaced since: what is there now is asked again.
+            let Ok(Some((key, entry))) = map.remove_if(*key, |key, entry| entry.is_done(key, now)) else {
+                return false;
+            };
+            self.gone(key, entry);
+            true
+        })
+        .count()
     }
 
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(papaya::HashMap::len).sum()
     }
+
+    /// The bytes of what there is, by account: what the books should say.
+    #[cfg(test)]
+    pub(super) fn weigh(&self) -> std::collections::HashMap<*const Account, i64> {
+        let mut weights = std::collections::HashMap::new();
+        for shard in &self.shards {
+            for (key, entry) in &shard.pin() {
+                *weights.entry(Arc::as_ptr(key.account())).or_default() +=
+                    bytes(key.weight() + entry.weight());
+            }
+        }
+        weights
+    }
 }
 
-fn sweep(shard: &Map, now: u64) -> usize {
-    let map = shard.pin();
-    let done = map.iter().filter(|(key, entry)| entry.is_done(key, now));
-    done.filter(|(key, _)| {
-        // It may have been replaced since: what is there now is asked again.
-        matches!(map.remove_if(*key, |key, entry| entry.is_done(key, now)), Ok(Some(_)))
-    })
-    .count()
+/// A number of bytes as it is booked.
+pub(super) fn bytes(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

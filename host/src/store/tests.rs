@@ -11,6 +11,10 @@ use sluice_abi::{Algorithm, Take, Taken};
 use super::{MAX_KEY, MemoryStore, StoreError};
 use crate::config;
 
+mod shares;
+
+use shares::books_balance;
+
 const NOW: u64 = 1_790_000_000_000_000_000;
 const MS: u64 = 1_000_000;
 const BOTH: [Algorithm; 2] = [Algorithm::Gcra, Algorithm::SlidingWindow];
@@ -453,6 +457,7 @@ proptest! {
                 store.sweep(now);
                 prop_assert_eq!(store.len(), model.len());
             }
+            books_balance(&store);
         }
     }
 }

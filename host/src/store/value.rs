@@ -27,6 +27,14 @@ impl Value {
         Self { content: Content::Number(number), expires: end(now, ttl) }
     }
 
+    /// Bytes beside the value itself.
+    pub(super) fn weight(&self) -> usize {
+        match &self.content {
+            Content::Text(text) => text.len(),
+            Content::Number(_) => 0,
+        }
+    }
+
     pub(super) fn has_expired(&self, now: u64) -> bool {
         self.expires.is_some_and(|end| end <= now)
     }

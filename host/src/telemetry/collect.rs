@@ -13,6 +13,7 @@ use prometheus::{Registry, TextEncoder};
 use sluice_abi::Phase;
 
 use super::cell::{HistogramTotal, Kinds, Statuses};
+use super::log;
 use super::metrics::{Shared, StepName, Table, WorkerMetrics};
 use super::process::Process;
 use super::series::{ListenerMetrics, PluginMetrics, RouteMetrics, StepMetrics, UpstreamMetrics};
@@ -109,7 +110,9 @@ families! {
         "0 closed, 1 half-open, 2 open; the worst over all workers.";
     STORE = "sluice_store_entries", GAUGE, &[],
         "Counters and values in the store.";
-    LOG_DROPPED = "sluice_access_log_dropped_total", COUNTER, &[],
+    LOG_DROPPED = "sluice_log_dropped_total", COUNTER, &[],
+        "Log lines that were lost.";
+    ACCESS_LOG_DROPPED = "sluice_access_log_dropped_total", COUNTER, &[],
         "Lines of the access log that were lost.";
     RESIDENT = "sluice_process_resident_memory_bytes", GAUGE, &[],
         "Resident memory of the process.";
@@ -201,7 +204,8 @@ fn whole(page: &mut Page, shared: &Shared, workers: &[Arc<WorkerMetrics>]) {
         page.add(FAILURES, &[kind], float(count));
     }
     page.add(STORE, &[], load(&shared.store_entries));
-    page.add(LOG_DROPPED, &[], load(&shared.access_log_dropped));
+    page.add(LOG_DROPPED, &[], float(log::lost()));
+    page.add(ACCESS_LOG_DROPPED, &[], load(&shared.access_log_dropped));
     let process = Process::read();
     page.add(RESIDENT, &[], float(process.resident_bytes));
     page.add(CPU, &[], process.cpu_seconds);

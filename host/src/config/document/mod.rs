@@ -99,7 +99,7 @@ impl Reader<'_> {
 
     fn value(&mut self, pointer: &str, key: Option<Place>, value: &DeValue<'_>, span: Range<usize>) -> Value {
         let place = self.place(span.clone());
-        let mut spot = Spot { key, value: place.clone(), substituted: false };
+        let mut spot = Spot { key, value: place.clone(), outside: Vec::new(), faulty: false };
         let guess = self.is_broken(&span);
         if guess {
             self.faulty.insert(pointer.to_owned());
@@ -128,6 +128,7 @@ impl Reader<'_> {
                 self.number(pointer, &place, number)
             }
         };
+        spot.faulty = self.faulty.contains(pointer);
         self.places.insert(pointer.to_owned(), spot);
         json
     }
@@ -146,7 +147,7 @@ impl Reader<'_> {
         match self.sources.substitute(text) {
             Substituted::Unchanged => Value::String(text.to_owned()),
             Substituted::Changed { text, outside } => {
-                spot.substituted = outside;
+                spot.outside = outside;
                 Value::String(text)
             }
             Substituted::Refused(refusals) => {

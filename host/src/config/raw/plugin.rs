@@ -62,7 +62,7 @@ pub(in crate::config) struct RawLimits {
     pub(in crate::config) memory: Field<SizeText>,
     /// Elements of all tables. Default: 10000.
     #[serde(default)]
-    #[schemars(range(min = 1, max = 10_000_000))]
+    #[schemars(range(min = 1, max = 100_000))]
     pub(in crate::config) table: Field<u64>,
     /// Of the stack. Default: 512KiB.
     #[serde(default)]
@@ -89,7 +89,7 @@ pub(in crate::config) struct RawLimits {
     pub(in crate::config) fetch_timeout: Field<DurationText>,
     /// Instances per worker. Default: 128.
     #[serde(default)]
-    #[schemars(range(min = 1, max = 10_000))]
+    #[schemars(range(min = 1, max = 1000))]
     pub(in crate::config) instances: Field<u64>,
     /// An instance is replaced after this many calls. Default: 1000000.
     #[serde(default)]

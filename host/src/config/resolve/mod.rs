@@ -9,7 +9,7 @@ mod settings;
 mod steps;
 mod upstreams;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -19,11 +19,19 @@ use self::at::At;
 use super::document::Document;
 use super::field::{DurationText, Field, SizeText};
 use super::files::Files;
-use super::model::Config;
+use super::model::{Config, Step};
+use super::pattern::RouteMatch;
 use super::problem::{Place, Problem, Problems};
 use super::quantity::{show_duration, show_size};
 use super::raw::{Named, RawConfig};
 use super::similar::{closest, known};
+
+struct Resolver<'a> {
+    problems: &'a mut Problems,
+    /// Some file is not TOML throughout, so what seems to be missing may be there.
+    damaged: bool,
+    known: Known,
+}
 
 /// A file and what was written in it.
 struct Input<'a> {
@@ -41,70 +49,107 @@ struct Entry<'a, T> {
 /// Names that exist, even where what they name is broken.
 type Names = BTreeMap<Arc<str>, Place>;
 
-/// Gives meaning to all files; `None` only with problems.
-pub(super) fn resolve(files: &Files, problems: &mut Problems) -> Option<Config> {
-    let mut inputs = Vec::new();
-    for document in &files.documents {
-        // a file's root is a table of fields that bear anything
-        let raw = serde_json::from_value(document.json.clone()).ok()?;
-        inputs.push(Input { document, raw });
-    }
-    let main = inputs.first()?.document;
-    let damaged = inputs.iter().any(|input| input.document.damaged);
-    let mut resolver = Resolver { problems, damaged };
-    resolver.preamble(&inputs);
-
-    let workers = resolver.workers(&inputs);
-    let pepper = resolver.pepper(&inputs);
-    let (secrets, secret_names) = resolver.secrets(&inputs);
-    let store = resolver.store(&inputs);
-    let reload = resolver.reload(&inputs);
-    let telemetry = resolver.telemetry(&inputs);
-    let cache = resolver.cache(&inputs);
-    let listeners = resolver.listeners(&inputs);
-    let (upstreams, upstream_names) = resolver.upstreams(&inputs);
-    let (plugins, plugin_names) = resolver.plugins(&inputs, &upstream_names, &secret_names);
-    let chains = resolver.chains(&inputs, &plugins, &plugin_names);
-    let consumers = resolver.consumers(&inputs, pepper.is_some());
-    let routing = routes::Routing {
-        plugins: &plugins,
-        plugin_names: &plugin_names,
-        chains: &chains,
-        upstreams: &upstreams,
-        upstream_names: &upstream_names,
-    };
-    let routes = resolver.routes(&inputs, &routing);
-
-    if listeners.is_empty() && !damaged && resolver.problems.is_empty() {
-        let message = "there is no listener, so nobody can reach the gateway";
-        let hint = "for example: [listeners.public] with bind = \"0.0.0.0:8080\"";
-        resolver.problems.push(Problem::new(message).hint(hint).at(main.start()));
-    }
-    Some(Config {
-        workers,
-        listeners,
-        upstreams,
-        plugins,
-        routes,
-        consumers,
-        pepper: pepper.flatten(),
-        secrets,
-        store,
-        reload,
-        telemetry,
-        cache,
-        files: files.watched.clone(),
-        digest: files.digest.clone(),
-    })
+/// What is known of a configuration with problems: enough to look for more of them.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// The steps of all routes that could be read, whatever became of the routes.
+    pub(crate) steps: Vec<Step>,
+    /// Which requests routes match: name, place and conditions of those whose conditions are in order.
+    pub(crate) matches: Vec<(Arc<str>, Place, RouteMatch)>,
+    /// The plugins that steps of chains and routes use.
+    pub(crate) used: BTreeSet<Arc<str>>,
+    /// Some step could not be read, so that it may use any plugin.
+    pub(crate) incomplete: bool,
+    /// What of a plugin is not as it was written.
+    pub(crate) doubts: BTreeMap<Arc<str>, Doubts>,
 }
 
-struct Resolver<'a> {
-    problems: &'a mut Problems,
-    /// Some file is not TOML throughout, so what seems to be missing may be there.
-    damaged: bool,
+/// What of a plugin had problems, so that what follows from it is no news.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Doubts {
+    pub(crate) capabilities: bool,
+    pub(crate) pin: bool,
+    pub(crate) limits: bool,
+}
+
+/// Gives meaning to all files; no [`Config`] only with problems.
+pub(super) fn resolve(files: &Files, problems: &mut Problems) -> (Option<Config>, Known) {
+    let damaged = files.documents.iter().any(|document| document.damaged);
+    let mut resolver =
+        Resolver { problems, damaged, known: Known { incomplete: damaged, ..Known::default() } };
+    let config = resolver.config_of(files);
+    (config, resolver.known)
 }
 
 impl Resolver<'_> {
+    fn config_of(&mut self, files: &Files) -> Option<Config> {
+        let mut inputs = Vec::new();
+        for document in &files.documents {
+            // a file's root is a table of fields that bear anything
+            let raw = serde_json::from_value(document.json.clone()).ok()?;
+            inputs.push(Input { document, raw });
+        }
+        let main = inputs.first()?.document;
+        self.preamble(&inputs);
+
+        let workers = self.workers(&inputs);
+        let pepper = self.pepper(&inputs);
+        let (secrets, secret_names) = self.secrets(&inputs);
+        let store = self.store(&inputs);
+        let reload = self.reload(&inputs);
+        let telemetry = self.telemetry(&inputs);
+        let cache = self.cache(&inputs);
+        let listeners = self.listeners(&inputs);
+        let (upstreams, upstream_names) = self.upstreams(&inputs);
+        let (plugins, plugin_names) = self.plugins(&inputs, &upstream_names, &secret_names);
+        let chains = self.chains(&inputs, &plugins, &plugin_names);
+        let consumers = self.consumers(&inputs, pepper.is_some());
+        let routing = routes::Routing {
+            plugins: &plugins,
+            plugin_names: &plugin_names,
+            chains: &chains,
+            upstreams: &upstreams,
+            upstream_names: &upstream_names,
+        };
+        let routes = self.routes(&inputs, &routing);
+
+        if listeners.is_empty() && !self.damaged && self.problems.is_empty() {
+            let message = "there is no listener, so nobody can reach the gateway";
+            let hint = "for example: [listeners.public] with bind = \"0.0.0.0:8080\"";
+            self.problems.push(Problem::new(message).hint(hint).at(main.start()));
+        }
+        Some(Config {
+            workers,
+            listeners,
+            upstreams,
+            plugins,
+            routes,
+            consumers,
+            pepper: pepper.flatten(),
+            secrets,
+            store,
+            reload,
+            telemetry,
+            cache,
+            files: files.watched.clone(),
+            digest: files.digest.clone(),
+        })
+    }
+
+    /// Does a part of the work; second, whether what came of it is in doubt.
+    fn doubted<T>(&mut self, at: &At<'_>, work: impl FnOnce(&mut Self) -> T) -> (T, bool) {
+        let before = self.problems.len();
+        let done = work(self);
+        let doubtful = self.problems.len() > before || at.document.is_faulty(&at.pointer) || self.is_lost(at);
+        (done, doubtful)
+    }
+
+    /// Whether a value that is not there may have been meant by something else, such as a misspelt key.
+    fn is_lost(&self, at: &At<'_>) -> bool {
+        let parent = &at.pointer[..at.pointer.rfind('/').unwrap_or(0)];
+        self.damaged || (!at.is_written() && at.document.is_faulty(parent))
+    }
+
     /// The value of a field, if it has one.
     fn given<'f, T>(&mut self, at: &At<'_>, field: &'f Field<T>) -> Option<&'f T> {
         match field {
@@ -244,8 +289,7 @@ impl Resolver<'_> {
         let at = table.key(key);
         let Some(&DurationText(duration)) = self.given(&at, field) else { return default };
         let show = |bound: &Duration| show_duration(*bound);
-        self.within(&at, duration, &range, show);
-        duration
+        if self.within(&at, duration, &range, show) { duration } else { default }
     }
 
     fn size(
@@ -258,7 +302,9 @@ impl Resolver<'_> {
     ) -> usize {
         let at = table.key(key);
         let Some(&SizeText(size)) = self.given(&at, field) else { return default };
-        self.within(&at, size, &range, |bound| show_size(*bound));
+        if !self.within(&at, size, &range, |bound| show_size(*bound)) {
+            return default;
+        }
         usize::try_from(size).unwrap_or(default)
     }
 
@@ -268,12 +314,14 @@ impl Resolver<'_> {
         value: T,
         range: &RangeInclusive<T>,
         show: impl Fn(&T) -> String,
-    ) {
-        if !range.contains(&value) {
+    ) -> bool {
+        let contained = range.contains(&value);
+        if !contained {
             let (least, most) = (show(range.start()), show(range.end()));
             let found = at.written();
             self.problems.push(at.problem(format!("expected {least} to {most}, found {found}")));
         }
+        contained
     }
 
     /// A number whose range the schema keeps.
@@ -284,7 +332,8 @@ impl Resolver<'_> {
         field: &Field<T>,
         default: N,
     ) -> N {
-        let given = self.given(&table.key(key), field);
+        let at = table.key(key);
+        let given = self.given(&at, field).filter(|_| !at.document.is_faulty(&at.pointer));
         given.and_then(|number| N::try_from(*number).ok()).unwrap_or(default)
     }
 }

@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::at::At;
-use super::{Entry, Input, Names, Resolver};
+use super::{Doubts, Entry, Input, Names, Resolver};
 use crate::config::field::Field;
 use crate::config::model::{Capability, CircuitSettings, Isolation, Limits, OnError, Plugin};
 use crate::config::raw::{List, RawCircuit, RawIsolation, RawLimits, RawOnError, RawOnErrorWord, RawPlugin};
@@ -43,23 +43,35 @@ impl Resolver<'_> {
     fn plugin(&mut self, entry: &Entry<'_, RawPlugin>, upstreams: &Names, secrets: &Names) -> Option<Plugin> {
         let (at, raw) = (&entry.at, entry.raw?);
         let granted = at.key("capabilities");
-        let capabilities = self.capabilities(&granted, &raw.capabilities, upstreams, secrets);
-        let sha256 = self.sha256(&at.key("sha256"), &raw.sha256);
+        let (capabilities, doubtful_capabilities) = self.doubted(&granted, |resolver| {
+            resolver.capabilities(&granted, &raw.capabilities, upstreams, secrets)
+        });
+        let pin_at = at.key("sha256");
+        let (sha256, doubtful_pin) = self.doubted(&pin_at, |resolver| resolver.sha256(&pin_at, &raw.sha256));
         let isolation = match self.given(&at.key("isolation"), &raw.isolation) {
             Some(RawIsolation::Exchange) => Isolation::Exchange,
             Some(RawIsolation::Shared) | None => Isolation::Shared,
         };
-        let limits = match self.given(&at.key("limits"), &raw.limits) {
-            Some(raw) => self.limits(&at.key("limits"), raw),
-            None => Limits::default(),
-        };
+        let limits_at = at.key("limits");
+        let (limits, doubtful_limits) =
+            self.doubted(&limits_at, |resolver| match resolver.given(&limits_at, &raw.limits) {
+                Some(raw) => resolver.limits(&limits_at, raw),
+                None => Limits::default(),
+            });
+        let doubts =
+            Doubts { capabilities: doubtful_capabilities, pin: doubtful_pin, limits: doubtful_limits };
+        self.known.doubts.insert(entry.name.clone(), doubts);
         let on_error = self.on_error(&at.key("on_error"), &raw.on_error);
         let circuit = self.circuit(&at.key("circuit"), &raw.circuit);
-        let config = self.config(&at.key("config"), &raw.config);
+        let config = self.config(&at.key("config"), &raw.config).unwrap_or_else(|| {
+            ConfigValue::new(Map::new(), Default::default(), at.place())
+                .incomplete(self.is_lost(&at.key("config")) || matches!(raw.config, Field::Broken))
+        });
         let module_at = at.key("module");
         let module = self.given(&module_at, &raw.module)?;
         if module.is_empty() {
             self.problems.push(module_at.problem("expected the path of a .wasm file, found none"));
+            return None;
         }
         Some(Plugin {
             name: entry.name.clone(),
@@ -72,7 +84,7 @@ impl Resolver<'_> {
             limits,
             on_error: on_error.unwrap_or(OnError::Deny),
             circuit,
-            config: config.unwrap_or_else(|| ConfigValue::new(Map::new(), Default::default(), at.place())),
+            config,
         })
     }
 
@@ -176,7 +188,7 @@ impl Resolver<'_> {
             exchange_time,
             memory: self.size(at, "memory", &raw.memory, default.memory, 64 << 10..=256 << 20),
             table: self.number(at, "table", &raw.table, default.table),
-            stack: self.size(at, "stack", &raw.stack, default.stack, 16 << 10..=8 << 20),
+            stack: self.size(at, "stack", &raw.stack, default.stack, 16 << 10..=1 << 20),
             body: self.size(at, "body", &raw.body, default.body, 0..=256 << 20),
             headers: self.size(at, "headers", &raw.headers, default.headers, 1 << 10..=1 << 20),
             log: self.size(at, "log", &raw.log, default.log, 0..=1 << 20),
@@ -222,7 +234,7 @@ impl Resolver<'_> {
     pub(super) fn config(&mut self, at: &At<'_>, raw: &Field<Map<String, Value>>) -> Option<ConfigValue> {
         let table = self.given(at, raw)?;
         let places = at.document.places.below(&at.pointer);
-        Some(ConfigValue::new(table.clone(), places, at.place()))
+        Some(ConfigValue::new(table.clone(), places, at.place()).incomplete(self.damaged))
     }
 }
 

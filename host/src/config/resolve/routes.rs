@@ -53,21 +53,27 @@ impl Resolver<'_> {
     }
 
     fn route(&mut self, entry: &Entry<'_, RawRoute>, routing: &Routing<'_>) -> Option<Route> {
+        self.known.incomplete |= entry.raw.is_none();
         let (at, raw) = (&entry.at, entry.raw?);
         let conditions = at.key("match");
-        let matches = match self.given(&conditions, &raw.matches) {
-            Some(raw) => self.matches(&conditions, raw),
-            None => RouteMatch {
-                hosts: Vec::new(),
-                path: PathPattern::everything(),
-                methods: Vec::new(),
-                headers: Vec::new(),
-                query: Vec::new(),
-            },
-        };
+        let (matches, doubtful) =
+            self.doubted(&conditions, |resolver| match resolver.given(&conditions, &raw.matches) {
+                Some(raw) => resolver.matches(&conditions, raw),
+                None => RouteMatch {
+                    hosts: Vec::new(),
+                    path: PathPattern::everything(),
+                    methods: Vec::new(),
+                    headers: Vec::new(),
+                    query: Vec::new(),
+                },
+            });
+        if !doubtful && let Some(place) = at.head() {
+            self.known.matches.push((entry.name.clone(), place, matches.clone()));
+        }
         let mut plan = self.chain(&at.key("chain"), raw, routing);
         let usable = Usable { plugins: routing.plugins, names: routing.plugin_names };
         self.add_steps(&at.key("steps"), &raw.steps, usable, &mut plan);
+        self.known.steps.extend(plan.steps.iter().filter_map(|planned| planned.step.clone()));
         let upstream = self.to(&at.key("to"), raw, routing);
         Some(Route {
             name: entry.name.clone(),

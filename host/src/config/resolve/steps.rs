@@ -52,6 +52,7 @@ impl Resolver<'_> {
         let mut chains = BTreeMap::new();
         for entry in self.named(inputs, "chains", |raw| &raw.chains) {
             let mut plan = Plan { incomplete: entry.raw.is_none(), ..Plan::default() };
+            self.known.incomplete |= plan.incomplete;
             if let Some(raw) = entry.raw {
                 let usable = Usable { plugins, names };
                 self.add_steps(&entry.at.key("steps"), &raw.steps, usable, &mut plan);
@@ -75,6 +76,7 @@ impl Resolver<'_> {
         };
         let list = self.list(at, raw);
         plan.incomplete |= list.len() < written;
+        self.known.incomplete |= plan.incomplete;
         for (at, raw) in list {
             match raw {
                 RawStep::Plugin(name) => {
@@ -96,9 +98,11 @@ impl Resolver<'_> {
         }
         let Some(name) = own_name.or(plugin) else {
             plan.incomplete = true;
+            self.known.incomplete = true;
             return;
         };
         let name: Arc<str> = name.as_str().into();
+        self.known.incomplete |= plugin.is_none();
         let step = match plugin {
             Some(plugin) => self.step(at, &plugin_at, plugin, Some(raw), usable),
             None => None,
@@ -119,15 +123,21 @@ impl Resolver<'_> {
         let on_error = raw.and_then(|raw| self.on_error(&at.key("on_error"), &raw.on_error));
         if !usable.names.contains_key(plugin) {
             let names = usable.names.keys().map(|name| &**name);
+            self.known.incomplete = true;
             self.unknown(plugin_at, "plugin", plugin, names, "declare it as `[plugins.NAME]`");
             return None;
         }
+        self.known.used.insert(plugin.into());
         let plugin = usable.plugins.get(plugin)?;
         Some(Step {
             name: Arc::clone(&plugin.name),
             config: match config {
                 Some(own) => plugin.config.overlaid(&own),
-                None => plugin.config.clone(),
+                None => plugin
+                    .config
+                    .clone()
+                    .incomplete(raw.is_some_and(|raw| matches!(raw.config, Field::Broken)))
+                    .incomplete(raw.is_some() && self.is_lost(&at.key("config"))),
             },
             on_error: on_error.unwrap_or(plugin.on_error),
             plugin: Arc::clone(plugin),

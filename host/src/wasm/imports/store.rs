@@ -33,7 +33,7 @@ fn namespace(state: &HostState) -> &str {
 
 fn refusal(error: &StoreError) -> Code {
     match error {
-        StoreError::KeyTooLong | StoreError::ValueTooLarge => Code::TooLarge,
+        StoreError::KeyTooLong | StoreError::ValueTooLarge | StoreError::Full => Code::TooLarge,
         StoreError::NotANumber => Code::Invalid,
     }
 }

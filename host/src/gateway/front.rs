@@ -1,0 +1,125 @@
+//! A listener as one worker serves it: its settings, its metrics, its connections.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::body::Body;
+use crate::config::Listener;
+use crate::connection::{self, Abort, Handler, Refusal};
+use crate::exchange::{self, Gate, Peer};
+use crate::listener::accept_loop;
+use crate::net::{Drain, Permits};
+use crate::telemetry::ListenerMetrics;
+
+/// A listener that is open on this worker. Its settings are those of the newest snapshot that has it.
+pub(super) struct Front {
+    shared: Rc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+struct Shared {
+    settings: RefCell<Rc<Listener>>,
+    proxy: Rc<Proxy>,
+    permits: Permits,
+    drain: Drain,
+}
+
+/// How many connections each of `workers` may hold.
+fn share(listener: &Listener, workers: usize) -> usize {
+    listener.limits.connections.div_ceil(workers).max(1)
+}
+
+impl Front {
+    /// Begins to accept.
+    pub(super) fn open(gate: &Rc<Gate>, listener: &Listener, workers: usize, socket: TcpListener) -> Self {
+        let metrics = gate.metrics.listener(&listener.name);
+        let shared = Rc::new(Shared {
+            settings: RefCell::new(Rc::new(listener.clone())),
+            proxy: Rc::new(Proxy { gate: Rc::clone(gate), metrics }),
+            permits: Permits::new(share(listener, workers)),
+            drain: Drain::new(),
+        });
+        let (permits, drain, front) = (shared.permits.clone(), shared.drain.clone(), Rc::clone(&shared));
+        let accepting = accept_loop(socket, permits, drain, move |stream, address, permit| {
+            let served = front.serve(stream, address);
+            tokio::task::spawn_local(async move {
+                served.await;
+                drop(permit);
+            });
+        });
+        Self { shared, accepting: tokio::task::spawn_local(accepting) }
+    }
+
+    pub(super) fn bind(&self) -> SocketAddr {
+        self.shared.settings.borrow().bind
+    }
+
+    /// New connections get these settings.
+    pub(super) fn refresh(&self, listener: &Listener, workers: usize) {
+        if **self.shared.settings.borrow() != *listener {
+            self.shared.permits.set_limit(share(listener, workers));
+            self.shared.settings.replace(Rc::new(listener.clone()));
+        }
+    }
+
+    /// Stops accepting; what is open has until then.
+    pub(super) fn close(&self, deadline: Instant) {
+        self.shared.drain.start(deadline);
+    }
+
+    /// Whether nothing is left of it.
+    pub(super) fn is_over(&self) -> bool {
+        self.accepting.is_finished() && self.shared.drain.connections() == 0
+    }
+
+    /// Returns when what the kernel had queued was taken in and the last connection is gone.
+    pub(super) async fn finished(&mut self) {
+        // A panic while accepting leaves connections that are waited for below.
+        let _ = (&mut self.accepting).await;
+        self.shared.drain.finished().await;
+    }
+}
+
+impl Shared {
+    /// Serves a connection with the listener's settings as they are now, or as they last were.
+    fn serve(&self, stream: TcpStream, address: SocketAddr) -> impl Future<Output = ()> + use<> {
+        let settings = Rc::clone(&self.settings.borrow());
+        let (proxy, drain) = (Rc::clone(&self.proxy), self.drain.clone());
+        // From here on, and not only once its task runs, a drain waits for it.
+        let counted = drain.watch();
+        async move {
+            let peer = Rc::new(Peer::new(address, &settings));
+            let metrics = Arc::clone(&proxy.metrics);
+            metrics.connection_opened();
+            connection::serve(stream, peer, settings, proxy, drain).await;
+            metrics.connection_closed();
+            drop(counted);
+        }
+    }
+}
+
+/// Answers requests by the routes.
+struct Proxy {
+    gate: Rc<Gate>,
+    metrics: Arc<ListenerMetrics>,
+}
+
+impl Handler for Proxy {
+    async fn handle(
+        &self,
+        request: http::Request<Body>,
+        peer: &Rc<Peer>,
+    ) -> Result<http::Response<Body>, Abort> {
+        Ok(exchange::serve(&self.gate, peer, request).await)
+    }
+
+    fn refused(&self, refusal: Refusal, _peer: &Rc<Peer>) {
+        self.metrics.refused(refusal.as_str());
+    }
+}
