@@ -35,12 +35,12 @@ fn a_key_lets_its_consumer_in_and_nobody_else() {
     gateway.get_with("/", &[("x-api-key", "wrong")]).problem(401);
 
     let answer = gateway
-        .get_with("/?marker=in", &[("x-api-key", "acme-key"), ("x-consumer-username", "admin")])
+        .get_with("/marker-in", &[("x-api-key", "acme-key"), ("x-consumer-username", "admin")])
         .expect(200);
     assert_eq!(answer.sent("x-consumer-username").as_deref(), Some("acme"));
     assert_eq!(answer.sent("x-consumer-custom-id").as_deref(), Some("crm-17"));
     assert_eq!(answer.sent("x-api-key"), None);
-    assert_eq!(gateway.wait_for_access(&["marker=in"])["consumer"], "acme");
+    assert_eq!(gateway.wait_for_access(&["/marker-in"])["consumer"], "acme");
     H2::open(gateway.public).request("GET", "/", &[("x-api-key", "acme-key")], b"").expect(200);
 }
 
