@@ -33,7 +33,8 @@ fn open_zoo() -> Gateway {
     let mut text = config::upstream("service", Origin::echo());
     for (name, _, granted) in ZOO {
         setup = setup.plugin(name, guest(name));
-        text += &config::plugin(name, granted);
+        // Nothing but faults for seconds on one worker would open the circuit there, and those calls would not count.
+        text += &config::plugin(name, &format!("{granted}\ncircuit = \"off\""));
         text += &config::route(name, &format!("/{name}"), &[name]);
     }
     setup.start(&text)
