@@ -38,12 +38,12 @@ pub(super) fn run(command: &Command) -> Result<()> {
     rand::fill(&mut bytes).ok().context("the system gives no random bytes")?;
     let key = format!("sluice_{}", data_encoding::BASE64URL_NOPAD.encode(&bytes));
     let hash = hash(&key, pepper.as_ref().map(config::Secret::expose));
-    println!("{key}");
-    println!();
-    println!("This is the only time the key is shown. Its consumer's keys in the configuration:");
-    println!();
-    println!("[consumers.{}]", toml_key(consumer));
-    println!("keys = [{{ hash = \"{hash}\" }}]");
+    say!("{key}");
+    say!("");
+    say!("This is the only time the key is shown. Its consumer's keys in the configuration:");
+    say!("");
+    say!("[consumers.{}]", toml_key(consumer));
+    say!("keys = [{{ hash = \"{hash}\" }}]");
     Ok(())
 }
 

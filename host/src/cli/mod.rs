@@ -1,5 +1,11 @@
 //! Arguments -> what to do -> exit code. 0: done. 1: what was asked for is not in order. 2: wrong arguments.
-#![allow(clippy::print_stdout, reason = "a command's result goes to standard output")]
+
+/// Prints a line of a command's result. Whoever reads may have had enough, as in `sluice schema | head`.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($text)*)));
+    }};
+}
 
 mod harness;
 mod keys;
@@ -57,7 +63,7 @@ pub fn main() -> ExitCode {
         Command::Run { config } => gateway::run(&config).map_err(anyhow::Error::from),
         Command::Check { file } => check(&file),
         Command::Schema => {
-            println!("{:#}", config::schema());
+            say!("{:#}", config::schema());
             Ok(())
         }
         Command::Keys { command } => keys::run(&command),
@@ -74,7 +80,7 @@ pub fn main() -> ExitCode {
 
 fn check(file: &std::path::Path) -> anyhow::Result<()> {
     gateway::check(file)?;
-    println!("{} is in order", file.display());
+    say!("{} is in order", file.display());
     Ok(())
 }
 

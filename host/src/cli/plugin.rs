@@ -27,7 +27,7 @@ pub(super) enum Command {
         /// The directory to make it in.
         #[arg(long, value_name = "DIR", default_value = ".")]
         into: PathBuf,
-        /// A checkout of the SDK to depend on, in place of the published one.
+        /// The SDK to depend on; by default that of the checkout this program was built from, else the published one.
         #[arg(long, value_name = "DIR")]
         sdk: Option<PathBuf>,
     },
@@ -115,22 +115,22 @@ fn inspect(file: &Path, json: bool) -> Result<()> {
             "sha256": sha256_hex(&module.digest),
             "sealed": sealed,
         });
-        println!("{document:#}");
+        say!("{document:#}");
         return Ok(());
     }
-    println!("{} {}", descriptor.name, descriptor.version);
+    say!("{} {}", descriptor.name, descriptor.version);
     if !descriptor.description.is_empty() {
-        println!("{}", descriptor.description);
+        say!("{}", descriptor.description);
     }
-    println!();
-    println!("abi           {}", descriptor.abi);
-    println!("sha256        {}", sha256_hex(&module.digest));
-    println!("sealed        {}", if sealed { "yes" } else { "no: seal it with `sluice plugin seal FILE`" });
-    println!("phases        {}", phases.join(", "));
-    println!("capabilities  {}", or_none(&descriptor.capabilities));
-    println!("imports       {}", imports.join("\n              "));
-    println!("config schema");
-    println!("{:#}", descriptor.config_schema);
+    say!("");
+    say!("abi           {}", descriptor.abi);
+    say!("sha256        {}", sha256_hex(&module.digest));
+    say!("sealed        {}", if sealed { "yes" } else { "no: seal it with `sluice plugin seal FILE`" });
+    say!("phases        {}", phases.join(", "));
+    say!("capabilities  {}", or_none(&descriptor.capabilities));
+    say!("imports       {}", imports.join("\n              "));
+    say!("config schema");
+    say!("{:#}", descriptor.config_schema);
     Ok(())
 }
 

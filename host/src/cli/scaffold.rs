@@ -31,6 +31,9 @@ pub(super) fn new(name: &str, into: &Path, sdk: Option<&Path>) -> Result<()> {
     );
     let directory = into.join(name);
     ensure!(!directory.exists(), "`{}` is there already", directory.display());
+    // Without a word on it, the SDK of the checkout that this program was built from, where that is still there.
+    let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugin-sdk");
+    let sdk = sdk.or_else(|| built_from.join("testing").is_dir().then_some(built_from.as_path()));
     let (dependency, testing) = match sdk {
         Some(sdk) => {
             let sdk =
@@ -53,7 +56,7 @@ pub(super) fn new(name: &str, into: &Path, sdk: Option<&Path>) -> Result<()> {
             .replace("{{sdk_testing}}", &testing);
         place(text.as_bytes(), &directory.join(file))?;
     }
-    println!("{}: try `sluice plugin test` and `sluice plugin build` in it", directory.display());
+    say!("{}: try `sluice plugin test` and `sluice plugin build` in it", directory.display());
     Ok(())
 }
 
@@ -106,7 +109,7 @@ pub(super) fn build(into: &Path) -> Result<()> {
     let (module, name) = built()?;
     let file = into.join(name);
     place(&module, &file)?;
-    println!("{}", file.display());
+    say!("{}", file.display());
     Ok(())
 }
 
@@ -133,7 +136,7 @@ pub(super) fn test() -> Result<()> {
     let file = directory.path().join(name);
     place(&module, &file)?;
     let binary = std::env::current_exe().context("cannot find this program")?;
-    println!("once more, compiled, in the real runtime:");
+    say!("once more, compiled, in the real runtime:");
     succeed(cargo().args(["test", "--tests"]).env("SLUICE_TEST_WASM", &file).env("SLUICE_BIN", binary))
 }
 

@@ -84,7 +84,8 @@ impl Default for ListenerTimeouts {
             header: Duration::from_secs(10),
             body: Duration::from_secs(30),
             idle: Duration::from_secs(75),
-            exchange: Duration::from_secs(60),
+            // To the last byte: long enough for a download, short enough for a client that never ends one.
+            exchange: Duration::from_secs(300),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::crew::Crew;
 use super::start::StartSettings;
 use crate::admin::AdminFronts;
 use crate::config::{self, Config, Listener, Problem, Problems, Serve, Watcher};
-use crate::listener::bind;
+use crate::listener::{bind, ensure_vacant};
 use crate::snapshot::{Builder, Snapshot};
 use crate::telemetry::{Metrics, ReloadResult};
 
@@ -190,7 +190,10 @@ impl Control {
                 continue;
             }
             let count = if listener.serve == Serve::Proxy { self.crew.len() } else { 1 };
-            match bind(listener, count) {
+            // A listener that changes its name or what it serves takes its address over from itself.
+            let ours = self.bound.iter().any(|(_, bind, _)| *bind == listener.bind);
+            let vacant = if ours { Ok(()) } else { ensure_vacant(listener.bind) };
+            match vacant.and_then(|()| bind(listener, count)) {
                 Ok(sockets) => opened.push((listener, sockets)),
                 Err(error) => {
                     let message =

@@ -22,6 +22,14 @@ pub(crate) fn bind(listener: &Listener, workers: usize) -> io::Result<Vec<TcpLis
     Ok(sockets)
 }
 
+/// Fails if someone listens on the address. `SO_REUSEPORT` alone would let two gateways share it, each answering
+/// some of the connections, which nobody who starts a second one by mistake would notice.
+pub(crate) fn ensure_vacant(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
+}
+
 fn socket(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -38,6 +46,16 @@ fn socket(address: SocketAddr) -> io::Result<TcpListener> {
 mod tests {
     use super::*;
     use crate::listener::tests_support::listener;
+
+    #[test]
+    fn an_address_is_vacant_until_someone_listens_and_again_afterwards() {
+        let sockets = bind(&listener(), 2).unwrap();
+        let address = sockets[0].local_addr().unwrap();
+        assert_eq!(ensure_vacant(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(sockets);
+        ensure_vacant(address).unwrap();
+        bind(&Listener { bind: address, ..listener() }, 2).unwrap();
+    }
 
     #[test]
     fn workers_share_one_address() {

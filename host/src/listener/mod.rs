@@ -4,7 +4,7 @@ mod accept;
 mod bind;
 
 pub(crate) use accept::accept_loop;
-pub(crate) use bind::bind;
+pub(crate) use bind::{bind, ensure_vacant};
 
 #[cfg(test)]
 mod tests_support {

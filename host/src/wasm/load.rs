@@ -171,8 +171,11 @@ impl Loader {
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let failed = |source| LoadError::Read { path: path.to_owned(), source };
-    let length = std::fs::metadata(path).map_err(failed)?.len();
-    if length > MAX_FILE {
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no file")));
+    }
+    if metadata.len() > MAX_FILE {
         return Err(LoadError::TooLarge { path: path.to_owned() });
     }
     std::fs::read(path).map_err(failed)
