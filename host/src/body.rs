@@ -18,7 +18,7 @@ pub(crate) enum Body {
     #[default]
     Empty,
     Whole(Bytes),
-    /// Bytes as they arrive from a client or an upstream.
+    /// Bytes as they arrive from a client.
     Received(Received),
     Stream(Streamed),
 }
@@ -89,23 +89,16 @@ fn kind_of(error: &hyper::Error) -> &'static str {
     "reset"
 }
 
-/// Told how a received body ended, so that its connection can be used again or must be closed.
-pub(crate) trait Tail {
-    /// The body was read to its end. Dropping the tail instead means that it was not.
-    fn completed(self: Box<Self>);
-}
-
 /// A body that hyper receives, with its origin for errors.
 pub(crate) struct Received {
     incoming: Incoming,
     origin: Origin,
-    tail: Option<Box<dyn Tail>>,
     explicit: bool,
 }
 
 impl Received {
-    pub(crate) fn new(incoming: Incoming, origin: Origin, tail: Option<Box<dyn Tail>>) -> Self {
-        Self { incoming, origin, tail, explicit: false }
+    pub(crate) fn new(incoming: Incoming, origin: Origin) -> Self {
+        Self { incoming, origin, explicit: false }
     }
 
     /// For HTTP/2, whose last frame says that it is the last: hyper takes a reset with NO_ERROR for an end as well, but such a
@@ -115,34 +108,15 @@ impl Received {
         self
     }
 
-    fn complete(&mut self) {
-        if let Some(tail) = self.tail.take() {
-            tail.completed();
-        }
-    }
-
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = std::task::ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         Poll::Ready(match frame {
-            Some(Ok(frame)) => {
-                // Trailers are last: hyper does not ask again after them.
-                if frame.is_trailers() || self.incoming.is_end_stream() {
-                    self.complete();
-                }
-                Some(Ok(frame))
-            }
-            Some(Err(error)) => {
-                self.tail = None;
-                Some(Err(BodyError::received(self.origin, error)))
-            }
+            Some(Ok(frame)) => Some(Ok(frame)),
+            Some(Err(error)) => Some(Err(BodyError::received(self.origin, error))),
             None if self.explicit && !self.incoming.is_end_stream() => {
-                self.tail = None;
                 Some(Err(BodyError::new(self.origin, "reset")))
             }
-            None => {
-                self.complete();
-                None
-            }
+            None => None,
         })
     }
 }

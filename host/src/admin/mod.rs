@@ -20,7 +20,7 @@ use crate::connection::{self, Abort, Handler};
 use crate::exchange::Peer;
 use crate::gateway::{ReloadRequest, State};
 use crate::listener::accept_loop;
-use crate::net::{Drain, Permits};
+use crate::net::{Drain, Permits, Timer};
 use crate::telemetry::Metrics;
 
 /// The admin listeners, on the control runtime.
@@ -111,7 +111,12 @@ impl Pages {
 }
 
 impl Handler for Pages {
-    async fn handle(&self, request: Request<Body>, _peer: &Rc<Peer>) -> Result<Response<Body>, Abort> {
+    async fn handle(
+        &self,
+        request: Request<Body>,
+        _peer: &Rc<Peer>,
+        _timer: Timer,
+    ) -> Result<Response<Body>, Abort> {
         Ok(self.answer(&request).await)
     }
 }

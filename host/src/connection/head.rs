@@ -53,7 +53,7 @@ fn incomplete(bytes: &[u8], limits: &Limits) -> Result<Option<(usize, Framing)>,
 
 /// The first line without its end, and its length with it.
 fn line(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Refusal> {
-    let Some(feed) = bytes.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
+    let Some(feed) = memchr::memchr(b'\n', bytes) else { return Ok(None) };
     match bytes[..feed].strip_suffix(b"\r") {
         Some(line) => Ok(Some((line, feed + 1))),
         None => Err(Refusal::Malformed("a line of the head does not end in CR LF")),
@@ -66,7 +66,8 @@ const TOKEN: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
 /// The bytes of a path and a query that nobody reads in two ways (RFC 3986, 3.3).
 const PLAIN: [bool; 256] = alphanumeric_and(b"-._~!$&'()*+,;=:@/?%");
 
-const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
+/// A table of letters, digits and `others`.
+pub(super) const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
     let mut class = [false; 256];
     let mut byte = 0;
     while byte < 256 {

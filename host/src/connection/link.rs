@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Peer;
 use super::refuse::Refusal;
 use crate::config::Listener;
+use crate::net::Timer;
 
 /// How long a connection that has been told to end may take to do so.
 const GRACE: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 2_000 });
@@ -19,6 +20,8 @@ const DRAIN_LINGER: Duration = Duration::from_millis(100);
 pub(super) struct Link {
     pub(super) settings: Rc<Listener>,
     pub(super) peer: Rc<Peer>,
+    /// Of the exchange under way, where there is one at a time.
+    pub(super) timer: Timer,
     running: Cell<usize>,
     /// The present quiet began, or a head began to arrive in it.
     quiet_since: Cell<Instant>,
@@ -69,6 +72,7 @@ impl Link {
         Self {
             settings,
             peer,
+            timer: Timer::kept(),
             running: Cell::new(0),
             quiet_since: Cell::new(Instant::now()),
             served: Cell::new(false),
@@ -161,10 +165,7 @@ impl Link {
 
     /// When something must have happened.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        match (self.awaited().map(|(at, _)| at), self.end_by.get()) {
-            (Some(at), Some(end)) => Some(at.min(end)),
-            (at, end) => at.or(end),
-        }
+        [self.awaited().map(|(at, _)| at), self.end_by.get(), self.timer.due()].into_iter().flatten().min()
     }
 
     fn awaited(&self) -> Option<(Instant, Overdue)> {
@@ -195,6 +196,9 @@ impl Link {
         let now = Instant::now();
         if self.end_by.get().is_some_and(|end| end <= now) {
             return Expired::Close;
+        }
+        if self.timer.due().is_some_and(|due| due <= now) {
+            self.timer.ring(now);
         }
         let Some((at, overdue)) = self.awaited() else { return Expired::Resume };
         if at > now {

@@ -2,7 +2,6 @@
 //! can rely on.
 
 mod answer;
-mod chunks;
 mod head;
 mod io;
 mod link;
@@ -29,7 +28,7 @@ use tokio::time::timeout;
 
 use crate::body::Body;
 use crate::config::Listener;
-use crate::net::{Alarm, Drain, Watched};
+use crate::net::{Alarm, Drain, Timer, Watched};
 use io::{Io, Protocol};
 use link::{Expired, Link};
 
@@ -43,12 +42,13 @@ use crate::exchange::{prepare_request, prepare_response};
 ///
 /// A request that gets here has a target in origin form (`/path?query`, or `*` of `OPTIONS`) and exactly one `Host`, valid and
 /// taken from the target or from `:authority` where these named one; it is empty only for HTTP/1.0 without a `Host`. Its method is
-/// neither `CONNECT` nor `TRACE`, and its body has one framing. When the client leaves, the future is dropped.
+/// neither `CONNECT` nor `TRACE`, and its body has one framing. When the client leaves, the future is dropped. `timer` is the exchange's own until its body has ended.
 pub(crate) trait Handler: 'static {
     fn handle(
         &self,
         request: Request<Body>,
         peer: &Rc<Peer>,
+        timer: Timer,
     ) -> impl Future<Output = Result<Response<Body>, Abort>>;
 
     /// A request was refused here. The answer is made; this is for counting it.
@@ -188,6 +188,7 @@ impl Watch {
                 if let Poll::Ready(done) = work(cx, std::mem::replace(&mut ask, Ask::Nothing)) {
                     return Poll::Ready(Some(done));
                 }
+                self.link.timer.quiet();
                 std::task::ready!(self.alarm.poll(cx, self.link.deadline()));
                 match self.link.expire() {
                     Expired::Close => return Poll::Ready(None),

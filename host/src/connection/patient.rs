@@ -21,7 +21,7 @@ pub(super) struct PatientBody {
 
 impl PatientBody {
     pub(super) fn new(incoming: Incoming, patience: Duration) -> Self {
-        let body = Body::Received(Received::new(incoming, Origin::Client, None).ending_explicitly());
+        let body = Body::Received(Received::new(incoming, Origin::Client).ending_explicitly());
         Self { body, patience, waiting_since: None, alarm: Alarm::default() }
     }
 }

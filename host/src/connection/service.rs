@@ -14,6 +14,7 @@ use super::patient::PatientBody;
 use super::refuse::Refusal;
 use super::{Abort, Handler, vet};
 use crate::body::{Body, Origin, Received};
+use crate::net::Timer;
 
 /// What hyper calls for every request of a connection.
 pub(super) fn serve_with<H: Handler>(
@@ -45,7 +46,9 @@ async fn exchange<H: Handler>(
     let mut response = match refusal {
         None => {
             let request = request.map(|incoming| receive(incoming, link, http2));
-            handler.handle(request, &link.peer).await?
+            // Streams are tasks of their own.
+            let timer = if http2 { Timer::own() } else { link.timer.clone() };
+            handler.handle(request, &link.peer, timer).await?
         }
         Some(refusal) => {
             handler.refused(refusal, &link.peer);
@@ -66,7 +69,7 @@ fn receive(incoming: Incoming, link: &Link, http2: bool) -> Body {
         Body::stream(PatientBody::new(incoming, link.settings.timeouts.body))
     } else {
         // The connection itself watches over the one body that it can be reading.
-        Body::Received(Received::new(incoming, Origin::Client, None))
+        Body::Received(Received::new(incoming, Origin::Client))
     }
 }
 

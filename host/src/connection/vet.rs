@@ -4,6 +4,7 @@ use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
+use super::head::alphanumeric_and;
 use super::refuse::Refusal;
 
 /// Refuses the request or brings it into the form that `Handler` promises.
@@ -84,8 +85,8 @@ fn is_authority(bytes: &[u8]) -> bool {
             (address.is_some(), &inside[end + 1..])
         }
         _ => {
-            let end = bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len());
-            (end > 0 && bytes[..end].iter().all(|byte| is_name(*byte)), &bytes[end..])
+            let end = bytes.iter().position(|byte| !NAME[*byte as usize]).unwrap_or(bytes.len());
+            (end > 0, &bytes[end..])
         }
     };
     let port = match rest {
@@ -98,27 +99,8 @@ fn is_authority(bytes: &[u8]) -> bool {
     host && port
 }
 
-fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'%'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
-        )
-}
+/// The bytes of a registered name (RFC 3986, 3.2.2).
+const NAME: [bool; 256] = alphanumeric_and(b"-._~%!$&'()*+,;=");
 
 fn number(digits: &[u8]) -> u32 {
     digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))

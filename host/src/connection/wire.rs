@@ -2,9 +2,9 @@
 //! only, each with exactly one meaning. hyper alone forgets a `Content-Length` beside `Transfer-Encoding` and takes a bare line
 //! feed; what it never sees it cannot misread. No sockets and no clocks in here.
 
-use super::chunks::{ChunkError, Chunks};
 use super::head::{self, Framing};
 use super::refuse::Refusal;
+use crate::net::{ChunkError, Chunks};
 
 /// Where the next byte belongs.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ use super::peer::Peer;
 use crate::body::{Body, BodyError};
 use crate::chain::{ChainFailure, Verdict, Visit};
 use crate::config::Listener;
+use crate::net::Timer;
 use crate::router::{Lookup, RequestView};
 use crate::snapshot::{WorkerRoute, WorkerSnapshot};
 use crate::telemetry::{AccessLogBuffer, NO_ROUTE, RouteMetrics, WorkerMetrics};
@@ -73,7 +74,8 @@ pub(crate) struct Context {
     pub(super) completions: Completions,
     pub(super) peer: Rc<Peer>,
     pub(super) started: Instant,
-    pub(crate) deadline: Instant,
+    pub(super) deadline: Instant,
+    pub(super) timer: Timer,
     pub(super) request_id: HeaderValue,
     pub(super) client: std::net::IpAddr,
     pub(super) authority: HeaderValue,
@@ -92,7 +94,7 @@ pub(crate) struct Context {
 
 impl Context {
     /// An exchange begins: it takes the newest snapshot, and its head is made fit to be seen.
-    pub(super) fn begin(gate: &Gate, peer: &Rc<Peer>, request: &mut Request<Body>) -> Self {
+    pub(super) fn begin(gate: &Gate, peer: &Rc<Peer>, timer: Timer, request: &mut Request<Body>) -> Self {
         gate.metrics.exchange_started();
         let snapshot = Rc::clone(&gate.snapshot.borrow());
         let started = Instant::now();
@@ -117,6 +119,7 @@ impl Context {
             peer: Rc::clone(peer),
             started,
             deadline: started + exchange,
+            timer,
             request_id,
             client,
             authority,
@@ -194,7 +197,7 @@ impl Context {
         request: Request<Body>,
     ) -> Result<Response<Body>, Failure> {
         let sent = Instant::now();
-        match route.upstream.send(request).await {
+        match route.upstream.send(request, &self.timer).await {
             Ok(answer) => {
                 let elapsed = sent.elapsed();
                 let metrics = &route.upstream_metrics;

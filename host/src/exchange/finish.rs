@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context as Poller, Poll};
+use std::task::{Context as Poller, Poll, ready};
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
@@ -13,7 +13,6 @@ use sluice_abi::{Outcome, Phase};
 use super::context::Context;
 use super::request_id::X_REQUEST_ID;
 use crate::body::{Body, BodyError, Origin};
-use crate::net::Alarm;
 use crate::telemetry::access_log::Entry;
 
 /// Body bytes received from the client: stated beforehand, or counted as they come.
@@ -78,53 +77,47 @@ impl http_body::Body for CountedBody {
 /// What is logged for an exchange whose client left before there was a status to send (nginx's number).
 const CLIENT_LEFT: u16 = 499;
 
-/// An exchange that has no answer yet.
-pub(super) struct Unanswered(Option<Context>);
+/// An exchange that has no answer yet. What follows its answer is allocated here already, so that the context never moves.
+pub(super) struct Unanswered(Option<Box<Followed>>);
 
 impl Unanswered {
-    pub(super) const fn new(ctx: Context) -> Self {
-        Self(Some(ctx))
+    pub(super) fn new(ctx: Context) -> Self {
+        let source = Body::Empty;
+        Self(Some(Box::new(Followed { source, expected: None, sent: 0, finished: false, status: 0, ctx })))
     }
 
     /// The exchange's context, until it is answered.
     pub(super) fn context(&mut self) -> &mut Context {
-        self.0.as_mut().expect("taken only by `answer`, which consumes this")
+        &mut self.0.as_mut().expect("taken only by `answer`, which consumes this").ctx
     }
 
     /// Gives the response its id and follows it to its end.
     pub(super) fn answer(mut self, mut response: Response<Body>) -> Response<Body> {
-        let id = self.context().request_id.clone();
+        let ctx = self.context();
+        let (id, to_head) = (ctx.request_id.clone(), ctx.method == Method::HEAD);
         // A head that is full, which no upstream and no step can bring about, goes without.
         let _ = response.headers_mut().try_insert(X_REQUEST_ID, id);
-        let status = response.status().as_u16();
-        let bodiless = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-            || self.context().method == Method::HEAD;
+        let status = response.status();
+        let bodiless = to_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let expected = if bodiless { Some(0) } else { response.body().exact() };
-        let ctx = self.0.take();
-        response.map(|source| {
-            let alarm = Alarm::default();
-            Body::stream(Followed { source, expected, sent: 0, finished: bodiless, alarm, status, ctx })
-        })
-    }
-}
-
-impl Drop for Unanswered {
-    fn drop(&mut self) {
-        if let Some(ctx) = self.0.take() {
-            ctx.end(0, 0, false);
+        if let Some(mut followed) = self.0.take() {
+            let body = response.body_mut();
+            followed.source = std::mem::take(body);
+            (followed.expected, followed.finished, followed.status) = (expected, bodiless, status.as_u16());
+            *body = Body::Stream(Box::into_pin(followed));
         }
+        response
     }
 }
 
-/// A response body that notes how it ends.
+/// A response body that notes how it ends. Without a status there has been no response.
 struct Followed {
     source: Body,
     expected: Option<u64>,
     sent: u64,
     finished: bool,
-    alarm: Alarm,
     status: u16,
-    ctx: Option<Context>,
+    ctx: Context,
 }
 
 impl http_body::Body for Followed {
@@ -139,10 +132,7 @@ impl http_body::Body for Followed {
         let frame = match Pin::new(&mut this.source).poll_frame(cx) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
-                let deadline = this.ctx.as_ref().map(|ctx| ctx.deadline);
-                if this.alarm.poll(cx, deadline).is_pending() {
-                    return Poll::Pending;
-                }
+                ready!(this.ctx.timer.poll(cx, this.ctx.deadline));
                 Some(Err(BodyError::new(Origin::Gateway, "timeout")))
             }
         };
@@ -151,11 +141,7 @@ impl http_body::Body for Followed {
                 this.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
                 this.finished = this.source.is_end_stream() || this.expected == Some(this.sent);
             }
-            Some(Err(error)) => {
-                if let Some(ctx) = &mut this.ctx {
-                    ctx.body_failed(error);
-                }
-            }
+            Some(Err(error)) => this.ctx.body_failed(error),
             None => this.finished = true,
         }
         Poll::Ready(frame)
@@ -171,12 +157,10 @@ impl http_body::Body for Followed {
 }
 
 impl Drop for Followed {
-    // The one moment that every exchange comes to: the last byte, a failure, or a client that left.
+    // The one moment that every exchange comes to: the last byte, a failure, or a client that left, before or after the head.
     fn drop(&mut self) {
-        let finished = self.finished || self.source.is_end_stream();
-        if let Some(ctx) = self.ctx.take() {
-            ctx.end(self.status, self.sent, finished);
-        }
+        let finished = self.finished || (self.status != 0 && self.source.is_end_stream());
+        self.ctx.end(self.status, self.sent, finished);
     }
 }
 
@@ -194,7 +178,8 @@ impl Context {
     }
 
     /// Counts and logs the exchange, and tells the steps that asked to know.
-    fn end(mut self, sent: u16, response_bytes: u64, finished: bool) {
+    fn end(&mut self, sent: u16, response_bytes: u64, finished: bool) {
+        self.timer.clear();
         let status = if sent == 0 { CLIENT_LEFT } else { sent };
         let duration = self.started.elapsed();
         let request_bytes = self.request_bytes.get();
@@ -211,7 +196,7 @@ impl Context {
         self.metrics.exchange_ended();
         self.write_access_log(status, duration, request_bytes, response_bytes);
         let upstream = self.upstream.as_ref().map_or(std::time::Duration::ZERO, |(_, time)| *time);
-        let (Some(route), Some(visit)) = (self.route, self.visit) else { return };
+        let (Some(route), Some(visit)) = (self.route.take(), self.visit.take()) else { return };
         if route.chain.has(Phase::Complete) {
             let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
             let outcome = Outcome {

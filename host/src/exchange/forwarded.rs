@@ -7,26 +7,33 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use ipnet::IpNet;
 
 use super::peer::Peer;
+use super::present::{Field, Present};
 use super::{hop, request_id};
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// Room for the fields that the gateway and the steps add, so that the map grows once.
+const ADDED: usize = 8;
+
 /// Makes a client's head fit to be seen by the steps and sent on: fields of its connection go, then the gateway's own are set,
 /// so that no client can strip them. Returns the request's identifier. Called once, before the first step.
 pub(crate) fn prepare_request(headers: &mut HeaderMap, peer: &Peer, version: Version) -> HeaderValue {
-    hop::strip_request(headers);
+    headers.reserve(ADDED);
+    let present = Present::of(headers);
+    hop::strip_request(headers, present);
     if peer.trusted.get() {
         append_client(headers, peer);
     } else {
-        forget_claims(headers);
+        forget_claims(headers, present);
         headers.insert(X_FORWARDED_FOR, peer.address_value.clone());
     }
-    if !headers.contains_key(X_FORWARDED_PROTO) {
+    let believed = peer.trusted.get() && present.has(Field::XForwarded);
+    if !(believed && headers.contains_key(X_FORWARDED_PROTO)) {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(peer.scheme));
     }
-    if !headers.contains_key(X_FORWARDED_HOST)
+    if !(believed && headers.contains_key(X_FORWARDED_HOST))
         && let Some(host) = headers.get(HOST).cloned()
     {
         headers.insert(X_FORWARDED_HOST, host);
@@ -75,13 +82,16 @@ fn parse_address(entry: &[u8]) -> Option<IpAddr> {
 }
 
 /// A peer that is not trusted says nothing about those before it.
-fn forget_claims(headers: &mut HeaderMap) {
-    headers.remove(FORWARDED);
-    // Collecting an empty vector does not allocate, and most requests have none.
-    let claims: Vec<HeaderName> =
-        headers.keys().filter(|name| name.as_str().starts_with("x-forwarded-")).cloned().collect();
-    for name in claims {
-        headers.remove(name);
+fn forget_claims(headers: &mut HeaderMap, present: Present) {
+    if present.has(Field::Forwarded) {
+        headers.remove(FORWARDED);
+    }
+    if present.has(Field::XForwarded) {
+        let is_claim = |name: &&HeaderName| name.as_str().starts_with("x-forwarded-");
+        let claims: Vec<HeaderName> = headers.keys().filter(is_claim).cloned().collect();
+        for name in claims {
+            headers.remove(name);
+        }
     }
 }
 

@@ -7,30 +7,38 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::present::{Field, Present};
+
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Removes them from a request. `TE` survives as `trailers`, the one value that the gateway can keep.
-pub(crate) fn strip_request(headers: &mut HeaderMap) {
-    let trailers = wants_trailers(headers);
-    strip(headers);
-    headers.remove(PROXY_AUTHORIZATION);
+pub(super) fn strip_request(headers: &mut HeaderMap, present: Present) {
+    let trailers = present.has(Field::Te) && wants_trailers(headers);
+    strip(headers, present);
+    if present.has(Field::ProxyAuthorization) {
+        headers.remove(PROXY_AUTHORIZATION);
+    }
     // Answered here: hyper sends `100 Continue` when the body is first read.
-    headers.remove(EXPECT);
+    if present.has(Field::Expect) {
+        headers.remove(EXPECT);
+    }
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
 }
 
 /// Removes them from a response.
-pub(crate) fn strip_response(headers: &mut HeaderMap) {
-    strip(headers);
-    headers.remove(PROXY_AUTHENTICATE);
+pub(super) fn strip_response(headers: &mut HeaderMap) {
+    let present = Present::of(headers);
+    strip(headers, present);
+    if present.has(Field::ProxyAuthenticate) {
+        headers.remove(PROXY_AUTHENTICATE);
+    }
 }
 
-fn strip(headers: &mut HeaderMap) {
-    // `entry` of an absent field would make room for it.
-    if headers.contains_key(CONNECTION)
+fn strip(headers: &mut HeaderMap, present: Present) {
+    if present.has(Field::Connection)
         && let Entry::Occupied(entry) = headers.entry(CONNECTION)
     {
         let (_, lines) = entry.remove_entry_mult();
@@ -40,8 +48,16 @@ fn strip(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
-        headers.remove(name);
+    for (field, name) in [
+        (Field::KeepAlive, KEEP_ALIVE),
+        (Field::ProxyConnection, PROXY_CONNECTION),
+        (Field::Te, TE),
+        (Field::TransferEncoding, TRANSFER_ENCODING),
+        (Field::Upgrade, UPGRADE),
+    ] {
+        if present.has(field) {
+            headers.remove(name);
+        }
     }
 }
 
@@ -94,6 +110,11 @@ mod tests {
 
     use super::*;
 
+    fn strip(headers: &mut HeaderMap) {
+        let present = Present::of(headers);
+        strip_request(headers, present);
+    }
+
     fn map(lines: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
@@ -116,7 +137,7 @@ mod tests {
             ("proxy-authorization", "Basic x"),
             ("x-kept", "3"),
         ]);
-        strip_request(&mut headers);
+        strip(&mut headers);
         assert_eq!(headers, map(&[("x-kept", "3")]));
     }
 
@@ -137,7 +158,7 @@ mod tests {
             HeaderValue::from_static("x-foo, host, x-forwarded-for, X-Forwarded-Proto, x-request-id, Authorization, content-length, via, connection"),
         );
         headers.insert("x-foo", HeaderValue::from_static("1"));
-        strip_request(&mut headers);
+        strip(&mut headers);
         assert_eq!(headers, map(&kept));
     }
 
@@ -147,7 +168,7 @@ mod tests {
             [("trailers", true), ("gzip;q=1, Trailers;q=0.5", true), ("gzip", false), ("trailersx", false)]
         {
             let mut headers = map(&[("te", given)]);
-            strip_request(&mut headers);
+            strip(&mut headers);
             assert_eq!(
                 headers.get(TE).map(HeaderValue::as_bytes),
                 expected.then_some(&b"trailers"[..]),
@@ -171,7 +192,7 @@ mod tests {
             }
             headers.insert(HOST, HeaderValue::from_static("a"));
             let before = headers.clone();
-            strip_request(&mut headers);
+            strip(&mut headers);
             let named: Vec<String> = tokens.iter().flat_map(|t| t.split(',')).map(|t| t.trim().to_ascii_lowercase()).collect();
             for name in before.keys().filter(|name| **name != CONNECTION) {
                 let gone = named.iter().any(|token| token == name.as_str()) && !is_end_to_end(name);

@@ -7,10 +7,14 @@ mod finish;
 mod forwarded;
 mod hop;
 mod peer;
+mod present;
 pub(crate) mod request_id;
 mod respond;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use http::{Request, Response};
 
@@ -21,17 +25,27 @@ pub(crate) use peer::Peer;
 
 use crate::body::Body;
 use crate::chain::Verdict;
+use crate::net::Timer;
 use failure::Failure;
 
 /// Serves one exchange. There is always an answer: what fails becomes a problem document.
-pub(crate) async fn serve(gate: &Gate, peer: &Rc<Peer>, mut request: Request<Body>) -> Response<Body> {
+pub(crate) async fn serve(
+    gate: &Gate,
+    peer: &Rc<Peer>,
+    timer: Timer,
+    mut request: Request<Body>,
+) -> Response<Body> {
     // If the client leaves, this future is dropped: the exchange is then counted as it stands.
-    let mut exchange = finish::Unanswered::new(Context::begin(gate, peer, &mut request));
+    let mut exchange = finish::Unanswered::new(Context::begin(gate, peer, timer, &mut request));
     let ctx = exchange.context();
-    let deadline = ctx.deadline;
-    let answered = match tokio::time::timeout_at(deadline, live(ctx, request)).await {
-        Ok(answered) => answered,
-        Err(_) => Err(Failure::Deadline),
+    let (deadline, timer) = (ctx.deadline, ctx.timer.clone());
+    let answered = {
+        let mut living = pin!(live(ctx, request));
+        poll_fn(|cx| match living.as_mut().poll(cx) {
+            Poll::Ready(answered) => Poll::Ready(answered),
+            Poll::Pending => timer.poll(cx, deadline).map(|()| Err(Failure::Deadline)),
+        })
+        .await
     };
     let response = match answered {
         Ok(response) => response,

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::body::{Body, CollectError};
 use crate::exchange::Gate;
+use crate::net::Timer;
 use crate::upstream::Upstream;
 use crate::wasm::FetchJob;
 
@@ -44,8 +45,8 @@ async fn perform(
     {
         request.headers_mut().insert(header::HOST, host);
     }
-    let answer =
-        upstream.send(request).await.map_err(|failed| error(Code::Unavailable, failed.to_string()))?;
+    let answer = upstream.send(request, &Timer::own()).await;
+    let answer = answer.map_err(|failed| error(Code::Unavailable, failed.to_string()))?;
     let (parts, body) = answer.response.into_parts();
     let (body, _trailers) = body.collect_bounded(max_body).await.map_err(|failed| match failed {
         CollectError::TooLarge => {

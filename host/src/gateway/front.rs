@@ -14,7 +14,7 @@ use crate::config::Listener;
 use crate::connection::{self, Abort, Handler, Refusal};
 use crate::exchange::{self, Gate, Peer};
 use crate::listener::accept_loop;
-use crate::net::{Drain, Permits};
+use crate::net::{Drain, Permits, Timer};
 use crate::telemetry::ListenerMetrics;
 
 /// A listener that is open on this worker. Its settings are those of the newest snapshot that has it.
@@ -115,8 +115,9 @@ impl Handler for Proxy {
         &self,
         request: http::Request<Body>,
         peer: &Rc<Peer>,
+        timer: Timer,
     ) -> Result<http::Response<Body>, Abort> {
-        Ok(exchange::serve(&self.gate, peer, request).await)
+        Ok(exchange::serve(&self.gate, peer, timer, request).await)
     }
 
     fn refused(&self, refusal: Refusal, _peer: &Rc<Peer>) {

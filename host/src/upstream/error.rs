@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::body::{BodyError, Origin};
+use crate::body::Origin;
 
 #[derive(Debug)]
 pub(crate) struct UpstreamError {
@@ -57,27 +57,6 @@ impl UpstreamError {
         self.source = Some(source.into());
         self
     }
-
-    /// What hyper reports, once it is known not to be a deadline.
-    pub(super) fn from_hyper(error: hyper::Error, target: &Arc<str>) -> Self {
-        let kind = match body_error(&error) {
-            Some(body) => UpstreamErrorKind::RequestBody(body.origin, body.kind),
-            None if error.is_parse() => UpstreamErrorKind::Protocol,
-            None => UpstreamErrorKind::Reset,
-        };
-        Self::new(kind, Some(target)).with_source(error)
-    }
-}
-
-fn body_error(error: &hyper::Error) -> Option<&BodyError> {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(current) = cause {
-        if let Some(body) = current.downcast_ref::<BodyError>() {
-            return Some(body);
-        }
-        cause = current.source();
-    }
-    None
 }
 
 impl fmt::Display for UpstreamError {

@@ -1,35 +1,29 @@
-//! One connection to a target: driven by a task of its own, carried by one exchange at a time, and given back only when both
-//! the request and the response were read to their ends.
+//! One exchange on one connection: the request goes out, the response comes in, each as far as it can. The task of the exchange
+//! does both itself; only a request that is still on its way when its response has begun gets a task of its own.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::rc::{Rc, Weak};
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
-use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use bytes::{Bytes, BytesMut};
+use http::{Method, Request, Response, request};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::error::{UpstreamError, UpstreamErrorKind};
-use super::io::{Io, Line};
-use super::request::{self, Outgoing};
+use super::head::{self, Head, Malformed};
+use super::incoming::Incoming;
+use super::line::Line;
+use super::request::{is_idempotent, replayable};
 use super::target::Target;
-use crate::body::{Body, Origin, Received, Tail};
-use crate::net::Alarm;
-
-/// Bytes of a response that are read ahead of its client, beside the kernel's.
-const READ_BUFFER: usize = 64 << 10;
+use super::upload::{Upload, UploadError, Uploading};
+use crate::body::Body;
+use crate::net::Timer;
 
 /// Whoever holds it may use the connection. Dropped, it closes the connection.
 pub(super) struct Lease {
-    sender: http1::SendRequest<Outgoing>,
     line: Rc<Line>,
-    driver: JoinHandle<()>,
     target: Weak<Target>,
 }
 
@@ -39,116 +33,171 @@ pub(super) struct Failed {
     pub(super) request: Option<Request<Body>>,
 }
 
+/// What ended the wait for a response head.
+enum Lost {
+    Timeout,
+    /// The connection ended, or failed.
+    Reset(Option<std::io::Error>),
+    Malformed(Malformed),
+    Body(crate::body::BodyError),
+}
+
 impl Lease {
-    pub(super) async fn open(stream: TcpStream, target: &Rc<Target>) -> hyper::Result<Box<Self>> {
-        let line = Rc::new(Line::default());
-        let io = Io::new(stream, Rc::clone(&line));
-        let (sender, connection) = http1::Builder::new().max_buf_size(READ_BUFFER).handshake(io).await?;
-        let driver = tokio::task::spawn_local(drive(connection, Rc::clone(&line), Rc::downgrade(target)));
-        Ok(Box::new(Self { sender, line, driver, target: Rc::downgrade(target) }))
+    pub(super) fn new(stream: TcpStream, target: &Rc<Target>) -> Self {
+        Self { line: Rc::new(Line::new(stream)), target: Rc::downgrade(target) }
     }
 
-    pub(super) fn is_ready(&self) -> bool {
-        self.sender.is_ready()
+    pub(super) fn line(&self) -> &Line {
+        &self.line
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+    /// The connection is free again.
+    pub(super) fn give_back(self) {
+        if let Some(target) = self.target.upgrade() {
+            target.put(self);
+        }
     }
 
-    /// It is in the pool from now on, for that long.
-    pub(super) fn rest(&self, idle: Duration) {
-        self.line.deadline.set(Some(Instant::now() + idle));
-    }
-
-    /// Sends a request and waits for the response head. On a connection that was `reused` the request comes back when it cannot
-    /// have been processed, or may be processed twice.
+    /// Sends a request and waits for the response head, of the target's own time no longer than `patience`. On a connection that
+    /// was `reused` the request comes back when it cannot have been processed, or may be processed twice.
     pub(super) async fn send(
-        mut self: Box<Self>,
+        self,
         request: Request<Body>,
         patience: Duration,
         reused: bool,
         target: &Target,
+        timer: &Timer,
     ) -> Result<Response<Body>, Failed> {
-        let idempotent = request::is_idempotent(request.method());
-        let spare = if reused { request::replayable(request.body()) } else { None };
-        self.line.begin(patience, spare.is_some());
-        let line = Rc::clone(&self.line);
-        let outcome = self.sender.try_send_request(request.map(|body| Outgoing::new(body, line))).await;
-        let mut failure = match outcome {
-            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                let error = UpstreamError::new(UpstreamErrorKind::Protocol, Some(target.authority()));
-                return Err(Failed { error, request: None });
-            }
-            Ok(response) => return Ok(self.receive(response)),
-            Err(failure) => failure,
-        };
-        if let Some(unsent) = failure.take_message() {
-            let error = UpstreamError::from_hyper(failure.into_error(), target.authority());
-            return Err(Failed { error, request: Some(unsent.map(Outgoing::into_body)) });
-        }
-        if self.line.timed_out.get() {
-            let error = UpstreamError::new(UpstreamErrorKind::Timeout, Some(target.authority()));
-            return Err(Failed { error, request: None });
-        }
-        // The target closed an idle connection just as the request left, which says nothing about the request. One that it may
-        // have begun to process is sent again only if that does no harm.
-        let safe = !self.line.answered.get() && (idempotent || !self.line.said.get());
-        let request = spare.filter(|_| safe).and_then(|body| request::reread(&self.line.head.borrow(), body));
-        let error = UpstreamError::from_hyper(failure.into_error(), target.authority());
-        Err(Failed { error, request })
-    }
-
-    fn receive(self: Box<Self>, response: Response<Incoming>) -> Response<Body> {
-        self.line.answer();
-        response.map(|incoming| {
-            if incoming.is_end_stream() {
-                self.completed();
-                Body::Empty
-            } else {
-                Body::Received(Received::new(incoming, Origin::Upstream, Some(self)))
-            }
-        })
-    }
-}
-
-impl Tail for Lease {
-    fn completed(self: Box<Self>) {
-        // An answer that came before the request's end leaves the connection in the middle of a message.
-        if self.line.sent.get()
-            && let Some(target) = self.target.upgrade()
-        {
-            target.put(self);
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-/// Runs a connection until it ends or its deadline passes.
-async fn drive(connection: http1::Connection<Io, Outgoing>, line: Rc<Line>, target: Weak<Target>) {
-    {
-        let mut connection = pin!(connection);
-        let mut alarm = Alarm::default();
-        poll_fn(|cx| {
-            loop {
-                if connection.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(());
+        let (parts, body) = request.into_parts();
+        let spare = if reused { replayable(&body) } else { None };
+        let mut upload = Upload::new(&parts, body, self.line.buffer.take());
+        let mut due = Instant::now() + patience;
+        let mut reader = Reader { held: BytesMut::new(), to_head: parts.method == Method::HEAD };
+        let head = poll_fn(|cx| {
+            if !upload.is_over() {
+                let mut moved = false;
+                match upload.poll(cx, &self.line, &mut moved) {
+                    Poll::Ready(Err(UploadError::Body(error))) => return Poll::Ready(Err(Lost::Body(error))),
+                    // The target takes no more; what it had to say may be here.
+                    Poll::Ready(Err(UploadError::Line(error))) => {
+                        let read = reader.poll(cx, &self.line);
+                        return Poll::Ready(match read {
+                            Poll::Ready(Ok(found)) => Ok(found),
+                            _ => Err(Lost::Reset(Some(error))),
+                        });
+                    }
+                    Poll::Ready(Ok(())) | Poll::Pending => {}
                 }
-                ready!(alarm.poll(cx, line.deadline.get()));
-                if line.deadline.get().is_some_and(|deadline| deadline <= Instant::now()) {
-                    line.timed_out.set(true);
-                    return Poll::Ready(());
+                // Its time begins anew with every part of a body that somebody else was waited for.
+                if moved && upload.is_streamed() {
+                    due = Instant::now() + patience;
                 }
             }
+            if let Poll::Ready(read) = reader.poll(cx, &self.line) {
+                return Poll::Ready(read);
+            }
+            if upload.waits_for_body() {
+                // It is somebody else's turn.
+                return Poll::Pending;
+            }
+            timer.poll(cx, due).map(|()| Err(Lost::Timeout))
         })
         .await;
+        match head {
+            Ok((head, held)) => Ok(self.receive(head, held, upload)),
+            Err(lost) => {
+                let heard = !reader.held.is_empty();
+                let request = spare.or_else(|| upload.unsent()).filter(|_| reused && !heard);
+                Err(fail(lost, target, parts, &upload, request))
+            }
+        }
     }
-    if let Some(target) = target.upgrade() {
-        target.forget_closed();
+
+    fn receive(self, head: Head, held: Bytes, upload: Upload) -> Response<Body> {
+        let uploading = if upload.is_over() {
+            self.line.buffer.replace(upload.into_buffer());
+            None
+        } else {
+            Some(Uploading::spawn(upload, Rc::clone(&self.line)))
+        };
+        // One that does not persist belongs to no target any more.
+        let target = if head.persists { self.target } else { Weak::new() };
+        let lease = Self { line: self.line, target };
+        head.response.map(|()| Incoming::new(held, head.framing, lease, uploading).into_body())
+    }
+}
+
+/// What a wait that was lost means for the exchange, and for the request.
+fn fail(lost: Lost, target: &Target, parts: request::Parts, upload: &Upload, body: Option<Body>) -> Failed {
+    let error = |kind| UpstreamError::new(kind, Some(target.authority()));
+    match lost {
+        Lost::Timeout => Failed { error: error(UpstreamErrorKind::Timeout), request: None },
+        Lost::Malformed(why) => {
+            Failed { error: error(UpstreamErrorKind::Protocol).with_source(why), request: None }
+        }
+        Lost::Body(why) => {
+            let kind = UpstreamErrorKind::RequestBody(why.origin, why.kind);
+            Failed { error: error(kind).with_source(why), request: None }
+        }
+        Lost::Reset(why) => {
+            let mut error = error(UpstreamErrorKind::Reset);
+            if let Some(why) = why {
+                error = error.with_source(why);
+            }
+            // The target closed an idle connection just as the request left, which says nothing about the request. One that it
+            // may have begun to process is sent again only if that does no harm.
+            let safe = !upload.said || is_idempotent(&parts.method);
+            Failed { error, request: body.filter(|_| safe).map(|body| Request::from_parts(parts, body)) }
+        }
+    }
+}
+
+/// Gathers a response head.
+struct Reader {
+    /// What has arrived of it.
+    held: BytesMut,
+    to_head: bool,
+}
+
+impl Reader {
+    /// The head, and what followed it.
+    fn poll(&mut self, cx: &mut Context<'_>, line: &Line) -> Poll<Result<(Head, Bytes), Lost>> {
+        loop {
+            let Self { held, to_head } = self;
+            let read = line.poll_look(cx, |bytes| {
+                if bytes.is_empty() {
+                    return Err(Lost::Reset(None));
+                }
+                // Almost every head arrives whole.
+                let mut whole = if held.is_empty() {
+                    Bytes::copy_from_slice(bytes)
+                } else {
+                    held.extend_from_slice(bytes);
+                    if !bytes.contains(&b'\n') && held.len() < head::MAX_HEAD {
+                        return Ok(None);
+                    }
+                    Bytes::copy_from_slice(held)
+                };
+                match head::parse(&whole, *to_head) {
+                    Ok(Some(head)) => {
+                        let body = whole.split_off(head.length);
+                        Ok(Some((head, body)))
+                    }
+                    Ok(None) => {
+                        if held.is_empty() {
+                            held.extend_from_slice(bytes);
+                        }
+                        Ok(None)
+                    }
+                    Err(why) => Err(Lost::Malformed(why)),
+                }
+            });
+            match ready!(read) {
+                Ok(Ok(Some(found))) => return Poll::Ready(Ok(found)),
+                Ok(Ok(None)) => {}
+                Ok(Err(lost)) => return Poll::Ready(Err(lost)),
+                Err(error) => return Poll::Ready(Err(Lost::Reset(Some(error)))),
+            }
+        }
     }
 }

@@ -2,10 +2,13 @@
 
 mod balance;
 mod error;
-mod io;
+mod head;
+mod incoming;
 mod lease;
+mod line;
 mod request;
 mod target;
+mod upload;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +23,7 @@ use http::{Request, Response};
 
 use crate::body::Body;
 use crate::config;
+use crate::net::Timer;
 use balance::Rotation;
 use lease::Failed;
 use target::{Policy, Target};
@@ -117,13 +121,17 @@ impl Upstream {
     ///
     /// A target that cannot be connected to gives way to the next one, once round. Nothing else is tried twice, save what a stale
     /// connection lost: see `Lease::send`.
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Result<Answer, UpstreamError> {
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<Body>,
+        timer: &Timer,
+    ) -> Result<Answer, UpstreamError> {
         request::frame(&mut request);
         let first = self.next();
         let mut last = None;
         for step in 0..self.targets.len() {
             let target = &self.targets[(first + step) % self.targets.len()];
-            match self.send_to(target, request).await {
+            match self.send_to(target, request, timer).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failed { error, request: None }) => return Err(error),
                 Err(Failed { error, request: Some(again) }) => {
@@ -144,11 +152,16 @@ impl Upstream {
         self.rotation.at(place)
     }
 
-    async fn send_to(&self, target: &Rc<Target>, mut request: Request<Body>) -> Result<Answer, Failed> {
+    async fn send_to(
+        &self,
+        target: &Rc<Target>,
+        mut request: Request<Body>,
+        timer: &Timer,
+    ) -> Result<Answer, Failed> {
         let patience = self.config.timeouts.request;
         let answer = |response, reused| Answer { response, target: Arc::clone(target.authority()), reused };
         if let Some(lease) = target.take() {
-            match lease.send(request, patience, true, target).await {
+            match lease.send(request, patience, true, target, timer).await {
                 Ok(response) => return Ok(answer(response, true)),
                 // Stale. Another idle connection may be stale as well, a new one is not.
                 Err(Failed { request: Some(again), .. }) => request = again,
@@ -156,9 +169,10 @@ impl Upstream {
             }
         }
         match target.connect().await {
-            Ok(lease) => {
-                lease.send(request, patience, false, target).await.map(|response| answer(response, false))
-            }
+            Ok(lease) => lease
+                .send(request, patience, false, target, timer)
+                .await
+                .map(|response| answer(response, false)),
             Err(error) => Err(Failed { error, request: Some(request) }),
         }
     }

@@ -1,16 +1,9 @@
-//! A request on its way to a target: framed in one way, and how much of it has left.
+//! The head of a request as it goes to a target: framed in one way.
 
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, TRAILER, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Request, Version, request};
 
-use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
-use http_body::{Body as _, Frame, SizeHint};
-
-use super::io::Line;
-use crate::body::{Body, BodyError};
+use crate::body::Body;
 
 /// Makes the head say what the body is, and nothing else about framing: an exact length, or chunks.
 pub(super) fn frame(request: &mut Request<Body>) {
@@ -30,7 +23,6 @@ pub(super) fn frame(request: &mut Request<Body>) {
         }
         None => {
             headers.remove(CONTENT_LENGTH);
-            // Stated for every method: left to itself hyper would drop the body of a GET.
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
     }
@@ -60,75 +52,33 @@ pub(super) fn replayable(body: &Body) -> Option<Body> {
     }
 }
 
-/// A request from the head that was written for it. hyper consumes a request as it writes it; a connection that turns out to be
-/// stale is rare enough to read the head again, and too common to copy every head in advance.
-pub(super) fn reread(head: &[u8], body: Body) -> Option<Request<Body>> {
-    let end = head.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
-    let mut lines =
-        head[..end].split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let mut first = lines.next()?.split(|byte| *byte == b' ');
-    let mut request = Request::new(body);
-    *request.method_mut() = Method::from_bytes(first.next()?).ok()?;
-    *request.uri_mut() = Uri::try_from(first.next()?).ok()?;
-    let mut headers = HeaderMap::new();
-    for line in lines {
-        let colon = line.iter().position(|byte| *byte == b':')?;
-        let name = HeaderName::from_bytes(&line[..colon]).ok()?;
-        headers.append(name, HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?);
-    }
-    *request.headers_mut() = headers;
-    Some(request)
+/// The head as it goes over the connection (RFC 9112, 3).
+pub(super) fn write_head(parts: &request::Parts, out: &mut Vec<u8>) {
+    out.extend_from_slice(parts.method.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    write_fields(&parts.headers, out);
+    out.extend_from_slice(b"\r\n");
 }
 
-/// The body as hyper takes it. It says when it has been taken whole: before that its connection cannot carry another request.
-pub(super) struct Outgoing {
-    body: Body,
-    line: Rc<Line>,
-}
-
-impl Outgoing {
-    pub(super) fn new(body: Body, line: Rc<Line>) -> Self {
-        line.sent.set(body.is_end_stream() || matches!(body, Body::Whole(_)));
-        Self { body, line }
-    }
-
-    pub(super) fn into_body(self) -> Body {
-        self.body
+fn write_fields(headers: &HeaderMap, out: &mut Vec<u8>) {
+    for (name, value) in headers {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
 }
 
-impl http_body::Body for Outgoing {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_pending() {
-            self.line.await_others();
-            return frame;
-        }
-        self.line.await_target();
-        match &frame {
-            Poll::Ready(None) => self.line.sent.set(true),
-            // Trailers are last, and after a last chunk hyper does not ask again.
-            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || self.body.is_end_stream() => {
-                self.line.sent.set(true)
-            }
-            _ => {}
-        }
-        frame
+/// The last chunk and what follows it. Fields that frame, route or authenticate a message have no place there (RFC 9110, 6.5.1).
+pub(super) fn write_last_chunk(mut trailers: HeaderMap, out: &mut Vec<u8>) {
+    for name in [TRANSFER_ENCODING, CONTENT_LENGTH, HOST, TE, TRAILER, CONNECTION, AUTHORIZATION, COOKIE] {
+        trailers.remove(name);
     }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    out.extend_from_slice(b"0\r\n");
+    write_fields(&trailers, out);
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
@@ -148,6 +98,14 @@ mod tests {
         let length = headers.get(CONTENT_LENGTH).map(|value| value.to_str().unwrap().to_owned());
         (length, headers.get(TRANSFER_ENCODING).is_some_and(|value| value == "chunked"))
     }
+
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use bytes::Bytes;
+    use http_body::Frame;
+
+    use crate::body::BodyError;
 
     struct Unknown;
 
@@ -176,12 +134,31 @@ mod tests {
     }
 
     #[test]
-    fn a_written_head_can_be_read_again() {
-        let head = b"PUT /a?b HTTP/1.1\r\nhost: x\r\nx-a: 1\r\nx-a: 2: 3\r\nx-empty: \r\n\r\nbody";
-        let request = reread(head, Body::from("body")).unwrap();
-        assert_eq!((request.method(), request.uri().to_string().as_str()), (&Method::PUT, "/a?b"));
-        assert_eq!(request.headers().get_all("x-a").iter().collect::<Vec<_>>(), ["1", "2: 3"]);
-        assert_eq!(request.headers()["x-empty"], "");
-        assert!(reread(&head[..30], Body::Empty).is_none());
+    fn a_head_is_written_as_it_is() {
+        let request = Request::builder()
+            .method(Method::PUT)
+            .uri("/a?b")
+            .header("host", "x")
+            .header("x-a", "1")
+            .header("x-a", "2: 3")
+            .header("x-empty", "")
+            .body(())
+            .unwrap();
+        let mut head = Vec::new();
+        write_head(&request.into_parts().0, &mut head);
+        let expected = "PUT /a?b HTTP/1.1\r\nhost: x\r\nx-a: 1\r\nx-a: 2: 3\r\nx-empty: \r\n\r\n";
+        assert_eq!(String::from_utf8(head).unwrap(), expected);
+    }
+
+    #[test]
+    fn trailers_carry_neither_framing_nor_credentials() {
+        let trailers = [("x-sum", "9"), ("content-length", "3"), ("authorization", "x"), ("host", "evil")];
+        let mut map = HeaderMap::new();
+        for (name, value) in trailers {
+            map.insert(name, HeaderValue::from_static(value));
+        }
+        let mut out = Vec::new();
+        write_last_chunk(map, &mut out);
+        assert_eq!(out, b"0\r\nx-sum: 9\r\n\r\n");
     }
 }

@@ -3,12 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::lease::Lease;
@@ -20,12 +20,18 @@ pub(super) struct Target {
     address: Address,
     policy: Cell<Policy>,
     /// The one used last is used next: under less load the others grow old and are closed.
-    #[allow(
-        clippy::vec_box,
-        reason = "a lease travels as the boxed tail of a response body: boxed once, never per exchange"
-    )]
-    idle: RefCell<Vec<Box<Lease>>>,
+    idle: RefCell<Vec<Idle>>,
+    /// Idle connections are looked after.
+    swept: Cell<bool>,
 }
+
+struct Idle {
+    lease: Lease,
+    until: Instant,
+}
+
+/// How often idle connections are looked after: whoever takes one looks at it anyway, so this only gives back what is not used.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// How connections are kept. A reload can change it while the connections stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +53,13 @@ impl Target {
             Ok(ip) => (SocketAddr::new(ip, port).to_string(), Address::Known(SocketAddr::new(ip, port))),
             Err(_) => (format!("{host}:{port}"), Address::Name(host.to_owned(), port)),
         };
-        Self { authority: authority.into(), address, policy: Cell::new(policy), idle: RefCell::default() }
+        Self {
+            authority: authority.into(),
+            address,
+            policy: Cell::new(policy),
+            idle: RefCell::default(),
+            swept: Cell::new(false),
+        }
     }
 
     pub(super) fn authority(&self) -> &Arc<str> {
@@ -59,25 +71,27 @@ impl Target {
     }
 
     /// An idle connection that can carry a request now.
-    pub(super) fn take(&self) -> Option<Box<Lease>> {
+    pub(super) fn take(&self) -> Option<Lease> {
+        let now = Instant::now();
         let mut idle = self.idle.borrow_mut();
-        let place = idle.iter().rposition(|lease| lease.is_ready())?;
-        Some(idle.remove(place))
-    }
-
-    /// Takes a connection back, unless there are enough.
-    pub(super) fn put(&self, lease: Box<Lease>) {
-        let policy = self.policy.get();
-        let mut idle = self.idle.borrow_mut();
-        if idle.len() < policy.max_idle && !lease.is_closed() {
-            lease.rest(policy.idle);
-            idle.push(lease);
+        loop {
+            let Idle { lease, until } = idle.pop()?;
+            if now < until && lease.line().is_quiet() {
+                return Some(lease);
+            }
         }
     }
 
-    /// A driver has ended.
-    pub(super) fn forget_closed(&self) {
-        self.idle.borrow_mut().retain(|lease| !lease.is_closed());
+    /// Takes a connection back, unless there are enough.
+    pub(super) fn put(self: &Rc<Self>, lease: Lease) {
+        let policy = self.policy.get();
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < policy.max_idle {
+            idle.push(Idle { lease, until: Instant::now() + policy.idle });
+            if !self.swept.replace(true) {
+                tokio::task::spawn_local(sweep(Rc::downgrade(self), policy.idle.min(SWEEP)));
+            }
+        }
     }
 
     #[cfg(test)]
@@ -85,7 +99,7 @@ impl Target {
         self.idle.borrow().len()
     }
 
-    pub(super) async fn connect(self: &Rc<Self>) -> Result<Box<Lease>, UpstreamError> {
+    pub(super) async fn connect(self: &Rc<Self>) -> Result<Lease, UpstreamError> {
         let failed = |kind| UpstreamError::new(kind, Some(&self.authority));
         let stream = match timeout(self.policy.get().connect, self.dial()).await {
             Err(_) => return Err(failed(UpstreamErrorKind::ConnectTimeout)),
@@ -94,7 +108,7 @@ impl Target {
         };
         // Without it a request whose body follows its head waits for an acknowledgement.
         let _ = stream.set_nodelay(true);
-        Lease::open(stream, self).await.map_err(|error| UpstreamError::from_hyper(error, &self.authority))
+        Ok(Lease::new(stream, self))
     }
 
     async fn dial(&self) -> Result<TcpStream, (UpstreamErrorKind, io::Error)> {
@@ -115,5 +129,21 @@ impl Target {
             }
         }
         Err(last)
+    }
+}
+
+/// Closes idle connections that are too old or that the target has closed, until there are none.
+async fn sweep(target: Weak<Target>, every: Duration) {
+    loop {
+        sleep(every).await;
+        let Some(target) = target.upgrade() else { return };
+        let now = Instant::now();
+        let mut idle = target.idle.borrow_mut();
+        idle.retain(|idle| now < idle.until && idle.lease.line().is_quiet());
+        if idle.is_empty() {
+            idle.shrink_to_fit();
+            target.swept.set(false);
+            return;
+        }
     }
 }

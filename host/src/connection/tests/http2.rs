@@ -70,7 +70,7 @@ fn request(uri: &str, body: Body) -> Request<Body> {
 }
 
 async fn text(response: Response<Incoming>) -> String {
-    let body = Body::Received(Received::new(response.into_body(), Origin::Upstream, None));
+    let body = Body::Received(Received::new(response.into_body(), Origin::Upstream));
     let (bytes, _) = body.collect_bounded(1 << 20).await.unwrap();
     String::from_utf8(bytes.to_vec()).unwrap()
 }
@@ -157,7 +157,7 @@ fn trailers_pass_both_ways() {
                 .collect();
         let sent = Body::from_parts("abc".into(), Some(trailers.clone()));
         let answer = client.send(request("http://a/", sent)).await.unwrap();
-        let body = Body::Received(Received::new(answer.into_body(), Origin::Upstream, None));
+        let body = Body::Received(Received::new(answer.into_body(), Origin::Upstream));
         let (bytes, found) = body.collect_bounded(100).await.unwrap();
         assert_eq!((&bytes[..], found), (&b"abc"[..], Some(trailers)));
     });

@@ -18,8 +18,8 @@ use http::{Request, Response};
 use super::{Abort, Handler, Peer, Refusal, prepare_request, prepare_response, serve};
 use crate::body::Body;
 use crate::config::{self, ListenerLimits, ListenerTimeouts, Protocols, Serve};
-use crate::net::Drain;
 use crate::net::testing::{Raw, listen};
+use crate::net::{Drain, Timer};
 use crate::upstream::{Upstream, UpstreamErrorKind, Upstreams};
 
 type Reply = Pin<Box<dyn Future<Output = Result<Response<Body>, Abort>>>>;
@@ -31,7 +31,12 @@ struct Closure {
 }
 
 impl Handler for Closure {
-    async fn handle(&self, request: Request<Body>, peer: &Rc<Peer>) -> Result<Response<Body>, Abort> {
+    async fn handle(
+        &self,
+        request: Request<Body>,
+        peer: &Rc<Peer>,
+        _timer: Timer,
+    ) -> Result<Response<Body>, Abort> {
         (self.answer)(request, Rc::clone(peer)).await
     }
 
@@ -110,7 +115,7 @@ impl Gateway {
             async move {
                 let version = request.version();
                 prepare_request(request.headers_mut(), &peer, version);
-                match upstream.send(request).await {
+                match upstream.send(request, &Timer::own()).await {
                     Ok(answer) => {
                         let mut response = answer.response;
                         prepare_response(response.headers_mut());

@@ -92,7 +92,7 @@ fn chunks_and_trailers_travel_both_ways() {
         // Not held back until the end.
         assert_eq!(origin.until("abc\r\n").await, "3\r\nabc\r\n");
         client.send("0\r\nX-Up: 1\r\nX-Undeclared: 2\r\n\r\n").await;
-        assert_eq!(origin.until("\r\n\r\n").await, "0\r\nx-up: 1\r\n\r\n");
+        assert_eq!(origin.until("\r\n\r\n").await, "0\r\nx-up: 1\r\nx-undeclared: 2\r\n\r\n");
         origin
             .send("HTTP/1.1 200 OK\r\nTrailer: X-Down\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n")
             .await;

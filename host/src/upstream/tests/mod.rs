@@ -19,6 +19,7 @@ use http_body::Frame;
 use super::{Answer, Upstream, UpstreamError, Upstreams};
 use crate::body::{Body, BodyError};
 use crate::config;
+use crate::net::Timer;
 use crate::net::testing::{Raw, listen};
 
 /// An origin that runs `script` for each connection, with its number.

@@ -1,0 +1,88 @@
+//! Which of the fields that the gateway itself handles a head has. Found in one pass over the names, so that each of the many
+//! that are absent costs no lookup.
+
+use http::{HeaderMap, HeaderName};
+
+/// A set of [`Field`]s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Present(u16);
+
+/// A field that belongs to one connection, or that tells who came by which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub(super) enum Field {
+    Connection = 1,
+    KeepAlive = 1 << 1,
+    ProxyConnection = 1 << 2,
+    Te = 1 << 3,
+    TransferEncoding = 1 << 4,
+    Upgrade = 1 << 5,
+    Expect = 1 << 6,
+    ProxyAuthorization = 1 << 7,
+    ProxyAuthenticate = 1 << 8,
+    Forwarded = 1 << 9,
+    /// Any `x-forwarded-…`.
+    XForwarded = 1 << 10,
+}
+
+impl Present {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self(headers.keys().filter_map(field).fold(0, |set, field| set | field as u16))
+    }
+
+    pub(super) const fn has(self, field: Field) -> bool {
+        self.0 & field as u16 != 0
+    }
+}
+
+/// The length tells almost every other name apart.
+fn field(name: &HeaderName) -> Option<Field> {
+    let name = name.as_str();
+    match name.len() {
+        2 if name == "te" => Some(Field::Te),
+        6 if name == "expect" => Some(Field::Expect),
+        7 if name == "upgrade" => Some(Field::Upgrade),
+        9 if name == "forwarded" => Some(Field::Forwarded),
+        10 if name == "connection" => Some(Field::Connection),
+        10 if name == "keep-alive" => Some(Field::KeepAlive),
+        16 if name == "proxy-connection" => Some(Field::ProxyConnection),
+        17 if name == "transfer-encoding" => Some(Field::TransferEncoding),
+        18 if name == "proxy-authenticate" => Some(Field::ProxyAuthenticate),
+        19 if name == "proxy-authorization" => Some(Field::ProxyAuthorization),
+        12.. if name.starts_with("x-forwarded-") => Some(Field::XForwarded),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_found_and_nothing_else() {
+        let all = [
+            ("connection", Field::Connection),
+            ("keep-alive", Field::KeepAlive),
+            ("proxy-connection", Field::ProxyConnection),
+            ("te", Field::Te),
+            ("transfer-encoding", Field::TransferEncoding),
+            ("upgrade", Field::Upgrade),
+            ("expect", Field::Expect),
+            ("proxy-authorization", Field::ProxyAuthorization),
+            ("proxy-authenticate", Field::ProxyAuthenticate),
+            ("forwarded", Field::Forwarded),
+            ("x-forwarded-for", Field::XForwarded),
+            ("x-forwarded-", Field::XForwarded),
+        ];
+        for (name, expected) in all {
+            let mut headers = HeaderMap::new();
+            headers.insert("accept", "x".parse().unwrap());
+            headers.insert(HeaderName::from_static(name), "x".parse().unwrap());
+            assert_eq!(Present::of(&headers), Present(expected as u16), "{name}");
+            assert!(Present::of(&headers).has(expected));
+        }
+        for name in ["t", "via", "host", "x-forwarded", "content-length", "transfer-encodinh"] {
+            assert_eq!(field(&HeaderName::from_static(name)), None);
+        }
+    }
+}
