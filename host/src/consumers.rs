@@ -12,13 +12,13 @@ use crate::config::{self, KeyHash, Secret};
 #[derive(Debug)]
 pub(crate) struct Consumer {
     pub(crate) name: Arc<str>,
-    json: Vec<u8>,
+    message: Vec<u8>,
 }
 
 impl Consumer {
-    /// `{"name": .., "custom_id": .., "groups": [..]}`, as plugins read it.
-    pub(crate) fn json(&self) -> &[u8] {
-        &self.json
+    /// As plugins read it.
+    pub(crate) fn message(&self) -> &[u8] {
+        &self.message
     }
 }
 
@@ -47,14 +47,13 @@ impl Consumers {
             ..Self::default()
         };
         for configured in consumers {
-            let mut json = serde_json::json!({ "name": &*configured.name, "groups": configured.groups });
-            if let Some(custom_id) = &configured.custom_id {
-                json["custom_id"] = custom_id.as_str().into();
-            }
-            let consumer = Arc::new(Consumer {
-                name: Arc::clone(&configured.name),
-                json: json.to_string().into_bytes(),
-            });
+            let message = sluice_abi::Consumer {
+                name: configured.name.to_string(),
+                custom_id: configured.custom_id.clone(),
+                groups: configured.groups.clone(),
+            };
+            let consumer =
+                Arc::new(Consumer { name: Arc::clone(&configured.name), message: message.encode() });
             for key in &configured.keys {
                 let digest = match &key.hash {
                     KeyHash::Sha256(digest) => {

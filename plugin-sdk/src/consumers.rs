@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sluice_abi::WireError;
 
 use crate::host::{self, raw};
 use crate::{Error, Result};
@@ -22,8 +23,9 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    pub(crate) fn decode(json: &[u8]) -> serde_json::Result<Self> {
-        serde_json::from_slice(json)
+    pub(crate) fn decode(message: &[u8]) -> Result<Self, WireError> {
+        let sluice_abi::Consumer { name, custom_id, groups } = sluice_abi::Consumer::decode(message)?;
+        Ok(Self { name, custom_id, groups })
     }
 
     /// Whether it belongs to a group.

@@ -105,6 +105,14 @@ impl HeadersMut<'_> {
         if removed < 0 { changed("remove", name, removed).map(|()| false) } else { Ok(removed > 0) }
     }
 
+    /// Takes every header away whose name begins with `prefix`, in any case; how many there were. Those that belong to the host,
+    /// such as `Host` and `Content-Length`, stay.
+    pub fn remove_prefix(&mut self, prefix: impl AsRef<str>) -> Result<usize> {
+        let prefix = prefix.as_ref();
+        let removed = raw::header_remove_prefix(self.read.map, prefix.as_bytes());
+        usize::try_from(removed).or_else(|_| changed("remove", prefix, removed).map(|()| 0))
+    }
+
     /// Takes every header away whose lower-case name `keep` does not want.
     pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) -> Result<()> {
         let unwanted = host::look(

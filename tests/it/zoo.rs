@@ -92,6 +92,7 @@ const FUNCTIONS: &[(&str, &str, &str, &str)] = &[
     ("http", "header_set", "i32 i32 i32 i32 i32", "i32"),
     ("http", "header_append", "i32 i32 i32 i32 i32", "i32"),
     ("http", "header_remove", "i32 i32 i32", "i32"),
+    ("http", "header_remove_prefix", "i32 i32 i32", "i32"),
     ("http", "body_read", "i32 i32 i32", "i64"),
     ("http", "body_write", "i32 i32", "i32"),
     ("http", "respond", "i32 i32", "i32"),

@@ -12,6 +12,7 @@ use sluice_abi::Phase;
 
 use super::{Chain, Visit};
 use crate::body::{Body, BodyError, Origin};
+use crate::wasm::Clockwork;
 
 type Call = Pin<Box<dyn Future<Output = Result<Bytes, BodyError>>>>;
 
@@ -56,7 +57,7 @@ impl Chunks {
         let (index, phase) = (self.index, self.phase);
         Box::pin(async move {
             visit.slot.lend(|view| view.show_body(chunk)).await;
-            match chain.steps[index].call(&visit, index, phase, last).await {
+            match chain.steps[index].call(&visit, index, phase, last, &mut Clockwork::default()).await {
                 Ok(_) => Ok(visit.slot.lend(|view| view.take_body()).await),
                 Err(failure) => {
                     visit.broken.borrow_mut().get_or_insert(failure);

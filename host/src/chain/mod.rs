@@ -21,7 +21,7 @@ pub(crate) use visit::Visit;
 
 use crate::body::{Body, CollectError};
 use crate::problem_document::ProblemDocument;
-use crate::wasm::ExchangeView;
+use crate::wasm::{Clockwork, ExchangeView};
 use chunks::Chunks;
 
 /// The steps of one route on one worker.
@@ -73,14 +73,16 @@ impl Chain {
     ) -> Result<Verdict, ChainFailure> {
         let (parts, mut body) = request.into_parts();
         visit.slot.lend(|view| view.request = Some(parts)).await;
+        let mut clock = Clockwork::default();
         for (index, step) in self.steps.iter().enumerate() {
             visit.reached.set(index + 1);
             if step.has(Phase::Request)
-                && let Some(reply) = step.call(visit, index, Phase::Request, false).await?
+                && let Some(reply) = step.call(visit, index, Phase::Request, false, &mut clock).await?
             {
                 return Ok(Verdict::Respond(render(visit, step, reply).await));
             }
             if step.has(Phase::RequestBody) {
+                clock.forget();
                 match self.whole(visit, index, Phase::RequestBody, body).await? {
                     Taken::Body(taken) => body = taken,
                     Taken::Reply(reply) => return Ok(Verdict::Respond(render(visit, step, reply).await)),
@@ -109,14 +111,16 @@ impl Chain {
         }
         let (parts, mut body) = response.into_parts();
         visit.slot.lend(|view| view.response = Some(parts)).await;
+        let mut clock = Clockwork::default();
         for index in (0..visit.reached.get()).rev() {
             let step = &self.steps[index];
             if step.has(Phase::Response)
-                && let Some(reply) = step.call(visit, index, Phase::Response, false).await?
+                && let Some(reply) = step.call(visit, index, Phase::Response, false, &mut clock).await?
             {
                 body = replace(visit, render(visit, step, reply).await).await;
             }
             if step.has(Phase::ResponseBody) && carries_body(visit).await {
+                clock.forget();
                 match self.whole(visit, index, Phase::ResponseBody, body).await? {
                     Taken::Body(taken) => body = taken,
                     Taken::Reply(reply) => body = replace(visit, render(visit, step, reply).await).await,
@@ -138,10 +142,11 @@ impl Chain {
     /// After the last byte: the steps that the request came to are told how it ended.
     pub(crate) async fn on_complete(&self, visit: &Visit, outcome: Outcome) {
         visit.slot.lend(|view| view.outcome = Some(outcome)).await;
+        let mut clock = Clockwork::default();
         for (index, step) in self.steps.iter().enumerate().take(visit.reached.get()) {
             if step.has(Phase::Complete) {
                 // Nothing is left that a failure could change; it has been counted and reported.
-                let _ = step.call(visit, index, Phase::Complete, false).await;
+                let _ = step.call(visit, index, Phase::Complete, false, &mut clock).await;
             }
         }
     }
@@ -168,7 +173,7 @@ impl Chain {
             CollectError::Body(error) => visit.take_broken().unwrap_or(ChainFailure::Body(error)),
         })?;
         visit.slot.lend(|view| view.show_body(bytes)).await;
-        if let Some(reply) = step.call(visit, index, phase, true).await? {
+        if let Some(reply) = step.call(visit, index, phase, true, &mut Clockwork::default()).await? {
             return Ok(Taken::Reply(reply));
         }
         let (rewritten, bytes) = visit.slot.lend(|view| (view.written.is_some(), view.take_body())).await;
@@ -194,7 +199,7 @@ impl Chain {
             return Ok(Body::stream(Chunks::new(Rc::clone(self), Rc::clone(visit), index, phase, body)));
         }
         visit.slot.lend(|view| view.show_body(Bytes::new())).await;
-        self.steps[index].call(visit, index, phase, true).await?;
+        self.steps[index].call(visit, index, phase, true, &mut Clockwork::default()).await?;
         let bytes = visit.slot.lend(ExchangeView::take_body).await;
         if !bytes.is_empty() {
             forget_length(visit, phase).await;

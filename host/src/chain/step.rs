@@ -13,7 +13,7 @@ use super::failure::{ChainFailure, FaultReport, FaultReports};
 use super::visit::Visit;
 use crate::config::OnError;
 use crate::telemetry::{CircuitState, StepMetrics, StepVerdict};
-use crate::wasm::{ExchangeView, Fault, FaultKind, Pool};
+use crate::wasm::{Clockwork, ExchangeView, Fault, FaultKind, Pool};
 
 /// One step of a chain on one worker.
 pub(crate) struct Step {
@@ -96,6 +96,7 @@ impl Step {
         index: usize,
         phase: Phase,
         last: bool,
+        clock: &mut Clockwork,
     ) -> Result<Option<Reply>, ChainFailure> {
         let state = &visit.steps[index];
         if state.passed_over.get() {
@@ -120,7 +121,8 @@ impl Step {
         } else {
             None
         };
-        let called = self.pool.call(&visit.slot, &state.own, phase, last, (index, &self.name), limit).await;
+        let step = (index, &self.name);
+        let called = self.pool.call(&visit.slot, &state.own, phase, last, step, limit, clock).await;
         state.spent.set(state.spent.get() + called.busy);
         match called.answer {
             Ok(answer) => {

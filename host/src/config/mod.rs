@@ -60,8 +60,9 @@ pub(crate) fn load(path: &Path, env: &dyn Environment) -> Result<Config, Problem
 pub(crate) fn read(path: &Path, env: &dyn Environment) -> Result<Config, Box<Partial>> {
     let mut problems = Problems::default();
     let mut files = files::read(path, env, &mut problems);
+    let language = schema::Language::new();
     for document in &mut files.documents {
-        for finding in schema::check(&document.json, &document.places) {
+        for finding in language.check(&document.json, &document.places) {
             let missing = matches!(finding.kind, explain::Kind::Missing(_));
             let doubtful = document.damaged && missing;
             if !doubtful && !document.is_within_faulty(&finding.pointer) {

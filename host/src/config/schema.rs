@@ -1,7 +1,5 @@
 //! The JSON Schema of `gateway.toml`, and the validation of a file against it.
 
-use std::sync::LazyLock;
-
 use jsonschema::Validator;
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -11,35 +9,43 @@ use super::explain::{self, Finding};
 use super::places::Places;
 use super::raw::RawConfig;
 
-static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+/// The schema with its validator. Made for each reading and dropped with it: together they hold some MiB, which a gateway that
+/// is not being configured has no use for.
+pub(super) struct Language {
+    schema: Value,
+    validator: Validator,
+}
+
+impl Language {
+    pub(super) fn new() -> Self {
+        let schema = schema();
+        let validator =
+            explain::validator(&schema).expect("the schema of our own types is valid, as a test asserts");
+        Self { schema, validator }
+    }
+
+    /// Everything in which a file does not follow the schema.
+    pub(super) fn check(&self, json: &Value, places: &Places) -> Vec<Finding> {
+        explain::check(&self.validator, &self.schema, json, places, None)
+    }
+}
+
+/// The JSON Schema (draft 2020-12) of `gateway.toml`, for editors.
+pub(crate) fn schema() -> Value {
     let generator: SchemaGenerator = SchemaSettings::draft2020_12().into_generator();
     let mut schema = generator.into_root_schema_for::<RawConfig>();
     schema.insert("title".to_owned(), json!("Sluice gateway"));
     schema.to_value()
-});
-
-static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
-    explain::validator(&SCHEMA).expect("the schema of our own types is valid, as a test asserts")
-});
-
-/// The JSON Schema (draft 2020-12) of `gateway.toml`, for editors.
-pub(crate) fn schema() -> Value {
-    SCHEMA.clone()
-}
-
-/// Everything in which a file does not follow the schema.
-pub(super) fn check(json: &Value, places: &Places) -> Vec<Finding> {
-    explain::check(&VALIDATOR, &SCHEMA, json, places, None)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{SCHEMA, VALIDATOR, schema};
+    use super::{Language, schema};
 
     #[test]
     fn our_schema_is_a_schema() {
         assert_eq!(schema()["$schema"], "https://json-schema.org/draft/2020-12/schema");
-        assert!(jsonschema::meta::is_valid(&SCHEMA));
-        assert!(VALIDATOR.is_valid(&serde_json::json!({ "version": 1 })));
+        assert!(jsonschema::meta::is_valid(&schema()));
+        assert!(Language::new().validator.is_valid(&serde_json::json!({ "version": 1 })));
     }
 }

@@ -197,9 +197,9 @@ impl Context {
         request: Request<Body>,
     ) -> Result<Response<Body>, Failure> {
         let sent = Instant::now();
-        match route.upstream.send(request, &self.timer).await {
+        match route.upstream.send(request, &self.timer, sent).await {
             Ok(answer) => {
-                let elapsed = sent.elapsed();
+                let elapsed = answer.at - sent;
                 let metrics = &route.upstream_metrics;
                 metrics.answered(answer.response.status().as_u16(), elapsed);
                 if answer.reused {

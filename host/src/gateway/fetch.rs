@@ -5,6 +5,7 @@ use std::rc::Rc;
 use http::{HeaderValue, header};
 use sluice_abi::{Code, FetchError, FetchResponse};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::body::{Body, CollectError};
 use crate::exchange::Gate;
@@ -45,7 +46,7 @@ async fn perform(
     {
         request.headers_mut().insert(header::HOST, host);
     }
-    let answer = upstream.send(request, &Timer::own()).await;
+    let answer = upstream.send(request, &Timer::own(), Instant::now()).await;
     let answer = answer.map_err(|failed| error(Code::Unavailable, failed.to_string()))?;
     let (parts, body) = answer.response.into_parts();
     let (body, _trailers) = body.collect_bounded(max_body).await.map_err(|failed| match failed {

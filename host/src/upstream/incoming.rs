@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
 
 use super::head::{Framing, MAX_HEAD};
 use super::lease::Lease;
@@ -45,15 +46,15 @@ impl Incoming {
     }
 
     /// As the gateway's body. One that is here already needs no stream, and its connection is free at once.
-    pub(super) fn into_body(mut self) -> Body {
+    pub(super) fn into_body(mut self, now: Instant) -> Body {
         match self.rest {
             Rest::Length(0) => {
-                self.end();
+                self.end(|| now);
                 Body::Empty
             }
             Rest::Length(length) if length <= self.held.len() as u64 => {
                 let bytes = self.held.split_to(usize::try_from(length).unwrap_or(usize::MAX));
-                self.end();
+                self.end(|| now);
                 Body::Whole(bytes)
             }
             _ => Body::stream(self),
@@ -61,7 +62,7 @@ impl Incoming {
     }
 
     /// The body is complete: the connection is given back, unless something is wrong with it.
-    fn end(&mut self) {
+    fn end(&mut self, now: impl FnOnce() -> Instant) {
         self.rest = Rest::Nothing;
         let uploaded = self.uploading.take().is_none_or(|uploading| uploading.is_over());
         if let Some(lease) = self.lease.take()
@@ -69,7 +70,7 @@ impl Incoming {
             && self.held.is_empty()
             && uploaded
         {
-            lease.give_back();
+            lease.give_back(now());
         }
     }
 
@@ -84,7 +85,7 @@ impl Incoming {
                     let over = *left == 0;
                     let bytes = self.held.split_to(here);
                     if over {
-                        self.end();
+                        self.end(Instant::now);
                     }
                     return Ok(Some(Frame::data(bytes)));
                 }
@@ -99,7 +100,7 @@ impl Incoming {
                         Piece::End(length) => {
                             self.held.advance(length);
                             let trailers = read_trailers(trailers)?;
-                            self.end();
+                            self.end(Instant::now);
                             return Ok(trailers.map(Frame::trailers));
                         }
                     }

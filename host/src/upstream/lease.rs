@@ -52,26 +52,27 @@ impl Lease {
     }
 
     /// The connection is free again.
-    pub(super) fn give_back(self) {
+    pub(super) fn give_back(self, now: Instant) {
         if let Some(target) = self.target.upgrade() {
-            target.put(self);
+            target.put(self, now);
         }
     }
 
-    /// Sends a request and waits for the response head, of the target's own time no longer than `patience`. On a connection that
-    /// was `reused` the request comes back when it cannot have been processed, or may be processed twice.
+    /// Sends a request and waits for the response head, from `now` and of the target's own time no longer than `patience`; says
+    /// when it was there. On a connection that was `reused` the request comes back when it cannot have been processed, or may be
+    /// processed twice.
     pub(super) async fn send(
         self,
         request: Request<Body>,
-        patience: Duration,
+        (now, patience): (Instant, Duration),
         reused: bool,
         target: &Target,
         timer: &Timer,
-    ) -> Result<Response<Body>, Failed> {
+    ) -> Result<(Response<Body>, Instant), Failed> {
         let (parts, body) = request.into_parts();
         let spare = if reused { replayable(&body) } else { None };
         let mut upload = Upload::new(&parts, body, self.line.buffer.take());
-        let mut due = Instant::now() + patience;
+        let mut due = now + patience;
         let mut reader = Reader { held: BytesMut::new(), to_head: parts.method == Method::HEAD };
         let head = poll_fn(|cx| {
             if !upload.is_over() {
@@ -104,7 +105,10 @@ impl Lease {
         })
         .await;
         match head {
-            Ok((head, held)) => Ok(self.receive(head, held, upload)),
+            Ok((head, held)) => {
+                let now = Instant::now();
+                Ok((self.receive(head, held, upload, now), now))
+            }
             Err(lost) => {
                 let heard = !reader.held.is_empty();
                 let request = spare.or_else(|| upload.unsent()).filter(|_| reused && !heard);
@@ -113,7 +117,7 @@ impl Lease {
         }
     }
 
-    fn receive(self, head: Head, held: Bytes, upload: Upload) -> Response<Body> {
+    fn receive(self, head: Head, held: Bytes, upload: Upload, now: Instant) -> Response<Body> {
         let uploading = if upload.is_over() {
             self.line.buffer.replace(upload.into_buffer());
             None
@@ -123,7 +127,7 @@ impl Lease {
         // One that does not persist belongs to no target any more.
         let target = if head.persists { self.target } else { Weak::new() };
         let lease = Self { line: self.line, target };
-        head.response.map(|()| Incoming::new(held, head.framing, lease, uploading).into_body())
+        head.response.map(|()| Incoming::new(held, head.framing, lease, uploading).into_body(now))
     }
 }
 

@@ -20,6 +20,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{Request, Response};
+use tokio::time::Instant;
 
 use crate::body::Body;
 use crate::config;
@@ -75,6 +76,8 @@ pub(crate) struct Answer {
     pub(crate) target: Arc<str>,
     /// The connection had carried an exchange before.
     pub(crate) reused: bool,
+    /// When its head was there.
+    pub(crate) at: Instant,
 }
 
 impl Upstream {
@@ -125,13 +128,14 @@ impl Upstream {
         &self,
         mut request: Request<Body>,
         timer: &Timer,
+        now: Instant,
     ) -> Result<Answer, UpstreamError> {
         request::frame(&mut request);
         let first = self.next();
         let mut last = None;
         for step in 0..self.targets.len() {
             let target = &self.targets[(first + step) % self.targets.len()];
-            match self.send_to(target, request, timer).await {
+            match self.send_to(target, request, timer, now).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failed { error, request: None }) => return Err(error),
                 Err(Failed { error, request: Some(again) }) => {
@@ -157,11 +161,15 @@ impl Upstream {
         target: &Rc<Target>,
         mut request: Request<Body>,
         timer: &Timer,
+        now: Instant,
     ) -> Result<Answer, Failed> {
         let patience = self.config.timeouts.request;
-        let answer = |response, reused| Answer { response, target: Arc::clone(target.authority()), reused };
-        if let Some(lease) = target.take() {
-            match lease.send(request, patience, true, target, timer).await {
+        let answer = |(response, at), reused| {
+            let target = Arc::clone(target.authority());
+            Answer { response, target, reused, at }
+        };
+        if let Some(lease) = target.take(now) {
+            match lease.send(request, (now, patience), true, target, timer).await {
                 Ok(response) => return Ok(answer(response, true)),
                 // Stale. Another idle connection may be stale as well, a new one is not.
                 Err(Failed { request: Some(again), .. }) => request = again,
@@ -170,7 +178,7 @@ impl Upstream {
         }
         match target.connect().await {
             Ok(lease) => lease
-                .send(request, patience, false, target, timer)
+                .send(request, (Instant::now(), patience), false, target, timer)
                 .await
                 .map(|response| answer(response, false)),
             Err(error) => Err(Failed { error, request: Some(request) }),

@@ -71,8 +71,7 @@ impl Target {
     }
 
     /// An idle connection that can carry a request now.
-    pub(super) fn take(&self) -> Option<Lease> {
-        let now = Instant::now();
+    pub(super) fn take(&self, now: Instant) -> Option<Lease> {
         let mut idle = self.idle.borrow_mut();
         loop {
             let Idle { lease, until } = idle.pop()?;
@@ -83,11 +82,11 @@ impl Target {
     }
 
     /// Takes a connection back, unless there are enough.
-    pub(super) fn put(self: &Rc<Self>, lease: Lease) {
+    pub(super) fn put(self: &Rc<Self>, lease: Lease, now: Instant) {
         let policy = self.policy.get();
         let mut idle = self.idle.borrow_mut();
         if idle.len() < policy.max_idle {
-            idle.push(Idle { lease, until: Instant::now() + policy.idle });
+            idle.push(Idle { lease, until: now + policy.idle });
             if !self.swept.replace(true) {
                 tokio::task::spawn_local(sweep(Rc::downgrade(self), policy.idle.min(SWEEP)));
             }

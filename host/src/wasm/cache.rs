@@ -4,8 +4,9 @@
 //! this user and that nobody else can write, and only if it carries its own digest unbroken.
 #![allow(unsafe_code, reason = "loading precompiled code is the one thing here that cannot be checked")]
 
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -50,11 +51,13 @@ impl Cache {
     /// The code of a plugin, if it was kept and is intact.
     pub(super) fn get(&self, engine: &Engine, digest: &[u8; DIGEST]) -> Option<Module> {
         let path = self.path(engine, digest);
-        let code = read_trusted(&path)?;
+        let code = open_trusted(&path)?;
         // SAFETY: the bytes were written by `put` of this user (owner and mode were checked on the open
         // file, the directory admits no other writer) and are whole (their digest was checked), so they
-        // are what `Module::serialize` returned; wasmtime itself refuses those of another version.
-        match unsafe { Module::deserialize(engine, code) } {
+        // are what `Module::serialize` returned; wasmtime itself refuses those of another version. The file
+        // stays as it is for as long as it is mapped: nobody else can write it, and `put` never writes to a
+        // file but puts a new one in its place.
+        match unsafe { Module::deserialize_open_file(engine, code) } {
             Ok(module) => Some(module),
             Err(error) => {
                 tracing::debug!(path = %path.display(), %error, "compiled again");
@@ -69,8 +72,8 @@ impl Cache {
             module.serialize().map_err(|error| std::io::Error::other(error.to_string())).and_then(|code| {
                 let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
                 file.as_file().set_permissions(std::fs::Permissions::from_mode(0o600))?;
-                file.write_all(&Sha256::digest(&code))?;
                 file.write_all(&code)?;
+                file.write_all(&Sha256::digest(&code))?;
                 file.persist(self.path(engine, digest)).map_err(|error| error.error)
             });
         if let Err(error) = written {
@@ -83,8 +86,9 @@ fn is_ours(metadata: &std::fs::Metadata) -> bool {
     metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
 }
 
-fn read_trusted(path: &Path) -> Option<Vec<u8>> {
-    use std::io::Read as _;
+/// The file of compiled code, with its digest behind it, if it is ours and whole. It is mapped and not read into memory, so
+/// that only what runs takes room there.
+fn open_trusted(path: &Path) -> Option<File> {
     // No link is followed: what is opened is what lies in our directory.
     let mut file = std::fs::OpenOptions::new()
         .read(true)
@@ -95,11 +99,26 @@ fn read_trusted(path: &Path) -> Option<Vec<u8>> {
     if !metadata.is_file() || !is_ours(&metadata) {
         return None;
     }
+    let code = metadata.len().checked_sub(DIGEST as u64)?;
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut (&mut file).take(code), &mut Hashed(&mut hasher)).ok()?;
     let mut digest = [0; DIGEST];
     file.read_exact(&mut digest).ok()?;
-    let mut code = Vec::new();
-    file.read_to_end(&mut code).ok()?;
-    (Sha256::digest(&code).as_slice() == digest).then_some(code)
+    (hasher.finalize().as_slice() == digest).then_some(file)
+}
+
+/// Hashes what is written to it.
+struct Hashed<'a>(&'a mut Sha256);
+
+impl std::io::Write for Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

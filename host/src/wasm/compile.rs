@@ -89,8 +89,8 @@ fn compile(
     let module =
         Module::from_binary(engine, bytes).map_err(|error| CompileError::Invalid(format!("{error:#}")))?;
     tracing::debug!(bytes = bytes.len(), elapsed = ?started.elapsed(), "compiled");
-    if let Some(cache) = cache {
-        cache.put(engine, &digest, &module);
-    }
-    Ok(module)
+    let Some(cache) = cache else { return Ok(module) };
+    cache.put(engine, &digest, &module);
+    // From the file only what runs is held in memory.
+    Ok(cache.get(engine, &digest).unwrap_or(module))
 }

@@ -132,17 +132,21 @@ impl Instance {
     }
 
     /// Runs a phase under a CPU time limit.
-    pub(super) async fn run(&mut self, phase: Phase, last: bool, limit: Duration) -> Result<Answer, Fault> {
-        self.store.data_mut().deadline.start(limit, Instant::now());
+    pub(super) async fn run(
+        &mut self,
+        phase: Phase,
+        last: bool,
+        limit: Duration,
+        now: Instant,
+    ) -> Result<Answer, Fault> {
+        self.store.data_mut().deadline.start(limit, now);
         self.store.set_epoch_deadline(1);
         let answer = match &self.phases[phase as usize] {
             Some(PhaseFunction::Plain(function)) => {
-                let function = function.clone();
-                call(&mut self.store, &function, (), self.suspends).await?
+                call(&mut self.store, function, (), self.suspends).await?
             }
             Some(PhaseFunction::Chunk(function)) => {
-                let function = function.clone();
-                call(&mut self.store, &function, i32::from(last), self.suspends).await?
+                call(&mut self.store, function, i32::from(last), self.suspends).await?
             }
             None => {
                 return Err(Fault::new(FaultKind::BadOutput, format!("no function for `{}`", phase.name())));

@@ -70,6 +70,25 @@ pub(crate) struct Called {
     pub(crate) busy: Duration,
 }
 
+/// The time as it was last read. A call that follows another at once begins when that one ended: one look at the clock less.
+#[derive(Default)]
+pub(crate) struct Clockwork(Option<Instant>);
+
+impl Clockwork {
+    fn now(&mut self) -> Instant {
+        self.0.take().unwrap_or_else(Instant::now)
+    }
+
+    fn read(&mut self) -> Instant {
+        *self.0.insert(Instant::now())
+    }
+
+    /// Something else took place since.
+    pub(crate) fn forget(&mut self) {
+        self.0 = None;
+    }
+}
+
 /// The instances of one [`Bound`] on one worker.
 pub(crate) struct Pool {
     bound: Arc<Bound>,
@@ -105,7 +124,7 @@ impl Pool {
         Ok(())
     }
 
-    async fn lease(&self) -> Result<Lease, Fault> {
+    async fn lease(&self, clock: &mut Clockwork) -> Result<Lease, Fault> {
         let permit = match &self.permits {
             None => None,
             // Exchanges that keep an instance must not wait for each other's.
@@ -116,13 +135,17 @@ impl Pool {
             }
             Some(permits) => {
                 let closed = |_| Fault::new(FaultKind::Instances, "the pool is closed");
+                clock.forget();
                 Some(Arc::clone(permits).acquire_owned().await.map_err(closed)?)
             }
         };
         let idle = self.idle.borrow_mut().pop();
         let counted = match idle {
             Some(counted) => counted,
-            None => self.create().await?,
+            None => {
+                clock.forget();
+                self.create().await?
+            }
         };
         Ok(Lease { counted, _permit: permit })
     }
@@ -139,7 +162,7 @@ impl Pool {
 
     /// Calls a phase for the exchange in `slot`, with `limit` of CPU time.
     ///
-    /// `own` keeps the instance for the exchange where the plugin asks for that. Dropping the future leaves
+    /// `clock` is left at the call's end. `own` keeps the instance for the exchange where the plugin asks for that. Dropping the future leaves
     /// the view in the slot and the instance discarded.
     pub(crate) async fn call(
         &self,
@@ -149,6 +172,7 @@ impl Pool {
         last: bool,
         step: (usize, &Arc<str>),
         limit: Duration,
+        clock: &mut Clockwork,
     ) -> Called {
         let view = match slot.try_take() {
             Some(view) => view,
@@ -158,7 +182,7 @@ impl Pool {
         let kept = own.borrow_mut().take();
         let lease = match kept {
             Some(lease) => lease,
-            None => match self.lease().await {
+            None => match self.lease(clock).await {
                 Ok(lease) => lease,
                 Err(fault) => return Called { answer: Err(fault), busy: Duration::ZERO },
             },
@@ -169,9 +193,9 @@ impl Pool {
         }
         let answer = {
             let _call = self.running.call();
-            instance.run(phase, last, limit).await
+            instance.run(phase, last, limit, clock.now()).await
         };
-        let busy = instance.busy(Instant::now());
+        let busy = instance.busy(clock.read());
         // A failure that the plugin reported itself left the instance in order.
         if matches!(&answer, Ok(_) | Err(Fault { kind: FaultKind::Failed, .. })) {
             call.clean = Some(own);

@@ -27,7 +27,7 @@ mod wire;
 
 pub use codes::{Answer, Code, Digest, HeaderMap, LogLevel, Number, Scope, Signature, Text};
 pub use descriptor::{Descriptor, Phase};
-pub use message::{FetchError, FetchRequest, FetchResponse, Headers, Outcome, Problem, Reply};
+pub use message::{Consumer, FetchError, FetchRequest, FetchResponse, Headers, Outcome, Problem, Reply};
 pub use names::{export, import, section};
 pub use take::{Algorithm, Counter, Take, Taken};
 pub use wire::{Pairs, Reader, WireError, Writer, decode_list, decode_pairs, encode_list, encode_pairs};

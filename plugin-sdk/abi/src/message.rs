@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Reader, WireError, Writer, decode_pairs, encode_pairs};
+use crate::{Reader, WireError, Writer, decode_list, decode_pairs, encode_list, encode_pairs};
 
 /// Header name and value as bytes, in order.
 pub type Headers = Vec<(Vec<u8>, Vec<u8>)>;
@@ -95,6 +95,43 @@ impl Reply {
         };
         reader.end()?;
         Ok(reply)
+    }
+}
+
+/// Someone who is known to the gateway: what `identify_key` and `consumer` give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// The name under which the operator configured it.
+    pub name: String,
+    /// What the operator's own systems call it.
+    pub custom_id: Option<String>,
+    /// The groups it belongs to.
+    pub groups: Vec<String>,
+}
+
+impl Consumer {
+    /// As a message: name, whether there is a custom id, the custom id, the list of groups.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.bytes(self.name.as_bytes()).u8(u8::from(self.custom_id.is_some()));
+        writer.bytes(self.custom_id.as_deref().unwrap_or_default().as_bytes());
+        encode_list(&mut writer, self.groups.iter().map(String::as_bytes));
+        writer.finish()
+    }
+
+    /// The reverse of [`encode`](Self::encode).
+    pub fn decode(message: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(message);
+        let name = reader.text()?.to_string();
+        let named = reader.u8()? != 0;
+        let custom_id = reader.text()?;
+        let custom_id = named.then(|| custom_id.to_string());
+        let groups = decode_list(&mut reader)?.into_iter();
+        let groups = groups.map(|group| core::str::from_utf8(group).map(ToString::to_string));
+        let groups = groups.collect::<Result<_, _>>().map_err(|_| WireError)?;
+        reader.end()?;
+        Ok(Self { name, custom_id, groups })
     }
 }
 

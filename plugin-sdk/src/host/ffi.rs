@@ -45,6 +45,7 @@ mod http {
             of: usize,
         ) -> i32;
         pub(super) fn header_remove(map: i32, name: *const u8, length: usize) -> i32;
+        pub(super) fn header_remove_prefix(map: i32, prefix: *const u8, length: usize) -> i32;
         pub(super) fn body_read(offset: usize, out: *mut u8, capacity: usize) -> i64;
         pub(super) fn body_write(data: *const u8, length: usize) -> i32;
         pub(super) fn respond(reply: *const u8, length: usize) -> i32;
@@ -209,6 +210,10 @@ pub(crate) fn header_set(map: HeaderMap, name: &[u8], value: &[u8]) -> i32 {
 
 pub(crate) fn header_append(map: HeaderMap, name: &[u8], value: &[u8]) -> i32 {
     call!(http::header_append, map.number(), name.as_ptr(), name.len(), value.as_ptr(), value.len())
+}
+
+pub(crate) fn header_remove_prefix(map: HeaderMap, prefix: &[u8]) -> i32 {
+    call!(http::header_remove_prefix, map.number(), prefix.as_ptr(), prefix.len())
 }
 
 pub(crate) fn header_remove(map: HeaderMap, name: &[u8]) -> i32 {

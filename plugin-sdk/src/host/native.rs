@@ -19,6 +19,7 @@ pub trait Host {
     fn header_set(&mut self, map: HeaderMap, name: &[u8], value: &[u8]) -> Result<(), Code>;
     fn header_append(&mut self, map: HeaderMap, name: &[u8], value: &[u8]) -> Result<(), Code>;
     fn header_remove(&mut self, map: HeaderMap, name: &[u8]) -> Result<i32, Code>;
+    fn header_remove_prefix(&mut self, map: HeaderMap, prefix: &[u8]) -> Result<i32, Code>;
     fn body_read(&mut self, offset: usize, out: &mut [u8]) -> Result<usize, Code>;
     fn body_write(&mut self, data: &[u8]) -> Result<(), Code>;
     fn respond(&mut self, reply: &[u8]) -> Result<(), Code>;
@@ -139,6 +140,10 @@ pub(crate) fn header_set(map: HeaderMap, name: &[u8], value: &[u8]) -> i32 {
 
 pub(crate) fn header_append(map: HeaderMap, name: &[u8], value: &[u8]) -> i32 {
     unit(|host| host.header_append(map, name, value))
+}
+
+pub(crate) fn header_remove_prefix(map: HeaderMap, prefix: &[u8]) -> i32 {
+    handle(|host| host.header_remove_prefix(map, prefix))
 }
 
 pub(crate) fn header_remove(map: HeaderMap, name: &[u8]) -> i32 {

@@ -123,7 +123,7 @@ impl ApiKey {
 /// Tells the upstream who is asking, and only that.
 fn introduce(request: &mut Request, consumer: &Consumer) -> Result<()> {
     let mut headers = request.headers_mut();
-    headers.retain(|name| !name.starts_with(CONSUMER_HEADERS))?;
+    headers.remove_prefix(CONSUMER_HEADERS)?;
     headers.set("x-consumer-username", &consumer.name)?;
     if let Some(id) = &consumer.custom_id {
         headers.set("x-consumer-custom-id", id)?;

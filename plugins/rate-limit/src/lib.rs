@@ -120,8 +120,9 @@ impl Plugin for RateLimit {
     }
 
     fn on_response(&self, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {
+        let Some(policies) = &self.policies else { return Ok(Verdict::Continue) };
         // A refusal of this step's own has no standing to tell: it has told it already.
-        if let (Some(policies), Some(standing)) = (&self.policies, ctx.get(&STANDING)?) {
+        if let Some(standing) = ctx.get(&STANDING)? {
             let mut headers = response.headers_mut();
             // Appended, because another limit of the chain may have told its own.
             headers.append(fields::POLICY, policies)?;

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::{Request, Response};
+use tokio::time::Instant;
 
 use super::{Abort, Handler, Peer, Refusal, prepare_request, prepare_response, serve};
 use crate::body::Body;
@@ -115,7 +116,7 @@ impl Gateway {
             async move {
                 let version = request.version();
                 prepare_request(request.headers_mut(), &peer, version);
-                match upstream.send(request, &Timer::own()).await {
+                match upstream.send(request, &Timer::own(), Instant::now()).await {
                     Ok(answer) => {
                         let mut response = answer.response;
                         prepare_response(response.headers_mut());

@@ -1,7 +1,5 @@
 //! Targets that are slow, silent, broken or gone.
 
-use tokio::time::Instant;
-
 use super::*;
 use crate::body;
 use crate::body::CollectError;
@@ -23,7 +21,10 @@ fn a_silent_target_runs_into_the_deadline() {
         .await;
         let upstream = patient_for(origin.address, 40);
         let start = Instant::now();
-        assert_eq!(kind(upstream.send(get(), &Timer::own()).await).await, UpstreamErrorKind::Timeout);
+        assert_eq!(
+            kind(upstream.send(get(), &Timer::own(), Instant::now()).await).await,
+            UpstreamErrorKind::Timeout
+        );
         assert!(start.elapsed() >= Duration::from_millis(40));
         assert_eq!(upstream.idle(), 0);
     });
@@ -43,9 +44,12 @@ fn the_deadline_of_a_second_exchange_counts_from_its_own_beginning() {
         .await;
         let upstream = patient_for(origin.address, 150);
         for _ in 0..3 {
-            upstream.send(get(), &Timer::own()).await.unwrap();
+            upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap();
         }
-        assert_eq!(kind(upstream.send(get(), &Timer::own()).await).await, UpstreamErrorKind::Timeout);
+        assert_eq!(
+            kind(upstream.send(get(), &Timer::own(), Instant::now()).await).await,
+            UpstreamErrorKind::Timeout
+        );
         assert_eq!(origin.connections.get(), 1);
     });
 }
@@ -66,7 +70,8 @@ fn the_target_does_not_pay_for_a_slow_client() {
             tell.send(Ok(())).unwrap();
         };
         let timer = Timer::own();
-        let (answer, ()) = tokio::join!(upstream.send(request(Method::POST, body), &timer), slow);
+        let (answer, ()) =
+            tokio::join!(upstream.send(request(Method::POST, body), &timer, Instant::now()), slow);
         assert_eq!(answer.unwrap().response.status(), 200);
     });
 }
@@ -86,8 +91,11 @@ fn a_connection_that_is_not_made_in_time() {
         let mut kinds = Vec::new();
         for _ in 0..3 {
             kinds.push(
-                match tokio::time::timeout(Duration::from_millis(200), upstream.send(get(), &Timer::own()))
-                    .await
+                match tokio::time::timeout(
+                    Duration::from_millis(200),
+                    upstream.send(get(), &Timer::own(), Instant::now()),
+                )
+                .await
                 {
                     Ok(result) => Some(kind(result).await),
                     Err(_) => None,
@@ -114,7 +122,7 @@ fn what_is_not_http_is_a_protocol_failure() {
             .await;
             let upstream = upstream(config(&[origin.address]));
             assert_eq!(
-                kind(upstream.send(get(), &Timer::own()).await).await,
+                kind(upstream.send(get(), &Timer::own(), Instant::now()).await).await,
                 UpstreamErrorKind::Protocol,
                 "{reply}"
             );
@@ -136,7 +144,7 @@ fn a_body_that_breaks_off_is_an_error_of_the_upstream() {
             })
             .await;
             let upstream = upstream(config(&[origin.address]));
-            let answer = upstream.send(get(), &Timer::own()).await.unwrap();
+            let answer = upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap();
             match answer.response.into_body().collect_bounded(100).await {
                 Err(CollectError::Body(error)) => assert_eq!(error.origin, body::Origin::Upstream),
                 other => panic!("{other:?}"),
@@ -156,7 +164,7 @@ fn trailers_come_through() {
         })
         .await;
         let upstream = upstream(config(&[origin.address]));
-        let answer = upstream.send(get(), &Timer::own()).await.unwrap();
+        let answer = upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap();
         let (bytes, trailers) = answer.response.into_body().collect_bounded(100).await.unwrap();
         assert_eq!(
             (&bytes[..], &trailers.unwrap()["x-sum"]),

@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body::Frame;
+use tokio::time::Instant;
 
 use super::{Answer, Upstream, UpstreamError, Upstreams};
 use crate::body::{Body, BodyError};

@@ -9,7 +9,7 @@ fn one_after_the_other_shares_a_connection() {
         let origin = Origin::counting().await;
         let upstream = upstream(config(&[origin.address]));
         for number in 0..5 {
-            let answer = upstream.send(get(), &Timer::own()).await.unwrap();
+            let answer = upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap();
             assert_eq!(answer.reused, number > 0);
             assert_eq!(&*answer.target, origin.address.to_string());
             assert_eq!(text(answer).await, number.to_string());
@@ -37,10 +37,11 @@ fn responses_without_a_body_give_the_connection_back_at_once() {
         })
         .await;
         let upstream = upstream(config(&[origin.address]));
-        let head = upstream.send(request(Method::HEAD, Body::Empty), &Timer::own()).await.unwrap();
+        let head =
+            upstream.send(request(Method::HEAD, Body::Empty), &Timer::own(), Instant::now()).await.unwrap();
         assert_eq!(head.response.headers()["content-length"], "5");
         for status in [204, 304, 200] {
-            let answer = upstream.send(get(), &Timer::own()).await.unwrap();
+            let answer = upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap();
             assert_eq!(answer.response.status(), status);
         }
         assert_eq!(origin.connections.get(), 1);
@@ -52,7 +53,8 @@ fn concurrent_exchanges_have_connections_of_their_own_and_few_are_kept() {
     run(async {
         let origin = Origin::counting().await;
         let upstream = upstream(config::Upstream { max_idle: 2, ..config(&[origin.address]) });
-        let exchange = || async { text(upstream.send(get(), &Timer::own()).await.unwrap()).await };
+        let exchange =
+            || async { text(upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap()).await };
         let answers = tokio::join!(exchange(), exchange(), exchange(), exchange());
         assert_eq!(answers, ("0".into(), "0".into(), "0".into(), "0".into()));
         assert_eq!(origin.connections.get(), 4);
@@ -76,7 +78,7 @@ fn a_response_that_is_not_read_to_its_end_closes_the_connection() {
         })
         .await;
         let upstream = upstream(config(&[origin.address]));
-        drop(upstream.send(get(), &Timer::own()).await.unwrap());
+        drop(upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap());
         until(|| closed.get() == 1).await;
         assert_eq!(upstream.idle(), 0);
     });
@@ -100,7 +102,7 @@ fn dropping_the_request_closes_the_connection() {
         let upstream = upstream(config(&[origin.address]));
         let timer = Timer::own();
         tokio::select! {
-            _ = upstream.send(get(), &timer) => panic!("the origin never answers"),
+            _ = upstream.send(get(), &timer, Instant::now()) => panic!("the origin never answers"),
             () = until(|| heard.get() == 1) => {}
         }
         until(|| gone.get() == 1).await;
@@ -118,7 +120,7 @@ fn an_answer_before_the_request_s_end_costs_the_connection() {
         .await;
         let upstream = upstream(config(&[origin.address]));
         let (body, tell) = streamed("abc");
-        let answer = upstream.send(request(Method::POST, body), &Timer::own()).await.unwrap();
+        let answer = upstream.send(request(Method::POST, body), &Timer::own(), Instant::now()).await.unwrap();
         assert_eq!(answer.response.status(), 413);
         assert_eq!(text(answer).await, "no");
         assert_eq!(upstream.idle(), 0);
@@ -134,7 +136,7 @@ fn idle_connections_expire() {
         let mut short = config(&[origin.address]);
         short.timeouts.idle = Duration::from_millis(30);
         let upstream = upstream(short);
-        text(upstream.send(get(), &Timer::own()).await.unwrap()).await;
+        text(upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap()).await;
         assert_eq!(upstream.idle(), 1);
         until(|| upstream.idle() == 0).await;
     });
@@ -150,7 +152,7 @@ fn a_connection_that_the_origin_closes_leaves_the_pool() {
         .await;
         let upstream = upstream(config(&[origin.address]));
         for _ in 0..3 {
-            assert_eq!(text(upstream.send(get(), &Timer::own()).await.unwrap()).await, "ok");
+            assert_eq!(text(upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap()).await, "ok");
             until(|| upstream.idle() == 0).await;
         }
         assert_eq!(origin.connections.get(), 3);
@@ -166,7 +168,7 @@ fn a_reload_keeps_the_connections_of_targets_that_stay() {
         upstreams.reconcile([&before]);
         let old = upstreams.get("orders").unwrap();
         for _ in 0..2 {
-            text(old.send(get(), &Timer::own()).await.unwrap()).await;
+            text(old.send(get(), &Timer::own(), Instant::now()).await.unwrap()).await;
         }
         assert_eq!(old.idle(), 2);
         // The same again changes nothing at all.
@@ -178,11 +180,11 @@ fn a_reload_keeps_the_connections_of_targets_that_stay() {
         upstreams.reconcile([&Arc::new(after)]);
         let new = upstreams.get("orders").unwrap();
         assert_eq!(new.idle(), 1);
-        let answer = new.send(get(), &Timer::own()).await.unwrap();
+        let answer = new.send(get(), &Timer::own(), Instant::now()).await.unwrap();
         assert!(answer.reused);
         text(answer).await;
         // An exchange that holds the old snapshot still gets through.
-        assert_eq!(text(old.send(get(), &Timer::own()).await.unwrap()).await.len(), 1);
+        assert_eq!(text(old.send(get(), &Timer::own(), Instant::now()).await.unwrap()).await.len(), 1);
         drop(old);
         assert_eq!((stays.connections.get(), goes.connections.get()), (1, 1));
         upstreams.reconcile([]);
@@ -196,7 +198,7 @@ fn targets_take_turns() {
         let (one, two) = (Origin::counting().await, Origin::counting().await);
         let upstream = upstream(config(&[one.address, two.address]));
         for _ in 0..10 {
-            text(upstream.send(get(), &Timer::own()).await.unwrap()).await;
+            text(upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap()).await;
         }
         assert_eq!((one.connections.get(), two.connections.get(), upstream.idle()), (1, 1, 2));
     });

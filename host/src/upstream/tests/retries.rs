@@ -29,8 +29,8 @@ fn a_stale_connection_is_not_the_client_s_problem() {
         let heard = Rc::new(Cell::new(0));
         let origin = closes_on_the_second(Rc::clone(&heard)).await;
         let upstream = upstream(config(&[origin.address]));
-        assert_eq!(text(upstream.send(get(), &Timer::own()).await.unwrap()).await, "first");
-        let answer = upstream.send(get(), &Timer::own()).await.unwrap();
+        assert_eq!(text(upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap()).await, "first");
+        let answer = upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap();
         assert!(!answer.reused);
         assert_eq!(text(answer).await, "first");
         assert_eq!((heard.get(), origin.connections.get()), (3, 2));
@@ -60,8 +60,8 @@ fn a_put_is_sent_again_with_its_body_and_its_head_as_it_was() {
         })
         .await;
         let upstream = upstream(config(&[origin.address]));
-        upstream.send(get(), &Timer::own()).await.unwrap();
-        upstream.send(request(Method::PUT, Body::from("body")), &Timer::own()).await.unwrap();
+        upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap();
+        upstream.send(request(Method::PUT, Body::from("body")), &Timer::own(), Instant::now()).await.unwrap();
         let heads = heads.borrow();
         assert_eq!(heads.len(), 2);
         assert_eq!(heads[0], heads[1]);
@@ -77,8 +77,9 @@ fn a_post_that_may_have_been_processed_is_not_sent_again() {
         let heard = Rc::new(Cell::new(0));
         let origin = closes_on_the_second(Rc::clone(&heard)).await;
         let upstream = upstream(config(&[origin.address]));
-        text(upstream.send(get(), &Timer::own()).await.unwrap()).await;
-        let result = upstream.send(request(Method::POST, Body::from("x")), &Timer::own()).await;
+        text(upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap()).await;
+        let result =
+            upstream.send(request(Method::POST, Body::from("x")), &Timer::own(), Instant::now()).await;
         assert_eq!(kind(result).await, UpstreamErrorKind::Reset);
         assert_eq!((heard.get(), origin.connections.get()), (2, 1));
     });
@@ -90,9 +91,9 @@ fn a_streamed_body_is_not_sent_again() {
         let heard = Rc::new(Cell::new(0));
         let origin = closes_on_the_second(Rc::clone(&heard)).await;
         let upstream = upstream(config(&[origin.address]));
-        text(upstream.send(get(), &Timer::own()).await.unwrap()).await;
+        text(upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap()).await;
         let (body, _tell) = streamed("abc");
-        let result = upstream.send(request(Method::PUT, body), &Timer::own()).await;
+        let result = upstream.send(request(Method::PUT, body), &Timer::own(), Instant::now()).await;
         assert_eq!(kind(result).await, UpstreamErrorKind::Reset);
         assert_eq!((heard.get(), origin.connections.get()), (2, 1));
     });
@@ -109,8 +110,11 @@ fn nothing_is_sent_again_once_a_byte_has_come_back() {
         })
         .await;
         let upstream = upstream(config(&[origin.address]));
-        upstream.send(get(), &Timer::own()).await.unwrap();
-        assert_eq!(kind(upstream.send(get(), &Timer::own()).await).await, UpstreamErrorKind::Reset);
+        upstream.send(get(), &Timer::own(), Instant::now()).await.unwrap();
+        assert_eq!(
+            kind(upstream.send(get(), &Timer::own(), Instant::now()).await).await,
+            UpstreamErrorKind::Reset
+        );
         assert_eq!(origin.connections.get(), 1);
     });
 }
@@ -123,7 +127,10 @@ fn a_new_connection_that_closes_is_a_failure_and_not_a_stale_one() {
         })
         .await;
         let upstream = upstream(config(&[origin.address]));
-        assert_eq!(kind(upstream.send(get(), &Timer::own()).await).await, UpstreamErrorKind::Reset);
+        assert_eq!(
+            kind(upstream.send(get(), &Timer::own(), Instant::now()).await).await,
+            UpstreamErrorKind::Reset
+        );
         assert_eq!(origin.connections.get(), 1);
     });
 }
@@ -142,16 +149,16 @@ fn the_next_target_takes_over_from_one_that_cannot_be_connected_to() {
             let (body, tell) = streamed("abc");
             tell.send(Ok(())).unwrap();
             // Even a POST with a streamed body: not a byte of it has left.
-            let answer = both.send(request(Method::POST, body), &Timer::own()).await.unwrap();
+            let answer = both.send(request(Method::POST, body), &Timer::own(), Instant::now()).await.unwrap();
             assert_eq!(&*answer.target, origin.address.to_string());
             drop(answer);
         }
-        let error = upstream(config(&[dead])).send(get(), &Timer::own()).await.unwrap_err();
+        let error = upstream(config(&[dead])).send(get(), &Timer::own(), Instant::now()).await.unwrap_err();
         assert_eq!(error.kind, UpstreamErrorKind::Connect);
         assert_eq!(error.target.as_deref(), Some(dead.to_string().as_str()));
         assert!(error.source.is_some());
         assert_eq!(
-            kind(upstream(config(&[])).send(get(), &Timer::own()).await).await,
+            kind(upstream(config(&[])).send(get(), &Timer::own(), Instant::now()).await).await,
             UpstreamErrorKind::NoTarget
         );
     });
@@ -175,7 +182,7 @@ fn a_body_that_fails_is_never_ended_cleanly() {
         let upstream = upstream(config(&[origin.address]));
         let (body, tell) = streamed("abc");
         let timer = Timer::own();
-        let send = upstream.send(request(Method::POST, body), &timer);
+        let send = upstream.send(request(Method::POST, body), &timer, Instant::now());
         let fail = async {
             until_connected(&origin).await;
             tell.send(Err(BodyError::new(body::Origin::Client, "timeout"))).unwrap();

@@ -26,9 +26,13 @@ fn identify_key(
     let key = slice(guest.memory, guest.call, key, key_length)?;
     let services = guest.state.services(guest.call)?;
     match services.consumers.identify(key, || services.clock.now()).cloned() {
-        Some(consumer) => {
-            Ok(give(guest.memory, &mut guest.state.kept, guest.call, (pointer, capacity), consumer.json())?)
-        }
+        Some(consumer) => Ok(give(
+            guest.memory,
+            &mut guest.state.kept,
+            guest.call,
+            (pointer, capacity),
+            consumer.message(),
+        )?),
         None => Ok(code(Code::None)),
     }
 }

@@ -107,6 +107,41 @@ pub(super) fn give(
     Ok(i64::try_from(bytes.len()).unwrap_or(i64::MAX))
 }
 
+/// As [`give`] for a list, whose message is written in place.
+pub(super) fn give_list<'v, I: Iterator<Item = &'v [u8]>>(
+    memory: &mut [u8],
+    kept: &mut Vec<u8>,
+    call: &'static str,
+    (pointer, capacity): (u32, u32),
+    values: impl Fn() -> I,
+) -> Result<i64, Refusal> {
+    let refusal = Refusal::Pointer { call, pointer, length: capacity };
+    let room = memory
+        .get_mut(pointer as usize..)
+        .and_then(|rest| rest.get_mut(..capacity as usize))
+        .ok_or(refusal)?;
+    let length = values().fold(4, |length, value| length + 4 + value.len());
+    let mut message = match room.get_mut(..length) {
+        Some(room) => room,
+        None => {
+            kept.clear();
+            kept.resize(length, 0);
+            &mut kept[..]
+        }
+    };
+    let mut put = |bytes: &[u8]| {
+        let (here, rest) = std::mem::take(&mut message).split_at_mut(bytes.len());
+        here.copy_from_slice(bytes);
+        message = rest;
+    };
+    put(&u32::try_from(values().count()).unwrap_or(u32::MAX).to_le_bytes());
+    for value in values() {
+        put(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
+        put(value);
+    }
+    Ok(i64::try_from(length).unwrap_or(i64::MAX))
+}
+
 /// A code as functions of `i64` return it.
 pub(super) const fn code(code: Code) -> i64 {
     code.number() as i64

@@ -199,7 +199,7 @@ fn consumer(mut caller: Call<'_>, pointer: u32, capacity: u32) -> wasmtime::Resu
     let HostState { view, kept, .. } = &mut *guest.state;
     let view = view.as_deref().ok_or(Refusal::NoExchange { call: "consumer" })?;
     match &view.consumer {
-        Some(consumer) => Ok(give(guest.memory, kept, guest.call, (pointer, capacity), consumer.json())?),
+        Some(consumer) => Ok(give(guest.memory, kept, guest.call, (pointer, capacity), consumer.message())?),
         None => Ok(code(Code::None)),
     }
 }

@@ -2,10 +2,10 @@
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use sluice_abi::{Code, Number, Phase, Text, Writer, encode_list, encode_pairs, import};
+use sluice_abi::{Code, Number, Phase, Text, Writer, encode_pairs, import};
 use wasmtime::{Caller, Linker};
 
-use super::guest::{code, give, known, open, slice};
+use super::guest::{code, give, give_list, known, open, slice};
 use crate::wasm::fault::Refusal;
 use crate::wasm::state::HostState;
 use crate::wasm::view::ExchangeView;
@@ -31,7 +31,8 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         .func_wrap(import::HTTP, "header_list", header_list)?
         .func_wrap(import::HTTP, "header_set", header_set)?
         .func_wrap(import::HTTP, "header_append", header_append)?
-        .func_wrap(import::HTTP, "header_remove", header_remove)?;
+        .func_wrap(import::HTTP, "header_remove", header_remove)?
+        .func_wrap(import::HTTP, "header_remove_prefix", header_remove_prefix)?;
     Ok(())
 }
 
@@ -228,16 +229,38 @@ fn header_values(
     pointer: u32,
     capacity: u32,
 ) -> wasmtime::Result<i64> {
-    let mut guest = open(&mut caller, "header_values")?;
+    let guest = open(&mut caller, "header_values")?;
+    let mut kept = std::mem::take(&mut guest.state.kept);
     let Some(headers) = headers(guest.state, guest.call, map)? else { return Ok(code(Code::WrongPhase)) };
-    let values: Vec<&[u8]> = std::str::from_utf8(slice(guest.memory, guest.call, name, name_length)?)
-        .ok()
-        .map(|name| headers.get_all(name).iter().map(HeaderValue::as_bytes).collect())
-        .unwrap_or_default();
-    let mut writer = Writer::new();
-    encode_list(&mut writer, values.into_iter());
-    let message = writer.finish();
-    Ok(guest.give(pointer, capacity, &message)?)
+    // What is no name is not there, as is the empty one.
+    let name = std::str::from_utf8(slice(guest.memory, guest.call, name, name_length)?).unwrap_or_default();
+    let values = headers.get_all(name);
+    let values = || values.iter().map(HeaderValue::as_bytes);
+    let given = give_list(guest.memory, &mut kept, guest.call, (pointer, capacity), values)?;
+    guest.state.kept = kept;
+    Ok(given)
+}
+
+/// Names removed. Those that plugins may not remove stay.
+fn header_remove_prefix(
+    mut caller: Call<'_>,
+    map: i32,
+    prefix: u32,
+    prefix_length: u32,
+) -> wasmtime::Result<i32> {
+    let guest = open(&mut caller, "header_remove_prefix")?;
+    let prefix = slice(guest.memory, guest.call, prefix, prefix_length)?;
+    let Some(headers) = headers(guest.state, guest.call, map)? else { return Ok(Code::WrongPhase.number()) };
+    let begins = |name: &&HeaderName| {
+        name.as_str().as_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let removable = |name: &&HeaderName| !is_reserved(name) && **name != header::HOST;
+    // Collecting an empty vector does not allocate, and most requests have none.
+    let names: Vec<HeaderName> = headers.keys().filter(begins).filter(removable).cloned().collect();
+    for name in &names {
+        headers.remove(name);
+    }
+    Ok(i32::try_from(names.len()).unwrap_or(i32::MAX))
 }
 
 fn header_list(mut caller: Call<'_>, map: i32, pointer: u32, capacity: u32) -> wasmtime::Result<i64> {

@@ -47,13 +47,10 @@ impl State {
         i32::try_from(self.keys.len() - 1).unwrap_or(i32::MAX)
     }
 
-    pub(super) fn consumer_json(&self, name: &str) -> Option<Vec<u8>> {
-        let consumer = self.world.consumers.iter().find(|consumer| consumer.name == name)?;
-        let mut json = serde_json::json!({ "name": consumer.name, "groups": consumer.groups });
-        if let Some(custom_id) = &consumer.custom_id {
-            json["custom_id"] = custom_id.as_str().into();
-        }
-        Some(json.to_string().into_bytes())
+    pub(super) fn consumer_message(&self, name: &str) -> Option<Vec<u8>> {
+        let known = self.world.consumers.iter().find(|consumer| consumer.name == name)?;
+        let (name, custom_id, groups) = (known.name.clone(), known.custom_id.clone(), known.groups.clone());
+        Some(sluice_abi::Consumer { name, custom_id, groups }.encode())
     }
 
     pub(super) fn fetch_one(&mut self, request: &FetchRequest) -> Result<FetchResponse, FetchError> {

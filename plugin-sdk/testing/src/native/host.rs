@@ -162,6 +162,17 @@ impl Host for FakeHost {
         head::remove(self.exchange().fields(map)?, name)
     }
 
+    fn header_remove_prefix(&mut self, map: HeaderMap, prefix: &[u8]) -> Result<i32, Code> {
+        let mut exchange = self.exchange();
+        let fields = exchange.fields(map)?;
+        let prefix = prefix.to_ascii_lowercase();
+        let names: Vec<_> =
+            fields.keys().filter(|name| name.as_str().as_bytes().starts_with(&prefix)).cloned().collect();
+        // Those of the host are denied, and stay.
+        let removed = names.iter().filter(|name| head::remove(fields, name.as_str().as_bytes()).is_ok());
+        Ok(i32::try_from(removed.count()).unwrap_or(i32::MAX))
+    }
+
     fn body_read(&mut self, offset: usize, out: &mut [u8]) -> Result<usize, Code> {
         let mut state = self.open();
         state.in_body_phase()?;
@@ -250,7 +261,7 @@ impl Host for FakeHost {
     fn consumer(&mut self) -> Result<Vec<u8>, Code> {
         let mut state = self.open();
         let name = state.exchange().consumer.clone().ok_or(Code::None)?;
-        state.consumer_json(&name).ok_or(Code::None)
+        state.consumer_message(&name).ok_or(Code::None)
     }
 
     fn log_write(&mut self, level: LogLevel, message: &[u8]) -> Result<(), Code> {
@@ -325,7 +336,7 @@ impl Host for FakeHost {
             known.key.as_bytes() == key && known.expires_ms.is_none_or(|end| end > now)
         };
         let consumer = state.world.consumers.iter().find(|consumer| consumer.keys.iter().any(holds));
-        consumer.and_then(|consumer| state.consumer_json(&consumer.name)).ok_or(Code::None)
+        consumer.and_then(|consumer| state.consumer_message(&consumer.name)).ok_or(Code::None)
     }
 
     fn set_consumer(&mut self, name: &[u8]) -> Result<(), Code> {
