@@ -44,6 +44,16 @@ pub fn self_test<P: Plugin>(slot: &'static Slot<P>) -> i32 {
     run(slot, |plugin| plugin.self_test().map(|()| Verdict::Continue))
 }
 
+/// The phases that have nothing to do, as a set of bits.
+pub fn skipped<P: Described>(slot: &'static Slot<P>) -> i32 {
+    slot.with(|slot| slot.get().map_or(0, skipped_by))
+}
+
+/// As [`skipped`], of a plugin at hand.
+pub fn skipped_by<P: Described>(plugin: &P) -> i32 {
+    P::PHASES.iter().filter(|phase| plugin.skips(**phase)).fold(0, |set, phase| set | phase.bit())
+}
+
 /// One function per phase, so that a plugin is linked with what its own phases need and no more.
 macro_rules! phases {
     ($($(#[$doc:meta])* $phase:ident => |$plugin:ident, $ctx:ident $(, $last:ident)?| $call:expr;)+) => {

@@ -21,6 +21,13 @@ pub trait Plugin: Sized + 'static {
         Ok(())
     }
 
+    /// Whether this configuration leaves a phase that is written nothing to do. Asked once at load, and for native tests;
+    /// a phase that is skipped is never called and costs nothing.
+    fn skips(&self, phase: Phase) -> bool {
+        let _ = phase;
+        false
+    }
+
     /// The request's head.
     fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
         let _ = (request, ctx);

@@ -68,8 +68,8 @@ impl Step {
         reports: FaultReports,
     ) -> Self {
         let mut phases = [false; Phase::ALL.len()];
-        for phase in &pool.bound().module.descriptor.phases {
-            phases[*phase as usize] = true;
+        for phase in pool.bound().phases() {
+            phases[phase as usize] = true;
         }
         Self { name, route, pool, phases, on_error, circuit: circuit.map(RefCell::new), metrics, reports }
     }

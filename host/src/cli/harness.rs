@@ -96,9 +96,10 @@ impl Server<'_> {
             let lines: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
             return refused(Stage::Config, lines.join("\n"));
         }
-        let descriptor = module.descriptor.clone();
+        let mut descriptor = module.descriptor.clone();
         match self.runtime.block_on(WorldStage::set(module, start)) {
             Ok(stage) => {
+                descriptor.phases = stage.pool.bound().phases().collect();
                 self.running = Some(Running { stage, exchanges: HashMap::new() });
                 Answer::Started(Box::new(descriptor))
             }

@@ -109,6 +109,26 @@ impl Io {
         self.link.set_partial(false);
     }
 
+    /// Takes back what hyper had read and not used, which is nothing between two requests.
+    pub(super) fn take_back(&mut self, unused: &[u8]) {
+        if !unused.is_empty() {
+            let mut held = BytesMut::from(unused);
+            held.extend_from_slice(&self.held);
+            self.held = held;
+            self.cleared += unused.len();
+        }
+    }
+
+    /// Whether there is nothing here that somebody has still to see.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.held.is_empty() && self.closing == Closing::No
+    }
+
+    /// Waits for bytes or the end, without reading them.
+    pub(super) fn poll_something(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.stream.poll_read_ready(cx).map(drop)
+    }
+
     /// Sends `bytes` and closes, for a client that speaks another protocol.
     pub(super) async fn dismiss(mut self, bytes: &[u8]) {
         if self.stream.write_all(bytes).await.is_ok() {
@@ -254,7 +274,7 @@ impl Read for Io {
             return with_scratch(&mut self.stream, cx, buf.remaining(), |bytes| buf.put_slice(bytes));
         }
         match self.link.take_overdue() {
-            None | Some(Overdue::End) => {}
+            None | Some(Overdue::End | Overdue::Nap) => {}
             Some(Overdue::Request) => return Poll::Ready(Ok(())),
             Some(Overdue::Head) => self.refuse(Refusal::HeadTimeout),
             Some(Overdue::Body) => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),

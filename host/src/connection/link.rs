@@ -14,6 +14,9 @@ use crate::net::Timer;
 /// How long a connection that has been told to end may take to do so.
 const GRACE: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 2_000 });
 
+/// A connection that has had no request for that long gives back the memory that only serving one needs.
+const NAP_AFTER: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 1_000 });
+
 /// An idle connection may have a request on its way when draining starts. That request is answered, with `Connection: close`.
 const DRAIN_LINGER: Duration = Duration::from_millis(100);
 
@@ -29,6 +32,8 @@ pub(super) struct Link {
     served: Cell<bool>,
     /// A part of a head is held back.
     partial: Cell<bool>,
+    /// Whether there is something left that a nap would give back.
+    awake: Cell<bool>,
     /// A request body has begun and not all of it has arrived.
     in_body: Cell<bool>,
     /// hyper wants bytes of a body and none arrive.
@@ -55,6 +60,7 @@ pub(super) enum Overdue {
     Body,
     Request,
     End,
+    Nap,
 }
 
 /// What to do about a deadline that has passed.
@@ -65,6 +71,8 @@ pub(super) enum Expired {
     Quit,
     /// The connection finds out at its next read.
     Resume,
+    /// Nothing has come for a while, and nothing is under way.
+    Nap,
 }
 
 impl Link {
@@ -77,6 +85,7 @@ impl Link {
             quiet_since: Cell::new(Instant::now()),
             served: Cell::new(false),
             partial: Cell::new(false),
+            awake: Cell::new(false),
             in_body: Cell::new(false),
             starved_since: Cell::new(None),
             blocked_since: Cell::new(None),
@@ -113,6 +122,11 @@ impl Link {
             self.quiet_since.set(Instant::now());
         }
         self.partial.set(partial);
+    }
+
+    /// Whether a nap would give something back.
+    pub(super) fn set_awake(&self, awake: bool) {
+        self.awake.set(awake);
     }
 
     pub(super) fn set_in_body(&self, in_body: bool) {
@@ -188,7 +202,12 @@ impl Link {
         let patience = if self.served.get() { timeouts.idle } else { timeouts.header };
         let linger = self.drain_since.get().map(|since| since.max(quiet) + DRAIN_LINGER);
         let at = quiet + patience;
-        Some((linger.map_or(at, |linger| linger.min(at)), Overdue::Request))
+        let at = linger.map_or(at, |linger| linger.min(at));
+        let nap = quiet + NAP_AFTER;
+        if self.awake.get() && self.served.get() && !self.is_draining() && nap < at {
+            return Some((nap, Overdue::Nap));
+        }
+        Some((at, Overdue::Request))
     }
 
     /// The deadline has passed.
@@ -206,6 +225,7 @@ impl Link {
         }
         match overdue {
             Overdue::End => return Expired::Close,
+            Overdue::Nap => return Expired::Nap,
             Overdue::Body => self.starved_since.set(None),
             Overdue::Head | Overdue::Request => self.parting.set(Some(now + GRACE)),
         }

@@ -90,7 +90,7 @@ pub(crate) async fn serve<H: Handler>(
     let mut io = Io::new(stream, Rc::clone(&link));
     let first = watch
         .over(|cx, _| if link.take_overdue().is_some() { Poll::Ready(None) } else { io.poll_protocol(cx) });
-    let Some(Some(protocol)) = first.await else { return };
+    let Ok(Some(protocol)) = first.await else { return };
     let spoken = link.settings.protocols;
     match protocol {
         Protocol::Http2 if spoken.h2 => {
@@ -107,9 +107,7 @@ pub(crate) async fn serve<H: Handler>(
             if !spoken.h1 {
                 io.refuse_all(Refusal::Version);
             }
-            let connection =
-                pin!(http1_builder(&link).serve_connection(io, service::serve_with(&link, &handler)));
-            watch.drive(connection).await;
+            watch.serve_http1(io, &link, &handler).await;
         }
     }
 }
@@ -163,19 +161,55 @@ enum Ask {
     Quit,
 }
 
+/// Why work was not polled until it was done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// Its time is over.
+    Close,
+    /// Nothing comes, and nothing is under way.
+    Nap,
+}
+
 impl Watch {
     async fn drive<C: Quit>(mut self, mut connection: Pin<&mut C>) {
-        self.over(|cx, ask| {
+        let work = |cx: &mut Context<'_>, ask| {
             if ask == Ask::Quit {
                 connection.as_mut().quit();
             }
             connection.as_mut().poll(cx).map(drop)
-        })
-        .await;
+        };
+        // However it ended, there is nothing left to do.
+        let _ = self.over(work).await;
     }
 
-    /// Polls `work` until it is done; `None` when its time is over first.
-    async fn over<T>(&mut self, mut work: impl FnMut(&mut Context<'_>, Ask) -> Poll<T>) -> Option<T> {
+    /// Serves HTTP/1. What hyper needs for a request, about 20 KiB, is given back while none comes and made anew with the next.
+    async fn serve_http1<H: Handler>(&mut self, mut io: Io, link: &Rc<Link>, handler: &Rc<H>) {
+        loop {
+            let service = service::serve_with(link, handler);
+            let mut connection = Box::new(http1_builder(link).serve_connection(io, service));
+            link.set_awake(true);
+            // Asked to quit, its next answer says `Connection: close`, and its next wait for a request ends it: by way of the link.
+            let Err(Stop::Nap) = self.over(|cx, _| Pin::new(&mut *connection).poll(cx).map(drop)).await
+            else {
+                return;
+            };
+            let parts = connection.into_parts();
+            io = parts.io;
+            io.take_back(&parts.read_buf);
+            link.set_awake(false);
+            if io.is_at_rest() {
+                let woken = |cx: &mut Context<'_>, ask| {
+                    if ask == Ask::Quit { Poll::Ready(()) } else { io.poll_something(cx) }
+                };
+                if self.over(woken).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Polls `work` until it is done, or until there is a reason to stop before.
+    async fn over<T>(&mut self, mut work: impl FnMut(&mut Context<'_>, Ask) -> Poll<T>) -> Result<T, Stop> {
         let mut ask = Ask::Nothing;
         poll_fn(|cx| {
             loop {
@@ -186,12 +220,13 @@ impl Watch {
                     ask = Ask::Quit;
                 }
                 if let Poll::Ready(done) = work(cx, std::mem::replace(&mut ask, Ask::Nothing)) {
-                    return Poll::Ready(Some(done));
+                    return Poll::Ready(Ok(done));
                 }
                 self.link.timer.quiet();
                 std::task::ready!(self.alarm.poll(cx, self.link.deadline()));
                 match self.link.expire() {
-                    Expired::Close => return Poll::Ready(None),
+                    Expired::Close => return Poll::Ready(Err(Stop::Close)),
+                    Expired::Nap => return Poll::Ready(Err(Stop::Nap)),
                     Expired::Quit => ask = Ask::Quit,
                     Expired::Resume => {}
                 }
@@ -204,15 +239,6 @@ impl Watch {
 /// A connection that can be asked to end.
 trait Quit: Future {
     fn quit(self: Pin<&mut Self>);
-}
-
-impl<S, B> Quit for http1::Connection<Io, S>
-where
-    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
-    Self: Future,
-{
-    /// Nothing: its next answer says `Connection: close`, and its next wait for a request ends it, both by way of the link.
-    fn quit(self: Pin<&mut Self>) {}
 }
 
 impl<S> Quit for http2::Connection<Io, S, LocalExecutor>

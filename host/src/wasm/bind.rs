@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+
+use sluice_abi::Phase;
 
 use super::fault::Fault;
 use super::instance::Instance;
@@ -24,6 +26,8 @@ pub(crate) struct Bound {
     pub(super) config: Vec<u8>,
     pub(super) grants: BTreeSet<Capability>,
     pub(super) services: Services,
+    /// The phases it skips, once it was tried out.
+    skipped: AtomicI32,
 }
 
 /// Why a module cannot serve with a configuration.
@@ -57,6 +61,7 @@ impl Bound {
             config: config.to_string().into_bytes(),
             grants,
             services,
+            skipped: AtomicI32::new(0),
         }
     }
 
@@ -65,7 +70,14 @@ impl Bound {
         let place = self.module.place();
         let _call = place.call();
         let mut instance = Instance::create(self, None).await?;
+        self.skipped.store(instance.skipped().await?, Ordering::Relaxed);
         instance.self_test().await.map_err(BindError::from)
+    }
+
+    /// The phases that are called: those of the plugin that its configuration leaves something to do.
+    pub(crate) fn phases(&self) -> impl Iterator<Item = Phase> + '_ {
+        let skipped = self.skipped.load(Ordering::Relaxed);
+        self.module.descriptor.phases.iter().copied().filter(move |phase| skipped & phase.bit() == 0)
     }
 
     /// Whether `fetch:<upstream>` was granted.

@@ -26,6 +26,7 @@ pub(crate) struct Instance {
     store: Store<HostState>,
     phases: [Option<PhaseFunction>; Phase::ALL.len()],
     self_test: Option<TypedFunc<(), i32>>,
+    skipped: Option<TypedFunc<(), i32>>,
     suspends: bool,
     /// Calls it has served.
     pub(super) calls: u64,
@@ -86,6 +87,7 @@ impl Instance {
                 Fault::new(FaultKind::BadOutput, format!("export `{}`: {error}", export::CONFIGURE))
             })?;
         let self_test = instance.get_typed_func::<(), i32>(&mut store, export::SELF_TEST).ok();
+        let skipped = instance.get_typed_func::<(), i32>(&mut store, export::SKIPPED).ok();
         let answer = call(&mut store, &configure, (), suspends).await?;
         match Answer::from_number(answer) {
             Some(Answer::Continue) => {}
@@ -96,7 +98,7 @@ impl Instance {
         }
         // Keys of the configuration stay; those of a call go with it.
         store.data_mut().keys.keep();
-        Ok(Self { store, phases, self_test, suspends, calls: 0 })
+        Ok(Self { store, phases, self_test, skipped, suspends, calls: 0 })
     }
 
     /// Lets the configured plugin test itself.
@@ -112,6 +114,14 @@ impl Instance {
             }
             answer => Err(bad_answer(export::SELF_TEST, answer)),
         }
+    }
+
+    /// Asks the configured plugin for the phases that it has nothing to do in.
+    pub(super) async fn skipped(&mut self) -> Result<i32, Fault> {
+        let Some(function) = self.skipped.clone() else { return Ok(0) };
+        self.store.data_mut().deadline.start(CONFIGURE_TIME, Instant::now());
+        self.store.set_epoch_deadline(1);
+        call(&mut self.store, &function, (), self.suspends).await
     }
 
     /// Lends it the exchange for one call.

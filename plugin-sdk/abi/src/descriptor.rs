@@ -60,6 +60,12 @@ impl Phase {
         Self::Complete,
     ];
 
+    /// Its bit in a set of phases.
+    #[must_use]
+    pub const fn bit(self) -> i32 {
+        1 << self as i32
+    }
+
     /// The name as the descriptor, logs and metrics write it.
     #[must_use]
     pub const fn name(self) -> &'static str {

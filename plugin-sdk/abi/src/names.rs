@@ -10,6 +10,9 @@ pub mod export {
     pub const CONFIGURE: &str = "sluice_v1_configure";
     /// `() -> i32`: checks the configured plugin once at load; [`Answer`](crate::Answer) code.
     pub const SELF_TEST: &str = "sluice_v1_self_test";
+    /// `() -> i32`: the phases that the configured plugin has nothing to do in, one bit each, the bit of
+    /// [`Phase::bit`](crate::Phase::bit). Optional; asked once at load.
+    pub const SKIPPED: &str = "sluice_v1_skipped";
     /// Phase, `() -> i32`: the request head.
     pub const REQUEST: &str = "sluice_v1_request";
     /// Phase, `() -> i32`: the whole request body.

@@ -112,6 +112,11 @@ fn generate(arguments: &Arguments, implementation: &Implementation) -> TokenStre
                 ::sluice_sdk::export::self_test::<Exported>(&PLUGIN)
             }
 
+            #[unsafe(no_mangle)]
+            extern "C" fn sluice_v1_skipped() -> i32 {
+                ::sluice_sdk::export::skipped::<Exported>(&PLUGIN)
+            }
+
             #(#exports)*
         };
     }

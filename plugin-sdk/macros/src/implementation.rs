@@ -15,9 +15,10 @@ const PHASES: [(&str, &str); 7] = [
     ("on_complete", "Complete"),
 ];
 
-const METHODS: [&str; 9] = [
+const METHODS: [&str; 10] = [
     "new",
     "self_test",
+    "skips",
     "on_request",
     "on_request_body",
     "on_request_chunk",

@@ -48,6 +48,14 @@ impl Plugin for HeaderRules {
         Ok(Self { request, response, remembered })
     }
 
+    fn skips(&self, phase: Phase) -> bool {
+        match phase {
+            Phase::Request => self.request.is_empty() && self.remembered.is_empty(),
+            Phase::Response => self.response.is_empty(),
+            _ => false,
+        }
+    }
+
     fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
         if !self.remembered.is_empty() {
             let found =
@@ -61,9 +69,6 @@ impl Plugin for HeaderRules {
     }
 
     fn on_response(&self, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {
-        if self.response.is_empty() {
-            return Ok(Verdict::Continue);
-        }
         let remembered = if self.remembered.is_empty() { None } else { ctx.get(&REQUEST_HEADERS)? };
         let remembered = remembered.unwrap_or_default();
         let values = self.response.render(ctx, &|name| remembered.get(name.as_str()).cloned());

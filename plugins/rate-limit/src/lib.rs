@@ -101,6 +101,10 @@ impl Plugin for RateLimit {
         Ok(Self { key: config.key, missing: config.missing, limits, policies })
     }
 
+    fn skips(&self, phase: Phase) -> bool {
+        phase == Phase::Response && self.policies.is_none()
+    }
+
     fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
         let key = match self.key.of(request, ctx, self.missing) {
             Ok(Some(key)) => key,

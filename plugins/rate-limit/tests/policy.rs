@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rate_limit::RateLimit;
+use sluice_sdk::prelude::Phase;
 use sluice_sdk_testing::{Consumer, Harness, Request, Response, TestPlugin, Value, json};
 
 fn plugin(config: Value) -> TestPlugin {
@@ -72,6 +73,7 @@ fn a_response_tells_what_is_left() {
 #[test]
 fn nothing_is_told_where_it_is_not_wanted() {
     let plugin = plugin(json!({ "headers": false, "limits": [{ "q": 1, "w": "1m" }] }));
+    assert_eq!(plugin.descriptor().phases, [Phase::Request], "nothing to say in the response");
     let response = plugin.send(Request::get("/")).respond(Response::new(200));
     assert_eq!((response.header("ratelimit-policy"), response.header("ratelimit")), (None, None));
     let answer = plugin.send(Request::get("/")).answer();

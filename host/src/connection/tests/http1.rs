@@ -191,3 +191,52 @@ fn a_client_that_leaves_ends_the_exchange() {
         gateway.drain.finished().await;
     });
 }
+
+#[test]
+fn a_connection_that_napped_serves_as_before() {
+    run(async {
+        let gateway = Gateway::echo(settings()).await;
+        let mut client = gateway.connect().await;
+        for number in 0..3 {
+            client.send(format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+            assert_eq!(client.response().await.1, format!("GET /{number} a "));
+            // Longer than it takes to fall asleep.
+            tokio::time::sleep(Duration::from_millis(60)).await;
+        }
+        // Half a head wakes it, and waits for the other half.
+        client.send("GET /half HTTP/1.1\r\n").await;
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        client.send("Host: b\r\n\r\n").await;
+        assert_eq!(client.response().await.1, "GET /half b ");
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        client
+            .send("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
+        assert!(client.head().await.starts_with("http/1.1 400 "));
+        assert_eq!(gateway.begun.get(), 1);
+    });
+}
+
+#[test]
+fn a_sleeping_connection_ends_at_its_idle_deadline_and_with_a_drain() {
+    run(async {
+        let mut short = settings();
+        short.timeouts.idle = Duration::from_millis(150);
+        let gateway = Gateway::echo(short).await;
+        let mut client = gateway.connect().await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.response().await;
+        let start = Instant::now();
+        assert_eq!(client.rest().await, (String::new(), true));
+        assert!(start.elapsed() >= Duration::from_millis(100), "{:?}", start.elapsed());
+
+        let gateway = Gateway::echo(settings()).await;
+        let mut client = gateway.connect().await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.response().await;
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        gateway.drain.start(Instant::now() + Duration::from_secs(10));
+        assert_eq!(client.rest().await, (String::new(), true));
+        gateway.drain.finished().await;
+    });
+}

@@ -56,8 +56,11 @@ impl<P: Described> Native<P> {
             }
         }
         let plugin = self.instances[0].as_ref().expect("it was just built");
+        let mut descriptor = P::descriptor();
+        let skipped = self.under_host(Activity::Load, || export::skipped_by(plugin)).unwrap_or_default();
+        descriptor.phases.retain(|phase| skipped & phase.bit() == 0);
         match self.under_host(Activity::Load, || plugin.self_test()) {
-            Ok(Ok(())) => Answer::Started(Box::new(P::descriptor())),
+            Ok(Ok(())) => Answer::Started(Box::new(descriptor)),
             Ok(Err(error)) => Answer::Refused { stage: Stage::SelfTest, message: error.to_string() },
             Err(message) => Answer::Refused { stage: Stage::SelfTest, message },
         }
