@@ -16,7 +16,7 @@ pub(crate) fn run(flips: u64) -> Result<()> {
     let flips = usize::try_from(flips)?;
     let beside_flips = offer(&good, config, scattered(flips, good.len() * 8).map(|bit| flipped(&good, bit)));
 
-    let mut report = Report::new("Damaged plugin files under load");
+    let mut report = Report::new("damage", "Damaged plugin files under load");
     report.row("time", format!("{:.0} s", start.elapsed().as_secs_f64()));
     report.row("truncations offered, one of every length", good.len());
     report.row("files with one bit flipped offered", flips);

@@ -1,19 +1,22 @@
-//! `cargo xtask bench NAME`: measures a gateway as it is shipped, prints a table and appends it to `bench/RESULTS.md`.
+//! `cargo xtask bench`: measures a gateway as it is shipped, beside its peers or alone, prints tables and keeps them in
+//! `bench/RESULTS.md`.
 #![allow(clippy::print_stdout, reason = "a table is its purpose")]
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on has nothing to say")]
 
+mod compare;
 mod damage;
 #[path = "../../tests/harness/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the tests use all of it")]
 mod harness;
 mod load;
+mod origin;
 mod reload;
 mod report;
-mod routes;
+mod sections;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,14 +31,16 @@ fn main() -> ExitCode {
 
 fn dispatch(arguments: &[String]) -> Result<()> {
     let (name, rest) = arguments.split_first().map_or(("", &[][..]), |(name, rest)| (name.as_str(), rest));
-    let number = match rest.first() {
-        Some(text) => Some(text.parse::<u64>()?),
-        None => None,
-    };
+    let number = || rest.first().map(|text| text.parse::<u64>()).transpose();
     match name {
-        "reload" => reload::run(number.unwrap_or(60)),
-        "routes" => routes::run(number.unwrap_or(60_000)),
-        "damage" => damage::run(number.unwrap_or(2_000)),
-        _ => bail!("usage: sluice-bench reload [SECONDS] | routes [REQUESTS] | damage [FLIPS]"),
+        "reload" => reload::run(number()?.unwrap_or(60)),
+        "damage" => damage::run(number()?.unwrap_or(2_000)),
+        // What the comparison starts as a process of its own.
+        "origin" => origin::run(u16::try_from(number()?.context("a port")?)?),
+        _ if name.is_empty() || name.starts_with("--") => compare::run(arguments),
+        _ => bail!(
+            "there is no `{name}`; there are `reload [SECONDS]` and `damage [FLIPS]`, and without a name:\n\n{}",
+            compare::USAGE
+        ),
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn run(seconds: u64) -> Result<()> {
     let mut seen = load.finish();
     let memory = gateway.memory();
 
-    let mut report = Report::new("Reloads under load");
+    let mut report = Report::new("reload", "Reloads under load");
     report.row("time under reloads", format!("{:.1} s", took.as_secs_f64()));
     report.row("reloads", format!("{PLUGINS} of the plugin, {CONFIGS} of the configuration"));
     report.row("generations published", generation - 1);

@@ -1,56 +1,78 @@
-//! A table on the screen and in `bench/RESULTS.md`, with the command and the machine.
+//! A section on the screen and in `bench/RESULTS.md`, with the command and the machine.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::process::Command;
 
 use anyhow::Result;
 
 use crate::harness::root;
+use crate::sections;
 
 /// Rows of a name and a value.
 pub(crate) struct Report {
-    title: String,
+    name: &'static str,
+    title: &'static str,
     rows: Vec<(String, String)>,
 }
 
 impl Report {
-    pub(crate) fn new(title: impl Into<String>) -> Self {
-        Self { title: title.into(), rows: Vec::new() }
+    /// `name` is that of its section.
+    pub(crate) fn new(name: &'static str, title: &'static str) -> Self {
+        Self { name, title, rows: Vec::new() }
     }
 
     pub(crate) fn row(&mut self, name: impl Into<String>, value: impl ToString) {
         self.rows.push((name.into(), value.to_string()));
     }
 
-    /// Prints and appends.
+    /// Prints and keeps.
     pub(crate) fn finish(self) -> Result<()> {
-        let arguments: Vec<String> = std::env::args().skip(1).collect();
-        let mut text = format!("\n## {}\n\n", self.title);
-        text += &format!("`cargo xtask bench {}`, {}, {}\n\n", arguments.join(" "), today(), machine());
-        text += "| | |\n|---|---|\n";
+        let mut text = "| | |\n|---|---|\n".to_owned();
         for (name, value) in &self.rows {
             text += &format!("| {name} | {value} |\n");
         }
-        print!("{text}");
-        let mut file = OpenOptions::new().create(true).append(true).open(root().join("bench/RESULTS.md"))?;
-        file.write_all(text.as_bytes())?;
-        Ok(())
+        section(self.name, self.title, &text, false)
     }
 }
 
+/// Prints a section and, unless `dry`, puts it in the place of the one of this name.
+pub(crate) fn section(name: &str, title: &str, text: &str, dry: bool) -> Result<()> {
+    let text = compose(title, text);
+    println!("\n{text}");
+    if dry { Ok(()) } else { store(name, &text) }
+}
+
+/// Puts a section, which was printed piece by piece, in the place of the one of this name.
+pub(crate) fn printed_section(name: &str, title: &str, text: &str) -> Result<()> {
+    store(name, &compose(title, text))
+}
+
+/// A section with its title, command, date and machine.
+fn compose(title: &str, text: &str) -> String {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let command = format!("cargo xtask bench {}", arguments.join(" "));
+    format!("## {title}\n\n`{}`, {}, {}\n\n{}\n", command.trim_end(), today(), machine(), text.trim_end())
+}
+
+fn store(name: &str, text: &str) -> Result<()> {
+    let place = root().join("bench/RESULTS.md");
+    let before = std::fs::read_to_string(&place).unwrap_or_default();
+    Ok(std::fs::write(place, sections::replace(&before, name, text))?)
+}
+
 fn today() -> String {
-    let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
-    date.map_or_else(
-        |_| "today".to_owned(),
-        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-    )
+    said("date", &["-u", "+%Y-%m-%d"]).unwrap_or_else(|| "today".to_owned())
 }
 
 fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model =
         info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{cores} cores of {}", model.unwrap_or("an unknown processor"))
+    let cores = info.lines().filter(|line| line.starts_with("processor")).count();
+    let kernel = said("uname", &["-sr"]).unwrap_or_default();
+    format!("{cores} cores of {}, {kernel}", model.unwrap_or("an unknown processor"))
+}
+
+fn said(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::seal::seal;
 
-const TARGET: &str = "wasm32-wasip1";
+pub(crate) const TARGET: &str = "wasm32-wasip1";
 
 /// The repository.
 pub(crate) fn root() -> &'static Path {
@@ -124,13 +124,13 @@ pub(crate) fn guests() -> Result<Vec<PathBuf>> {
 }
 
 /// Where cargo leaves what it built with the profile `plugin`.
-fn built() -> PathBuf {
+pub(crate) fn built() -> PathBuf {
     target_dir().join(TARGET).join("plugin")
 }
 
 /// Seals a module and puts it in place in one step, so that a running gateway never sees half of it.
 /// A file that would not change is left alone, so that a running gateway does not reload for nothing.
-fn install(built: &Path, directory: &Path, name: &str) -> Result<PathBuf> {
+pub(crate) fn install(built: &Path, directory: &Path, name: &str) -> Result<PathBuf> {
     let module = fs::read(built).with_context(|| format!("cannot read {}", built.display()))?;
     let sealed = seal(&module);
     let place = directory.join(format!("{name}.wasm"));

@@ -21,8 +21,10 @@ cargo xtask COMMAND
   test [ARGS]      set up and run every test; ARGS go to the first `cargo test`
   plugins [NAME]   build, seal and install plugins to target/plugins/
   guests           build, seal and install the test guests to target/guests/
-  bench reload     reload plugins and configuration under load, append to bench/RESULTS.md
-  bench routes     cost of a request with 100 and with 10,000 routes, likewise
+  bench [--quick] [--only SCENARIO,..] [--peers PEER,..]
+                   measure the gateway beside nginx, HAProxy, Envoy and Pingora, write bench/RESULTS.md
+  bench reload     reload plugins and configuration under load, likewise
+  bench damage     offer damaged plugin files under load, likewise
 ";
 
 fn main() -> ExitCode {

@@ -1,0 +1,46 @@
+//! `cargo xtask bench`: builds what is measured as it is shipped, finds or installs its peers, runs `sluice-bench`.
+
+mod peers;
+mod plugins;
+mod tools;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::build::{cargo, execute, guests, root, target_dir};
+
+/// Measures one thing, or without a name compares; everything goes on to `sluice-bench`.
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    let name = arguments.first().map(String::as_str);
+    let compares = name.is_none_or(|name| name.starts_with("--"));
+    let mut variables = Vec::new();
+    match name {
+        Some("reload" | "damage") => drop(guests()?),
+        _ if compares => {
+            tools::find_or_install()?;
+            plugins::build()?;
+            variables = peers::find_or_build(&peers::wanted(arguments))?;
+        }
+        _ => bail!("`bench` takes `reload`, `damage`, or nothing and `--quick`, `--only`, `--peers` ..."),
+    }
+    let gateway = gateway()?;
+    execute(&mut cargo(&["build", "--release", "-p", "sluice-bench"]))?;
+    let mut run = cargo(&["run", "--quiet", "--release", "-p", "sluice-bench", "--"]);
+    run.args(arguments).env("SLUICE_BIN", gateway).envs(variables);
+    execute(&mut run)
+}
+
+/// The gateway as it is shipped, unless `SLUICE_BIN` names one that is built already.
+fn gateway() -> Result<PathBuf> {
+    if let Some(built) = std::env::var_os("SLUICE_BIN") {
+        return Ok(root().join(built));
+    }
+    execute(&mut cargo(&["build", "--profile", "dist", "-p", "sluice"]))?;
+    Ok(target_dir().join("dist/sluice"))
+}
+
+/// What this makes besides what cargo keeps.
+fn scratch() -> PathBuf {
+    root().join("target/bench")
+}
