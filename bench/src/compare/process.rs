@@ -18,6 +18,8 @@ pub(crate) const PROXY_CORE: usize = 0;
 
 /// Some need a while for 100,000 routes; a thousand plugins are compiled once.
 const READY_WITHIN: Duration = Duration::from_secs(600);
+/// Whoever does not end by itself is ended.
+const END_WITHIN: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_micros(500);
 
 /// Moves this process, and so what it starts, off the proxy's core, and lets all of them open many connections.
@@ -82,6 +84,14 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // Asked first: one that counts what it does writes its counts as it ends.
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, Signal::TERM);
+        }
+        let asked = Instant::now();
+        while asked.elapsed() < END_WITHIN && matches!(self.child.try_wait(), Ok(None)) {
+            wait::pause(LOOK_AGAIN);
+        }
         // From the top, so that no master starts a worker anew.
         for pid in self.tree() {
             if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {

@@ -13,7 +13,7 @@ use super::failure::{ChainFailure, FaultReport, FaultReports};
 use super::visit::Visit;
 use crate::config::OnError;
 use crate::telemetry::{CircuitState, StepMetrics, StepVerdict};
-use crate::wasm::{Clockwork, ExchangeView, Fault, FaultKind, Pool};
+use crate::wasm::{Clockwork, ExchangeView, Fault, FaultKind, Pool, Task};
 
 /// One step of a chain on one worker.
 pub(crate) struct Step {
@@ -121,8 +121,8 @@ impl Step {
         } else {
             None
         };
-        let step = (index, &self.name);
-        let called = self.pool.call(&visit.slot, &state.own, phase, last, step, limit, clock).await;
+        let task = Task { slot: &visit.slot, own: &state.own, phase, last, step: (index, &self.name), limit };
+        let called = self.pool.call(task, clock).await;
         state.spent.set(state.spent.get() + called.busy);
         match called.answer {
             Ok(answer) => {

@@ -149,8 +149,7 @@ impl Instance {
         limit: Duration,
         now: Instant,
     ) -> Result<Answer, Fault> {
-        self.store.data_mut().deadline.start(limit, now);
-        self.store.set_epoch_deadline(1);
+        self.start(limit, now);
         let answer = match &self.phases[phase as usize] {
             Some(PhaseFunction::Plain(function)) => {
                 call(&mut self.store, function, (), self.suspends).await?
@@ -158,10 +157,37 @@ impl Instance {
             Some(PhaseFunction::Chunk(function)) => {
                 call(&mut self.store, function, i32::from(last), self.suspends).await?
             }
-            None => {
-                return Err(Fault::new(FaultKind::BadOutput, format!("no function for `{}`", phase.name())));
-            }
+            None => return Err(no_function(phase)),
         };
+        self.conclude(phase, answer)
+    }
+
+    /// As [`run`](Self::run), for an instance that cannot wait.
+    pub(super) fn run_now(
+        &mut self,
+        phase: Phase,
+        last: bool,
+        limit: Duration,
+        now: Instant,
+    ) -> Result<Answer, Fault> {
+        self.start(limit, now);
+        let called = match &self.phases[phase as usize] {
+            Some(PhaseFunction::Plain(function)) => function.call(&mut self.store, ()),
+            Some(PhaseFunction::Chunk(function)) => function.call(&mut self.store, i32::from(last)),
+            None => return Err(no_function(phase)),
+        };
+        match called {
+            Ok(answer) => self.conclude(phase, answer),
+            Err(error) => Err(Fault::from_error(&error, self.store.data_mut())),
+        }
+    }
+
+    fn start(&mut self, limit: Duration, now: Instant) {
+        self.store.data_mut().deadline.start(limit, now);
+        self.store.set_epoch_deadline(1);
+    }
+
+    fn conclude(&mut self, phase: Phase, answer: i32) -> Result<Answer, Fault> {
         let state = self.store.data_mut();
         match Answer::from_number(answer) {
             Some(Answer::Failed) => Err(Fault::new(FaultKind::Failed, reason(state))),
@@ -204,6 +230,10 @@ impl Instance {
 /// Why it says it failed.
 fn reason(state: &mut HostState) -> String {
     state.failure.take().unwrap_or_else(|| "it gave no reason".to_owned())
+}
+
+fn no_function(phase: Phase) -> Fault {
+    Fault::new(FaultKind::BadOutput, format!("no function for `{}`", phase.name()))
 }
 
 fn bad_answer(export: &str, answer: i32) -> Fault {

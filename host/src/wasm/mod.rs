@@ -25,7 +25,7 @@ pub(crate) use fault::{Fault, FaultKind};
 pub(crate) use imports::fetch::{FetchJob, FetchSender};
 pub(crate) use imports::missing_capabilities;
 pub(crate) use load::{LoadError, Loader, Module};
-pub(crate) use pool::{Clockwork, Lease, Pool, PoolMetrics};
+pub(crate) use pool::{Clockwork, Lease, Pool, PoolMetrics, Task};
 pub(crate) use seal::{SealError, seal, sha256_hex};
 pub(crate) use state::{Clock, Services, Tap};
 pub(crate) use view::{ContextKey, ContextValues, ExchangeView, Slot};

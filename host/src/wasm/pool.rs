@@ -160,20 +160,41 @@ impl Pool {
         Ok(Box::new(Counted::new(instance, &self.census)))
     }
 
-    /// Calls a phase for the exchange in `slot`, with `limit` of CPU time.
-    ///
-    /// `clock` is left at the call's end. `own` keeps the instance for the exchange where the plugin asks for that. Dropping the future leaves
-    /// the view in the slot and the instance discarded.
-    pub(crate) async fn call(
-        &self,
-        slot: &Slot,
-        own: &RefCell<Option<Lease>>,
-        phase: Phase,
-        last: bool,
-        step: (usize, &Arc<str>),
-        limit: Duration,
-        clock: &mut Clockwork,
-    ) -> Called {
+    /// Makes a call, at once if that is possible. `clock` is left at its end. Dropping the future leaves the view in the slot and
+    /// the instance discarded.
+    pub(crate) async fn call(&self, task: Task<'_>, clock: &mut Clockwork) -> Called {
+        match self.call_now(&task, clock) {
+            Some(called) => called,
+            None => self.call_later(task, clock).await,
+        }
+    }
+
+    /// The call of a plugin that cannot wait, of which an instance is idle: almost every call. None if it is not like that, and
+    /// then nothing has happened.
+    fn call_now(&self, task: &Task<'_>, clock: &mut Clockwork) -> Option<Called> {
+        if self.permits.is_some() {
+            return None;
+        }
+        let counted = self.idle.borrow_mut().pop()?;
+        let Some(view) = task.slot.try_take() else {
+            self.idle.borrow_mut().push(counted);
+            return None;
+        };
+        let lease = Lease { counted, _permit: None };
+        let mut call = Call { pool: self, slot: task.slot, lease: None, view: None, clean: None };
+        let instance = &mut call.lease.insert(lease).counted.instance;
+        instance.enter(view, task.phase, task.step);
+        let answer = {
+            let _call = self.running.call();
+            instance.run_now(task.phase, task.last, task.limit, clock.now())
+        };
+        let busy = instance.busy(clock.read());
+        call.ended(&answer, task.own);
+        Some(Called { answer, busy })
+    }
+
+    async fn call_later(&self, task: Task<'_>, clock: &mut Clockwork) -> Called {
+        let Task { slot, own, phase, last, step, limit } = task;
         let view = match slot.try_take() {
             Some(view) => view,
             None => slot.take().await,
@@ -196,12 +217,22 @@ impl Pool {
             instance.run(phase, last, limit, clock.now()).await
         };
         let busy = instance.busy(clock.read());
-        // A failure that the plugin reported itself left the instance in order.
-        if matches!(&answer, Ok(_) | Err(Fault { kind: FaultKind::Failed, .. })) {
-            call.clean = Some(own);
-        }
+        call.ended(&answer, own);
         Called { answer, busy }
     }
+}
+
+/// What a call is to do: a phase for the exchange in `slot`, with `limit` of CPU time. `own` keeps the instance for the exchange
+/// where the plugin asks for that.
+#[derive(Clone, Copy)]
+pub(crate) struct Task<'a> {
+    pub(crate) slot: &'a Slot,
+    pub(crate) own: &'a RefCell<Option<Lease>>,
+    pub(crate) phase: Phase,
+    pub(crate) last: bool,
+    /// The step's place in its chain and its name.
+    pub(crate) step: (usize, &'a Arc<str>),
+    pub(crate) limit: Duration,
 }
 
 /// A call under way. However it ends, the view goes back to its slot; the instance only after success.
@@ -211,6 +242,15 @@ struct Call<'a> {
     lease: Option<Lease>,
     view: Option<Box<ExchangeView>>,
     clean: Option<&'a RefCell<Option<Lease>>>,
+}
+
+impl<'a> Call<'a> {
+    fn ended(&mut self, answer: &Result<Answer, Fault>, own: &'a RefCell<Option<Lease>>) {
+        // A failure that the plugin reported itself left the instance in order.
+        if matches!(answer, Ok(_) | Err(Fault { kind: FaultKind::Failed, .. })) {
+            self.clean = Some(own);
+        }
+    }
 }
 
 impl Drop for Call<'_> {

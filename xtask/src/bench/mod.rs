@@ -4,11 +4,11 @@ mod peers;
 mod plugins;
 mod tools;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::build::{cargo, execute, guests, root, target_dir};
+use crate::build::{cargo, execute, guests, root};
 
 /// Measures one thing, or without a name compares; everything goes on to `sluice-bench`.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
@@ -24,7 +24,18 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         }
         _ => bail!("`bench` takes `reload`, `damage`, or nothing and `--quick`, `--only`, `--peers` ..."),
     }
-    let gateway = gateway()?;
+    measure(&gateway()?, arguments, variables)
+}
+
+/// Has a gateway serve scenarios for a short time, alone.
+pub(crate) fn train(gateway: &Path, scenarios: &str) -> Result<()> {
+    tools::find_or_install()?;
+    plugins::build()?;
+    let arguments = ["--only", scenarios, "--peers", "sluice", "--rounds", "1", "--seconds", "2"];
+    measure(gateway, &arguments.map(str::to_owned), Vec::new())
+}
+
+fn measure(gateway: &Path, arguments: &[String], variables: Vec<(&'static str, PathBuf)>) -> Result<()> {
     execute(&mut cargo(&["build", "--release", "-p", "sluice-bench"]))?;
     let mut run = cargo(&["run", "--quiet", "--release", "-p", "sluice-bench", "--"]);
     run.args(arguments).env("SLUICE_BIN", gateway).envs(variables);
@@ -36,8 +47,7 @@ fn gateway() -> Result<PathBuf> {
     if let Some(built) = std::env::var_os("SLUICE_BIN") {
         return Ok(root().join(built));
     }
-    execute(&mut cargo(&["build", "--profile", "dist", "-p", "sluice"]))?;
-    Ok(target_dir().join("dist/sluice"))
+    crate::dist::dist()
 }
 
 /// What this makes besides what cargo keeps.

@@ -12,7 +12,7 @@ use sluice_abi::harness::{
 use sluice_abi::{Answer, Phase, Reply};
 
 use super::world::{Stage, list};
-use crate::wasm::{Clockwork, ContextKey, ContextValues, ExchangeView, FaultKind, Lease, Slot};
+use crate::wasm::{Clockwork, ContextKey, ContextValues, ExchangeView, FaultKind, Lease, Slot, Task};
 
 /// One exchange of a test.
 pub(super) struct Exchange {
@@ -78,10 +78,9 @@ impl Exchange {
         self.prepare(&call)?;
         let phase = call.phase;
         let limit = Duration::from_secs(10);
-        let called = stage
-            .pool
-            .call(&self.slot, &self.own, phase, call.last, (0, &self.step), limit, &mut Clockwork::default())
-            .await;
+        let task =
+            Task { slot: &self.slot, own: &self.own, phase, last: call.last, step: (0, &self.step), limit };
+        let called = stage.pool.call(task, &mut Clockwork::default()).await;
         let (reply, body, request, response, consumer) = self
             .slot
             .with(|view| {
