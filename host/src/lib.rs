@@ -13,6 +13,9 @@ mod consumers;
 mod exchange;
 mod gateway;
 mod listener;
+#[cfg(feature = "measure")]
+#[doc(hidden)]
+pub mod measure;
 mod net;
 mod problem_document;
 mod router;

@@ -6,6 +6,7 @@ mod build;
 mod dist;
 #[path = "../../tests/harness/echo.rs"]
 mod echo;
+mod instructions;
 mod run;
 mod seal;
 mod test;
@@ -26,6 +27,8 @@ cargo xtask COMMAND
   bench [--quick] [--only SCENARIO,..] [--peers PEER,..]
                    measure the gateway beside nginx, HAProxy, Envoy and Pingora, write bench/RESULTS.md
   bench reload     reload plugins and configuration under load, likewise
+  bench instructions [--check]
+                   count the instructions of the call path under valgrind, write bench/INSTRUCTIONS.md
   bench damage     offer damaged plugin files under load, likewise
 ";
 

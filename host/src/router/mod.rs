@@ -15,6 +15,8 @@ mod tree;
 
 #[cfg(test)]
 mod cost;
+#[cfg(any(test, feature = "measure"))]
+pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 

@@ -41,7 +41,10 @@ impl Compiler {
         let (jobs, queue) = mpsc::channel::<Job>();
         let thread = std::thread::Builder::new().name("compile".into()).spawn(move || {
             // On Linux priorities are a thread's own. It may be refused in a sandbox; then it just is not nice.
-            if let Err(error) = rustix::process::setpriority_process(None, 19) {
+            // Under valgrind (`measure`) compiling takes so long that the lowest priority would make it too slow.
+            if !cfg!(feature = "measure")
+                && let Err(error) = rustix::process::setpriority_process(None, 19)
+            {
                 tracing::debug!(%error, "compiling at normal priority");
             }
             let cache = cache.and_then(Cache::open);

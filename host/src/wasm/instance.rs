@@ -86,8 +86,8 @@ impl Instance {
             instance.get_typed_func::<(), i32>(&mut store, export::CONFIGURE).map_err(|error| {
                 Fault::new(FaultKind::BadOutput, format!("export `{}`: {error}", export::CONFIGURE))
             })?;
-        let self_test = instance.get_typed_func::<(), i32>(&mut store, export::SELF_TEST).ok();
-        let skipped = instance.get_typed_func::<(), i32>(&mut store, export::SKIPPED).ok();
+        let self_test = optional(&instance, &mut store, export::SELF_TEST);
+        let skipped = optional(&instance, &mut store, export::SKIPPED);
         let answer = call(&mut store, &configure, (), suspends).await?;
         match Answer::from_number(answer) {
             Some(Answer::Continue) => {}
@@ -225,6 +225,16 @@ impl Instance {
     pub(super) fn memory(&self) -> usize {
         self.store.data().space.memory
     }
+}
+
+/// An export that a plugin may leave out. Looked for by name first: that one is missing is an error to `get_typed_func`, with a
+/// stack trace where these are wanted, which takes longer than making the instance.
+pub(super) fn optional<R: wasmtime::WasmResults>(
+    instance: &wasmtime::Instance,
+    store: &mut Store<HostState>,
+    name: &str,
+) -> Option<TypedFunc<(), R>> {
+    instance.get_func(&mut *store, name)?.typed(store).ok()
 }
 
 /// Why it says it failed.

@@ -13,7 +13,7 @@ use super::compile::{CompileError, Compiler};
 use super::engine::{Engines, LinkedEngine};
 use super::fault::Fault;
 use super::imports;
-use super::instance::new_store;
+use super::instance::{new_store, optional};
 use super::seal;
 use super::state::HostState;
 use super::ticker::Running;
@@ -104,7 +104,7 @@ async fn instantiate(
     let instance = created.map_err(|error| Fault::from_error(&error, store.data_mut()))?;
     store.data_mut().memory = instance.get_memory(&mut *store, export::MEMORY);
     // A reactor (what rustc makes of a `cdylib`) runs its constructors here.
-    if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut *store, "_initialize") {
+    if let Some(initialize) = optional::<()>(&instance, store, "_initialize") {
         let ran = if suspends {
             initialize.call_async(&mut *store, ()).await
         } else {

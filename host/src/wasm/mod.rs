@@ -24,6 +24,8 @@ pub(crate) use engine::Engines;
 pub(crate) use fault::{Fault, FaultKind};
 pub(crate) use imports::fetch::{FetchJob, FetchSender};
 pub(crate) use imports::missing_capabilities;
+#[cfg(feature = "measure")]
+pub(crate) use instance::Instance;
 pub(crate) use load::{LoadError, Loader, Module};
 pub(crate) use pool::{Clockwork, Lease, Pool, PoolMetrics, Task};
 pub(crate) use seal::{SealError, seal, sha256_hex};

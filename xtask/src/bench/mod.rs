@@ -16,13 +16,16 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     let compares = name.is_none_or(|name| name.starts_with("--"));
     let mut variables = Vec::new();
     match name {
+        Some("instructions") => return crate::instructions::instructions(&arguments[1..]),
         Some("reload" | "damage") => drop(guests()?),
         _ if compares => {
             tools::find_or_install()?;
             plugins::build()?;
             variables = peers::find_or_build(&peers::wanted(arguments))?;
         }
-        _ => bail!("`bench` takes `reload`, `damage`, or nothing and `--quick`, `--only`, `--peers` ..."),
+        _ => bail!(
+            "`bench` takes `reload`, `damage`, `instructions`, or nothing and `--quick`, `--only`, `--peers` ..."
+        ),
     }
     measure(&gateway()?, arguments, variables)
 }
