@@ -2,10 +2,12 @@
 //! which it shares with the load generator is not the bottleneck. And it never sleeps: it looks for work again and again and
 //! gives way to the load generator in between. On a core that goes idle a proxy pays for waking its client or its origin with
 //! every write, an interrupt to another core and, in a virtual machine, an exit to the host: 2 to 8 µs a request, the more the
-//! slower the proxy is, and nothing that happens where clients and origins are on other machines.
+//! slower the proxy is, and nothing that happens where clients and origins are on other machines. Where latency is measured it
+//! sleeps as others do (`/sleep`, `/wake`): there the generator must have its core the moment it wants it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -18,6 +20,12 @@ const READ: usize = 16 << 10;
 const SLOW: Duration = Duration::from_secs(10);
 /// Sent as text: what rewrites JSON in both directions should have work in one.
 const ACCEPTED: &str = r#"{"accepted":true,"id":"8d3c2f0e"}"#;
+
+/// Whether it looks for work again and again.
+static AWAKE: AtomicBool = AtomicBool::new(true);
+
+/// How often it looks whether it should, while it does not.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Answers, each written in one piece.
 struct Answers {
@@ -68,8 +76,12 @@ pub(crate) fn run(port: u16) -> Result<()> {
         let answers = Arc::new(Answers::new());
         tokio::spawn(async {
             loop {
-                std::thread::yield_now();
-                tokio::task::yield_now().await;
+                if AWAKE.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                    tokio::task::yield_now().await;
+                } else {
+                    tokio::time::sleep(LOOK_UP).await;
+                }
             }
         });
         loop {
@@ -95,6 +107,9 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> std::io::Result<()> 
             }
             if buffer.starts_with(b"GET /slow ") || buffer.starts_with(b"GET /p0/slow ") {
                 tokio::time::sleep(SLOW).await;
+            }
+            if buffer.starts_with(b"GET /sleep ") || buffer.starts_with(b"GET /wake ") {
+                AWAKE.store(buffer.starts_with(b"GET /wake "), Ordering::Relaxed);
             }
             if is_echo(&buffer) {
                 // Shows what arrived, to check that a peer did its work.

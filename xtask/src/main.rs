@@ -3,7 +3,6 @@
 
 mod bench;
 mod build;
-mod dist;
 #[path = "../../tests/harness/echo.rs"]
 mod echo;
 mod instructions;
@@ -23,7 +22,6 @@ cargo xtask COMMAND
   test [ARGS]      set up and run every test; ARGS go to the first `cargo test`
   plugins [NAME]   build, seal and install plugins to target/plugins/
   guests           build, seal and install the test guests to target/guests/
-  dist             build the gateway as it is shipped, optimised by what it does under load; takes two builds
   bench [--quick] [--only SCENARIO,..] [--peers PEER,..]
                    measure the gateway beside nginx, HAProxy, Envoy and Pingora, write bench/RESULTS.md
   bench reload     reload plugins and configuration under load, likewise
@@ -58,7 +56,6 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         "plugins" => build::plugins(rest).map(drop),
         "guests" => build::guests().map(drop),
         "bench" => bench::bench(rest),
-        "dist" => dist::dist().map(|place| println!("{}", place.display())),
         "help" | "-h" | "--help" => {
             print!("{HELP}");
             Ok(())

@@ -94,17 +94,10 @@ impl Sections<'_> {
 fn measure(scenario: &Scenario, options: &Options, origin: SocketAddr) -> Result<String> {
     let mut outcomes = Vec::new();
     for case in &scenario.cases {
-        outcomes.push(rounds::run(case, scenario.base, options, origin)?);
+        outcomes.push(rounds::run(case, options, origin)?);
     }
-    let rates: Vec<_> = outcomes
-        .iter()
-        .filter_map(|outcome| Some(format!("{:.0} a second ({})", outcome.rate?, outcome.case)))
-        .collect();
-    let latency = if rates.is_empty() {
-        String::new()
-    } else {
-        format!(" Latency at {}, half of what {} does at most.", rates.join(", "), scenario.base)
-    };
+    let paced = outcomes.iter().any(|outcome| outcome.peers.iter().any(|peer| !peer.paced.is_empty()));
+    let latency = if paced { " Latency at half of what each peer does at most." } else { "" };
     let took_part = |peer: &Peer| {
         outcomes.iter().any(|outcome| outcome.peers.iter().any(|measured| measured.peer == *peer))
     };

@@ -18,6 +18,7 @@ use super::process::PROXY_CORE;
 use super::scenario::{Case, Load};
 use super::system::{self, Core};
 use super::template;
+use crate::harness::Connection;
 use crate::harness::wait;
 
 const QUIET_WITHIN: Duration = Duration::from_secs(30);
@@ -50,8 +51,6 @@ pub(crate) struct Measured {
 /// A case with all its peers.
 pub(crate) struct Outcome {
     pub(crate) case: String,
-    /// The rate of the runs that measure latency.
-    pub(crate) rate: Option<f64>,
     pub(crate) peers: Vec<Measured>,
 }
 
@@ -68,7 +67,7 @@ impl Entry {
 }
 
 /// Measures the peers of a case.
-pub(crate) fn run(case: &Case, base: &str, options: &Options, origin: SocketAddr) -> Result<Outcome> {
+pub(crate) fn run(case: &Case, options: &Options, origin: SocketAddr) -> Result<Outcome> {
     // Not beside anyone's configuration: Sluice takes a new file there for a change.
     wrk::prepare(&case.requests, &load_directory())?;
     let mut entries = Vec::new();
@@ -87,17 +86,23 @@ pub(crate) fn run(case: &Case, base: &str, options: &Options, origin: SocketAddr
     for round in 0..options.rounds {
         in_turn(&mut entries, round, |entry| saturate(entry, case, options.time, &everyone));
     }
-    let rate = (case.paced && options.paces(case.template)).then(|| half_of(&entries, base)).flatten();
-    if let Some(rate) = rate {
+    if case.paced && options.paces(case.template) {
+        tell(origin, "/sleep")?;
         for round in 0..options.paced_rounds {
-            in_turn(&mut entries, round, |entry| pace(entry, case, rate, options.time));
+            in_turn(&mut entries, round, |entry| pace(entry, case, options.time));
         }
+        tell(origin, "/wake")?;
     }
     for entry in &mut entries {
         entry.measured.memory = entry.proxy.as_ref().map_or(0, |proxy| system::memory(&proxy.running.tree()));
     }
     let peers = entries.into_iter().map(|entry| entry.measured).collect();
-    Ok(Outcome { case: case.name.clone(), rate, peers })
+    Ok(Outcome { case: case.name.clone(), peers })
+}
+
+fn tell(origin: SocketAddr, path: &str) -> Result<()> {
+    Connection::try_open(origin)?.try_get(path)?;
+    Ok(())
 }
 
 fn load_directory() -> PathBuf {
@@ -160,7 +165,8 @@ fn saturate(entry: &mut Entry, case: &Case, time: Duration, everyone: &[u32]) {
     }
 }
 
-fn pace(entry: &mut Entry, case: &Case, rate: f64, time: Duration) {
+fn pace(entry: &mut Entry, case: &Case, time: Duration) {
+    let Some(rate) = half_of(entry) else { return };
     let Some(proxy) = &entry.proxy else { return };
     match paced::run(proxy.address, &case.requests, rate, time) {
         Ok(latencies) => entry.measured.paced.push(latencies),
@@ -174,10 +180,8 @@ fn fail(entry: &mut Entry, error: &anyhow::Error) {
     entry.proxy = None;
 }
 
-/// Half of what nginx, or who else is the base, does at most: a rate that is the same for all.
-fn half_of(entries: &[Entry], base: &str) -> Option<f64> {
-    let entry = entries.iter().find(|entry| entry.measured.peer.name() == base);
-    let entry = entry.filter(|entry| !entry.measured.samples.is_empty()).or_else(|| entries.first())?;
+/// Half of what it does at most: as much of its strength as of anyone's.
+fn half_of(entry: &Entry) -> Option<f64> {
     let rates = entry.measured.samples.iter().map(|sample| sample.served.per_second);
     Some((super::figures::Spread::of(rates)?.median / 2.0).round()).filter(|rate| *rate > 0.0)
 }

@@ -320,6 +320,10 @@ impl Write for Io {
             if !unread {
                 return Poll::Ready(Ok(()));
             }
+            // Nothing that comes from here on is HTTP to us.
+            if let Guard::Http1 { wire, .. } = &mut self.guard {
+                wire.end();
+            }
             self.closing = Closing::Lingering(LINGER_BYTES);
             self.link.end_soon();
         }

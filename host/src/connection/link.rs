@@ -32,7 +32,9 @@ pub(super) struct Link {
     served: Cell<bool>,
     /// A part of a head is held back.
     partial: Cell<bool>,
-    /// Whether there is something left that a nap would give back.
+    /// Its protocol lets it start anew at any request.
+    may_nap: Cell<bool>,
+    /// An exchange has taken place since the last nap: there is something to give back.
     awake: Cell<bool>,
     /// A request body has begun and not all of it has arrived.
     in_body: Cell<bool>,
@@ -85,6 +87,7 @@ impl Link {
             quiet_since: Cell::new(Instant::now()),
             served: Cell::new(false),
             partial: Cell::new(false),
+            may_nap: Cell::new(false),
             awake: Cell::new(false),
             in_body: Cell::new(false),
             starved_since: Cell::new(None),
@@ -104,6 +107,7 @@ impl Link {
         self.running.set(self.running.get() + 1);
         self.calls.set(self.calls.get() + 1);
         self.served.set(true);
+        self.awake.set(self.may_nap.get());
         Exchange(Rc::clone(self))
     }
 
@@ -124,9 +128,14 @@ impl Link {
         self.partial.set(partial);
     }
 
-    /// Whether a nap would give something back.
-    pub(super) fn set_awake(&self, awake: bool) {
-        self.awake.set(awake);
+    /// It may nap from now on.
+    pub(super) fn let_nap(&self) {
+        self.may_nap.set(true);
+    }
+
+    /// It has napped. The next exchange wakes it, and nothing else: bytes that make no request must not keep it busy.
+    pub(super) fn nap(&self) {
+        self.awake.set(false);
     }
 
     pub(super) fn set_in_body(&self, in_body: bool) {
@@ -204,7 +213,8 @@ impl Link {
         let at = quiet + patience;
         let at = linger.map_or(at, |linger| linger.min(at));
         let nap = quiet + NAP_AFTER;
-        if self.awake.get() && self.served.get() && !self.is_draining() && nap < at {
+        // One that is being closed still reads what its client sends, and drops it: none of that may come to a new parser.
+        if self.awake.get() && self.end_by.get().is_none() && nap < at {
             return Some((nap, Overdue::Nap));
         }
         Some((at, Overdue::Request))

@@ -184,10 +184,10 @@ impl Watch {
 
     /// Serves HTTP/1. What hyper needs for a request, about 20 KiB, is given back while none comes and made anew with the next.
     async fn serve_http1<H: Handler>(&mut self, mut io: Io, link: &Rc<Link>, handler: &Rc<H>) {
+        link.let_nap();
         loop {
             let service = service::serve_with(link, handler);
             let mut connection = Box::new(http1_builder(link).serve_connection(io, service));
-            link.set_awake(true);
             // Asked to quit, its next answer says `Connection: close`, and its next wait for a request ends it: by way of the link.
             let Err(Stop::Nap) = self.over(|cx, _| Pin::new(&mut *connection).poll(cx).map(drop)).await
             else {
@@ -196,7 +196,7 @@ impl Watch {
             let parts = connection.into_parts();
             io = parts.io;
             io.take_back(&parts.read_buf);
-            link.set_awake(false);
+            link.nap();
             if io.is_at_rest() {
                 let woken = |cx: &mut Context<'_>, ask| {
                     if ask == Ask::Quit { Poll::Ready(()) } else { io.poll_something(cx) }

@@ -129,12 +129,12 @@ impl http_body::Body for Followed {
         cx: &mut Poller<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        let frame = match Pin::new(&mut this.source).poll_frame(cx) {
-            Poll::Ready(frame) => frame,
-            Poll::Pending => {
-                ready!(this.ctx.timer.poll(cx, this.ctx.deadline));
-                Some(Err(BodyError::new(Origin::Gateway, "timeout")))
-            }
+        // First, or a source that is always ready would never be late.
+        let late = this.ctx.timer.poll(cx, this.ctx.deadline).is_ready();
+        let frame = if late {
+            Some(Err(BodyError::new(Origin::Gateway, "timeout")))
+        } else {
+            ready!(Pin::new(&mut this.source).poll_frame(cx))
         };
         match &frame {
             Some(Ok(frame)) => {

@@ -2,7 +2,7 @@
 //! or must ring earlier, so that a busy keep-alive connection does no timer work per request.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -36,7 +36,13 @@ impl Alarm {
                 _ => sleep.as_mut().reset(deadline),
             }
             self.armed = Some(deadline);
-            ready!(sleep.as_mut().poll(cx));
+            if sleep.as_mut().poll(cx).is_pending() {
+                // A task that has used up its budget is polled again at once, and not before that does the timer know it.
+                if !tokio::task::coop::has_budget_remaining() {
+                    self.armed = None;
+                }
+                return Poll::Pending;
+            }
         }
     }
 }

@@ -38,6 +38,9 @@ pub(super) struct Head {
 #[error("{0}")]
 pub(super) struct Malformed(&'static str);
 
+/// What is said of a head beyond the limits.
+pub(super) const TOO_LARGE: Malformed = Malformed("its head is too large");
+
 /// What a response says about itself.
 struct Said {
     length: Option<u64>,
@@ -74,9 +77,7 @@ fn parse_one(bytes: &Bytes, to_head: bool) -> Result<Option<Head>, Malformed> {
     let length = match status {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD => return Ok(None),
-        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
-            return Err(Malformed("its head is too large"));
-        }
+        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => return Err(TOO_LARGE),
         Err(_) => return Err(Malformed("it is not a response head")),
     };
     let (Some(minor), Some(code)) = (parsed.version, parsed.code) else { return Ok(None) };

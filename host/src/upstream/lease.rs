@@ -72,32 +72,29 @@ impl Lease {
         let (parts, body) = request.into_parts();
         let spare = if reused { replayable(&body) } else { None };
         let mut upload = Upload::new(&parts, body, self.line.buffer.take());
-        let mut due = now + patience;
+        let (mut due, mut refused) = (now + patience, None);
         let mut reader = Reader { held: BytesMut::new(), to_head: parts.method == Method::HEAD };
         let head = poll_fn(|cx| {
-            if !upload.is_over() {
-                let mut moved = false;
+            if !upload.is_over() && refused.is_none() {
+                let (mut moved, waited) = (false, upload.waits_for_body());
                 match upload.poll(cx, &self.line, &mut moved) {
                     Poll::Ready(Err(UploadError::Body(error))) => return Poll::Ready(Err(Lost::Body(error))),
-                    // The target takes no more; what it had to say may be here.
-                    Poll::Ready(Err(UploadError::Line(error))) => {
-                        let read = reader.poll(cx, &self.line);
-                        return Poll::Ready(match read {
-                            Poll::Ready(Ok(found)) => Ok(found),
-                            _ => Err(Lost::Reset(Some(error))),
-                        });
-                    }
+                    // The target takes no more. What it had to say may be on its way.
+                    Poll::Ready(Err(UploadError::Line(error))) => refused = Some(error),
                     Poll::Ready(Ok(())) | Poll::Pending => {}
                 }
                 // Its time begins anew with every part of a body that somebody else was waited for.
-                if moved && upload.is_streamed() {
+                if (moved && upload.is_streamed()) || (waited && !upload.waits_for_body()) {
                     due = Instant::now() + patience;
                 }
             }
             if let Poll::Ready(read) = reader.poll(cx, &self.line) {
-                return Poll::Ready(read);
+                return Poll::Ready(match read {
+                    Err(Lost::Reset(None)) => Err(Lost::Reset(refused.take())),
+                    read => read,
+                });
             }
-            if upload.waits_for_body() {
+            if upload.waits_for_body() && refused.is_none() {
                 // It is somebody else's turn.
                 return Poll::Pending;
             }
@@ -187,6 +184,8 @@ impl Reader {
                         let body = whole.split_off(head.length);
                         Ok(Some((head, body)))
                     }
+                    // Interim responses are kept with the head that they come before, and count like it.
+                    Ok(None) if whole.len() >= head::MAX_HEAD => Err(Lost::Malformed(head::TOO_LARGE)),
                     Ok(None) => {
                         if held.is_empty() {
                             held.extend_from_slice(bytes);

@@ -33,7 +33,9 @@ impl Line {
     /// Whether it is open and silent, as a connection is between two exchanges. Costs no system call while it is.
     pub(super) fn is_quiet(&self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        with_scratch(&mut self.stream.borrow_mut(), &mut cx, 1, |_| ()).is_pending()
+        // Without budget a socket is not looked at, and seems quiet whatever is in it.
+        tokio::task::coop::has_budget_remaining()
+            && with_scratch(&mut self.stream.borrow_mut(), &mut cx, 1, |_| ()).is_pending()
     }
 
     /// Passes what has arrived to `look`; an empty slice is the end.

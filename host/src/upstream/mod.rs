@@ -135,6 +135,8 @@ impl Upstream {
         let mut last = None;
         for step in 0..self.targets.len() {
             let target = &self.targets[(first + step) % self.targets.len()];
+            // The time that another took to fail is not this one's.
+            let now = if step == 0 { now } else { Instant::now() };
             match self.send_to(target, request, timer, now).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failed { error, request: None }) => return Err(error),

@@ -56,7 +56,12 @@ pub(super) fn replayable(body: &Body) -> Option<Body> {
 pub(super) fn write_head(parts: &request::Parts, out: &mut Vec<u8>) {
     out.extend_from_slice(parts.method.as_str().as_bytes());
     out.push(b' ');
-    out.extend_from_slice(parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
+    let target = parts.uri.path_and_query().map_or("", |target| target.as_str()).as_bytes();
+    // An absolute form may have had a query and no path (RFC 9112, 3.2.1).
+    if !matches!(target.first(), Some(b'/' | b'*')) {
+        out.push(b'/');
+    }
+    out.extend_from_slice(target);
     out.extend_from_slice(b" HTTP/1.1\r\n");
     write_fields(&parts.headers, out);
     out.extend_from_slice(b"\r\n");
@@ -148,6 +153,19 @@ mod tests {
         write_head(&request.into_parts().0, &mut head);
         let expected = "PUT /a?b HTTP/1.1\r\nhost: x\r\nx-a: 1\r\nx-a: 2: 3\r\nx-empty: \r\n\r\n";
         assert_eq!(String::from_utf8(head).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_target_without_a_path_gets_one() {
+        for (uri, line) in [
+            ("http://a?b", "GET /?b HTTP/1.1\r\n"),
+            ("http://a", "GET / HTTP/1.1\r\n"),
+            ("*", "GET * HTTP/1.1\r\n"),
+        ] {
+            let mut head = Vec::new();
+            write_head(&Request::builder().uri(uri).body(()).unwrap().into_parts().0, &mut head);
+            assert!(head.starts_with(line.as_bytes()), "{uri}");
+        }
     }
 
     #[test]

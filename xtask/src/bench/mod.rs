@@ -4,11 +4,11 @@ mod peers;
 mod plugins;
 mod tools;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use crate::build::{cargo, execute, guests, root};
+use crate::build::{cargo, execute, guests, root, target_dir};
 
 /// Measures one thing, or without a name compares; everything goes on to `sluice-bench`.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
@@ -27,18 +27,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
             "`bench` takes `reload`, `damage`, `instructions`, or nothing and `--quick`, `--only`, `--peers` ..."
         ),
     }
-    measure(&gateway()?, arguments, variables)
-}
-
-/// Has a gateway serve scenarios for a short time, alone.
-pub(crate) fn train(gateway: &Path, scenarios: &str) -> Result<()> {
-    tools::find_or_install()?;
-    plugins::build()?;
-    let arguments = ["--only", scenarios, "--peers", "sluice", "--rounds", "1", "--seconds", "2"];
-    measure(gateway, &arguments.map(str::to_owned), Vec::new())
-}
-
-fn measure(gateway: &Path, arguments: &[String], variables: Vec<(&'static str, PathBuf)>) -> Result<()> {
+    let gateway = gateway()?;
     execute(&mut cargo(&["build", "--release", "-p", "sluice-bench"]))?;
     let mut run = cargo(&["run", "--quiet", "--release", "-p", "sluice-bench", "--"]);
     run.args(arguments).env("SLUICE_BIN", gateway).envs(variables);
@@ -50,7 +39,8 @@ fn gateway() -> Result<PathBuf> {
     if let Some(built) = std::env::var_os("SLUICE_BIN") {
         return Ok(root().join(built));
     }
-    crate::dist::dist()
+    execute(&mut cargo(&["build", "--profile", "dist", "-p", "sluice"]))?;
+    Ok(target_dir().join("dist/sluice"))
 }
 
 /// What this makes besides what cargo keeps.

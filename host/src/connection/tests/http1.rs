@@ -240,3 +240,41 @@ fn a_sleeping_connection_ends_at_its_idle_deadline_and_with_a_drain() {
         gateway.drain.finished().await;
     });
 }
+
+#[test]
+fn what_follows_an_early_answer_is_never_taken_for_a_request() {
+    run(async {
+        let asked = Rc::new(Cell::new(0));
+        let count = Rc::clone(&asked);
+        let gateway = Gateway::start(settings(), move |_, _| {
+            count.set(count.get() + 1);
+            async { Ok(Response::builder().status(413).body(Body::Empty).unwrap()) }
+        })
+        .await;
+        let mut client = gateway.connect().await;
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n0123456789").await;
+        assert!(client.head().await.starts_with("http/1.1 413 "));
+        // Longer than it takes to fall asleep, shorter than the connection lingers.
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        client.send("GET /admin HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let _ = client.rest().await;
+        assert_eq!(asked.get(), 1);
+    });
+}
+
+#[test]
+fn an_empty_line_after_a_request_keeps_nobody_awake() {
+    run(async {
+        let mut short = settings();
+        short.timeouts.idle = Duration::from_millis(150);
+        let gateway = Gateway::echo(short).await;
+        let mut client = gateway.connect().await;
+        client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n\r\n").await;
+        assert_eq!(client.response().await.1, "GET /1 a ");
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        client.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n\r\n").await;
+        assert_eq!(client.response().await.1, "GET /2 a ");
+        // And its idle deadline holds.
+        assert_eq!(client.rest().await, (String::new(), true));
+    });
+}

@@ -1,6 +1,8 @@
 //! Targets that are slow, silent, broken or gone.
 
 use super::*;
+use tokio::io::AsyncWriteExt as _;
+
 use crate::body;
 use crate::body::CollectError;
 use crate::net::testing::run;
@@ -126,6 +128,41 @@ fn what_is_not_http_is_a_protocol_failure() {
                 UpstreamErrorKind::Protocol,
                 "{reply}"
             );
+        }
+    });
+}
+
+#[test]
+fn a_target_that_never_comes_to_the_point_is_cut_off() {
+    run(async {
+        let origin = Origin::start(|_, mut raw| async move {
+            raw.head().await;
+            let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);
+            while raw.stream.write_all(interim.as_bytes()).await.is_ok() {}
+        })
+        .await;
+        let upstream = upstream(config(&[origin.address]));
+        let result = upstream.send(get(), &Timer::own(), Instant::now()).await;
+        assert_eq!(kind(result).await, UpstreamErrorKind::Protocol);
+    });
+}
+
+#[test]
+fn an_answer_that_comes_with_a_reset_is_still_an_answer() {
+    run(async {
+        let origin = Origin::start(|_, mut raw| async move {
+            raw.head().await;
+            raw.send("HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno").await;
+            // Closed on what was not read.
+        })
+        .await;
+        let upstream = upstream(config(&[origin.address]));
+        let body = Body::from(vec![b'x'; 8 << 20]);
+        let answer = upstream.send(request(Method::POST, body), &Timer::own(), Instant::now()).await;
+        // A reset can overtake the answer in the kernel; what it must not do is hang or end in another way.
+        match answer {
+            Ok(answer) => assert_eq!(answer.response.status(), 413),
+            Err(error) => assert_eq!(error.kind, UpstreamErrorKind::Reset),
         }
     });
 }
