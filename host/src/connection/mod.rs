@@ -16,7 +16,7 @@ mod tests;
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -95,9 +95,10 @@ pub(crate) async fn serve<H: Handler>(
     match protocol {
         Protocol::Http2 if spoken.h2 => {
             io.open();
-            let connection =
-                pin!(http2_builder(&link).serve_connection(io, service::serve_with(&link, &handler)));
-            watch.drive(connection).await;
+            // Boxed: its size would be that of every connection's task.
+            let service = service::serve_with(&link, &handler);
+            let mut connection = Box::pin(http2_builder(&link).serve_connection(io, service));
+            watch.drive(connection.as_mut()).await;
         }
         Protocol::Http2 => {
             // Bounded as a whole: there is no more than a handful of bytes to send.
