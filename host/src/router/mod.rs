@@ -13,9 +13,7 @@ mod params;
 mod ties;
 mod tree;
 
-#[cfg(test)]
-mod cost;
-#[cfg(any(test, feature = "measure"))]
+#[cfg(feature = "measure")]
 pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
