@@ -5,8 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sluice_abi::WireError;
 
+pub use sluice_abi::Identity;
+
+use crate::Result;
+use crate::crypto::Key;
 use crate::host::{self, raw};
-use crate::{Error, Result};
 
 /// Someone who is known to the gateway.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,18 +17,24 @@ use crate::{Error, Result};
 pub struct Consumer {
     /// The name under which the operator configured it.
     pub name: String,
+    /// The id by which upstreams know it; the name if the operator gave none.
+    pub id: String,
     /// What the operator's own systems call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_id: Option<String>,
     /// The groups it belongs to.
     #[serde(default)]
     pub groups: Vec<String>,
+    /// Which of its credentials was shown, if one was: an identifier, never the credential itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
 }
 
 impl Consumer {
     pub(crate) fn decode(message: &[u8]) -> Result<Self, WireError> {
-        let sluice_abi::Consumer { name, custom_id, groups } = sluice_abi::Consumer::decode(message)?;
-        Ok(Self { name, custom_id, groups })
+        let sluice_abi::Consumer { name, id, custom_id, groups, credential } =
+            sluice_abi::Consumer::decode(message)?;
+        Ok(Self { name, id, custom_id, groups, credential })
     }
 
     /// Whether it belongs to a group.
@@ -41,15 +50,38 @@ impl fmt::Debug for Consumer {
     }
 }
 
-/// Whose API key this is; `None` if it is nobody's, or has expired. The host compares digests.
-pub fn identify_key(key: impl AsRef<[u8]>) -> Result<Option<Consumer>> {
-    let found = host::look(|out| raw::identify_key(key.as_ref(), out), Consumer::decode);
-    Ok(host::optional("identify a key", found)?.transpose()?)
+/// The consumer whom this identifies; `None` if it is nobody's, or has expired.
+///
+/// Of an API key and a password the host compares digests, in constant time. Everything else has to be proven before: that a
+/// token or a certificate was verified is the plugin's word.
+pub fn identify(by: Identity, name: impl AsRef<[u8]>) -> Result<Option<Consumer>> {
+    let found = host::look(|out| raw::identify(by, name.as_ref(), out), Consumer::decode);
+    Ok(host::optional("identify a consumer", found)?.transpose()?)
 }
 
-/// Makes the consumer of this name the exchange's, for a credential that names its consumer itself.
-pub fn set_by_name(name: &str) -> Result<()> {
-    let set = raw::set_consumer(name.as_bytes());
-    host::done("set the consumer", set)
-        .map_err(|error: Error| error.context(format_args!("consumer `{name}`")))
+/// Whose API key this is.
+pub fn identify_key(key: impl AsRef<[u8]>) -> Result<Option<Consumer>> {
+    identify(Identity::Key, key)
+}
+
+/// Whose user name and password these are.
+pub fn identify_password(user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Result<Option<Consumer>> {
+    identify(Identity::Password, [user.as_ref(), b":", password.as_ref()].concat())
+}
+
+/// Whom a verified token names. One without `issuer` is asked for where the operator gave none either.
+pub fn identify_token(issuer: Option<&str>, subject: &str) -> Result<Option<Consumer>> {
+    if let Some(issuer) = issuer
+        && let Some(found) = identify(Identity::Token, format!("{issuer}\n{subject}"))?
+    {
+        return Ok(Some(found));
+    }
+    identify(Identity::Token, format!("\n{subject}"))
+}
+
+/// The key with which the owner of this key id signs requests, for as long as the call lasts; `None` if nobody has it, or it has
+/// expired. [`identify`] with [`Identity::Signature`] tells whose it is.
+pub fn signature_key(id: &str) -> Result<Option<Key>> {
+    let handle = raw::signature_key(id.as_bytes());
+    host::optional("find a signature key", Key::from_handle(handle))
 }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sluice_abi::{Scope, Text};
+use sluice_abi::{HeaderMap, Number, Scope, Text};
 
 use crate::consumers::Consumer;
 use crate::host::{self, raw};
@@ -93,8 +93,32 @@ impl Context {
     /// through that nobody answers for.
     #[expect(clippy::needless_pass_by_value, reason = "a consumer that was identified has one use")]
     pub fn set_consumer(&mut self, consumer: Consumer) {
-        let set = host::done("set the consumer", raw::set_consumer(consumer.name.as_bytes()));
+        let credential = consumer.credential.as_deref().unwrap_or_default();
+        let set = raw::set_consumer(consumer.name.as_bytes(), credential.as_bytes());
+        let set = host::done("set the consumer", set);
         set.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// In [`on_request`](crate::Plugin::on_request): this step does not want the request's body, so that its later body or chunk
+    /// phases are not called for this exchange and the body passes as it is. In [`on_response`](crate::Plugin::on_response) the
+    /// same of the response.
+    ///
+    /// # Panics
+    /// In any other phase.
+    pub fn skip_body(&mut self) {
+        let map = if raw::number_get(Number::ResponseStatus) < 0 {
+            HeaderMap::Request
+        } else {
+            HeaderMap::Response
+        };
+        let skipped = host::done("skip the body", raw::body_skip(map));
+        skipped.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// The certificate that the client has proven to own, in DER, if it has shown one over TLS.
+    #[must_use]
+    pub fn client_certificate(&self) -> Option<Vec<u8>> {
+        host::bytes(raw::certificate).ok()
     }
 
     /// The id of this exchange, as in logs and `X-Request-Id`.

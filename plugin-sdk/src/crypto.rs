@@ -37,6 +37,10 @@ impl Key {
         Self::made("read a public key", raw::key_public(key.as_ref()))
     }
 
+    pub(crate) fn from_handle(handle: i32) -> Result<Self, Code> {
+        if handle < 0 { Err(Code::from_number(handle).unwrap_or(Code::Invalid)) } else { Ok(Self(handle)) }
+    }
+
     fn made(call: &str, handle: i32) -> Result<Self> {
         host::done(call, handle).map(|()| Self(handle))
     }

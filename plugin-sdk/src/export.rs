@@ -73,7 +73,7 @@ phases! {
     /// The whole request body.
     request_body => |plugin, ctx| plugin.on_request_body(&mut Request, &mut Body, ctx);
     /// A chunk of the request body.
-    request_chunk => |plugin, ctx, last| plugin.on_request_chunk(&mut Chunk::new(last), ctx).map(go_on);
+    request_chunk => |plugin, ctx, last| plugin.on_request_chunk(&mut Chunk::new(last), ctx);
     /// The response's head.
     response => |plugin, ctx| plugin.on_response(&mut Response, ctx);
     /// The whole response body.
@@ -91,7 +91,7 @@ pub fn call<P: Plugin>(plugin: &P, phase: Phase, last: bool) -> Result<Verdict> 
     match phase {
         Phase::Request => plugin.on_request(&mut Request, ctx),
         Phase::RequestBody => plugin.on_request_body(&mut Request, &mut Body, ctx),
-        Phase::RequestChunk => plugin.on_request_chunk(&mut Chunk::new(last), ctx).map(go_on),
+        Phase::RequestChunk => plugin.on_request_chunk(&mut Chunk::new(last), ctx),
         Phase::Response => plugin.on_response(&mut Response, ctx),
         Phase::ResponseBody => plugin.on_response_body(&mut Response, &mut Body, ctx),
         Phase::ResponseChunk => plugin.on_response_chunk(&mut Chunk::new(last), ctx).map(go_on),

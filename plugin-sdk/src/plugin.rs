@@ -2,13 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use sluice_abi::{ABI_VERSION, Descriptor, Outcome, Phase};
+use sluice_abi::{ABI_VERSION, Descriptor, Isolation, Outcome, Phase};
 
 use crate::{Body, Chunk, Context, Request, Response, Result, Verdict};
 
 /// A policy. Put [`#[plugin]`](crate::plugin) on the `impl`: it sees which phases are written and declares those.
 ///
-/// Phases take `&self`: instances are interchangeable, and nothing in them may belong to one exchange.
+/// Phases take `&self`: instances are interchangeable, and nothing in them may belong to one exchange. Where that is not possible,
+/// as with a compressor that sees a body pass, `#[plugin(isolation = "exchange")]` gives each exchange an instance of its own.
 pub trait Plugin: Sized + 'static {
     /// The step's configuration. Its JSON Schema is checked by `sluice check`; its doc comments become descriptions.
     type Config: DeserializeOwned + JsonSchema;
@@ -42,11 +43,12 @@ pub trait Plugin: Sized + 'static {
 
     /// One chunk of the request body as it passes. Not together with `on_request_body`.
     ///
-    /// The last one is empty and comes after all others, for what was held back. The head has been sent:
-    /// an `Err` ends the exchange as the operator's `on_error` says.
-    fn on_request_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<()> {
+    /// The last one is empty and comes after all others, for what was held back. The head has been sent: an answer ends what the
+    /// upstream receives, and reaches the client unless the upstream has answered already; an `Err` ends the exchange as the
+    /// operator's `on_error` says.
+    fn on_request_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<Verdict> {
         let _ = (chunk, ctx);
-        Ok(())
+        Ok(Verdict::Continue)
     }
 
     /// The response's head. [`Verdict::Respond`] replaces the response.
@@ -94,6 +96,8 @@ pub trait Described: Plugin {
     const PHASES: &'static [Phase];
     /// The capabilities that are wanted.
     const CAPABILITIES: &'static [&'static str];
+    /// Whether exchanges may share an instance.
+    const ISOLATION: Isolation;
 
     /// What the plugin says of itself.
     #[must_use]
@@ -105,6 +109,7 @@ pub trait Described: Plugin {
             description: Self::DESCRIPTION.to_owned(),
             phases: Self::PHASES.to_vec(),
             capabilities: Self::CAPABILITIES.iter().map(|&kind| kind.to_owned()).collect(),
+            isolation: Self::ISOLATION,
             config_schema: schemars::schema_for!(Self::Config).to_value(),
         }
     }

@@ -6,7 +6,7 @@ pub use crate::store::{self, Limit, Take, Taken};
 pub use crate::{
     Body, Chunk, Context, Described, Duration, Error, ErrorContext, HeaderName, HeaderValue, Headers,
     HeadersMut, Method, Outcome, Phase, Plugin, Problem, Reply, Request, Response, Result, Size, Value,
-    Verdict, bail, clock, crypto, debug, ensure, error, info, plugin, random, warn,
+    Verdict, auth, bail, clock, crypto, debug, ensure, error, info, plugin, random, warn,
 };
 // `schemars` by its name because its derive refers to it so.
 pub use schemars::{self, JsonSchema};

@@ -55,6 +55,29 @@ impl Request {
         crate::types::form::pairs(&query).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
+    /// Every query parameter, decoded, in order.
+    #[must_use]
+    pub fn query_params(&self) -> Vec<(String, String)> {
+        let query = self.query().unwrap_or_default();
+        let pairs = crate::types::form::pairs(&query);
+        pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+    }
+
+    /// Gives the query parameter this value alone. It comes last.
+    pub fn set_query_param(&mut self, name: &str, value: &str) -> Result<()> {
+        let query = self.query().unwrap_or_default();
+        let mut query = crate::types::form::without(&query, name).unwrap_or(query);
+        crate::types::form::push(&mut query, name, value);
+        self.set_query(&query)
+    }
+
+    /// Adds a query parameter after those there are.
+    pub fn append_query_param(&mut self, name: &str, value: &str) -> Result<()> {
+        let mut query = self.query().unwrap_or_default();
+        crate::types::form::push(&mut query, name, value);
+        self.set_query(&query)
+    }
+
     /// Takes every query parameter of this name away; whether there were any.
     pub fn remove_query_param(&mut self, name: &str) -> Result<bool> {
         let Some(query) = self.query() else { return Ok(false) };

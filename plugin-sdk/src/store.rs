@@ -42,6 +42,42 @@ pub fn take(takes: &[Take]) -> Result<Vec<Taken>> {
     if taken.len() == takes.len() { Ok(taken) } else { Err(Error::new("store take: an answer is missing")) }
 }
 
+/// What [`lead`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// The value under the key.
+    Value(Vec<u8>),
+    /// There is none, and it is yours to make: [`set`] it, or [`release`] the lead if it cannot be.
+    Leader,
+    /// There is none, and whoever is making it did not finish in time.
+    Late,
+}
+
+/// The value under a key, or the lead in making it, so that what is dear to make is made once by one and not by everyone at the
+/// same time. Who does not lead waits, until the value is set, the lead is released, or `wait` is over.
+///
+/// A lead ends by itself after `lease`: one who fails does not hold up the others for longer. In memory it is among all workers;
+/// with a store that several gateways share, each of them has one who leads.
+pub fn lead(key: impl AsRef<[u8]>, lease: Duration, wait: Duration) -> Result<Lead> {
+    let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+    let found = host::bytes(|out| raw::store_lead(key.as_ref(), millis(Some(lease)), wait, out));
+    match found {
+        Ok(value) => Ok(Lead::Value(value)),
+        Err(Code::None) => Ok(Lead::Leader),
+        Err(Code::Timeout) => Ok(Lead::Late),
+        Err(code) => Err(Error::from_host("store lead", code)),
+    }
+}
+
+/// Gives up a lead: the next one who waits has it.
+pub fn release(key: impl AsRef<[u8]>) -> Result<()> {
+    // One that has ended by itself needs no end.
+    match raw::store_release(key.as_ref()) {
+        none if none == Code::None.number() => Ok(()),
+        returned => host::done("store release", returned),
+    }
+}
+
 fn millis(ttl: Option<Duration>) -> i64 {
     // 0 means no end, so a time too short to count still counts one.
     ttl.map_or(0, |ttl| i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX).max(1))

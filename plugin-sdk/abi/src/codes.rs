@@ -166,3 +166,23 @@ numbers! {
         EdDsa = 9,
     }
 }
+
+numbers! {
+    /// By what `identify` finds a consumer.
+    Identity {
+        /// An API key. The host compares digests; what is shown is not kept.
+        Key = 0,
+        /// A user name and password, as `name:password`. The host compares digests.
+        Password = 1,
+        /// A token that was verified: its issuer and subject, as `issuer` LF `subject`.
+        Token = 2,
+        /// A name in a verified client certificate, or its fingerprint as `sha256:` and 64 hexadecimal digits.
+        Certificate = 3,
+        /// The id of a key that signs requests.
+        Signature = 4,
+        /// The consumer's name.
+        Name = 5,
+        /// The consumer's name in another system.
+        CustomId = 6,
+    }
+}

@@ -24,8 +24,29 @@ pub struct Descriptor {
     /// Capabilities it wants: `store`, `fetch`, `secret`, ... by kind, without the name after the colon.
     #[serde(default)]
     pub capabilities: Vec<String>,
+    /// Whether exchanges may share an instance.
+    #[serde(default, skip_serializing_if = "Isolation::is_shared")]
+    pub isolation: Isolation,
     /// JSON Schema (2020-12) of its configuration.
     pub config_schema: serde_json::Value,
+}
+
+/// Whether exchanges may share an instance of a plugin, one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// They may: no call relies on what an earlier one left in memory.
+    #[default]
+    Shared,
+    /// Each exchange needs an instance of its own, for all its phases.
+    Exchange,
+}
+
+impl Isolation {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    const fn is_shared(&self) -> bool {
+        matches!(self, Self::Shared)
+    }
 }
 
 /// A moment of an exchange at which a plugin runs.

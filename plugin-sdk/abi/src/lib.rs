@@ -25,8 +25,8 @@ mod names;
 mod take;
 mod wire;
 
-pub use codes::{Answer, Code, Digest, HeaderMap, LogLevel, Number, Scope, Signature, Text};
-pub use descriptor::{Descriptor, Phase};
+pub use codes::{Answer, Code, Digest, HeaderMap, Identity, LogLevel, Number, Scope, Signature, Text};
+pub use descriptor::{Descriptor, Isolation, Phase};
 pub use message::{Consumer, FetchError, FetchRequest, FetchResponse, Headers, Outcome, Problem, Reply};
 pub use names::{export, import, section};
 pub use take::{Algorithm, Counter, Take, Taken};

@@ -98,40 +98,55 @@ impl Reply {
     }
 }
 
-/// Someone who is known to the gateway: what `identify_key` and `consumer` give.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Someone who is known to the gateway: what `identify` and `consumer` give.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Consumer {
     /// The name under which the operator configured it.
     pub name: String,
+    /// The id by which upstreams know it; the name if the operator gave none.
+    pub id: String,
     /// What the operator's own systems call it.
     pub custom_id: Option<String>,
     /// The groups it belongs to.
     pub groups: Vec<String>,
+    /// Which of its credentials was shown, if one was: an identifier, never the credential itself.
+    pub credential: Option<String>,
+}
+
+fn write_optional(writer: &mut Writer, text: Option<&str>) {
+    writer.u8(u8::from(text.is_some())).bytes(text.unwrap_or_default().as_bytes());
+}
+
+fn read_optional(reader: &mut Reader<'_>) -> Result<Option<String>, WireError> {
+    let given = reader.u8()? != 0;
+    let text = reader.text()?;
+    Ok(given.then(|| text.to_string()))
 }
 
 impl Consumer {
-    /// As a message: name, whether there is a custom id, the custom id, the list of groups.
+    /// As a message: name, id, optional custom id, list of groups, optional credential. What is optional is a `u8`, whether it is
+    /// given, and bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
-        writer.bytes(self.name.as_bytes()).u8(u8::from(self.custom_id.is_some()));
-        writer.bytes(self.custom_id.as_deref().unwrap_or_default().as_bytes());
+        writer.bytes(self.name.as_bytes()).bytes(self.id.as_bytes());
+        write_optional(&mut writer, self.custom_id.as_deref());
         encode_list(&mut writer, self.groups.iter().map(String::as_bytes));
+        write_optional(&mut writer, self.credential.as_deref());
         writer.finish()
     }
 
     /// The reverse of [`encode`](Self::encode).
     pub fn decode(message: &[u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(message);
-        let name = reader.text()?.to_string();
-        let named = reader.u8()? != 0;
-        let custom_id = reader.text()?;
-        let custom_id = named.then(|| custom_id.to_string());
+        let (name, id) = (reader.text()?.to_string(), reader.text()?.to_string());
+        let custom_id = read_optional(&mut reader)?;
         let groups = decode_list(&mut reader)?.into_iter();
         let groups = groups.map(|group| core::str::from_utf8(group).map(ToString::to_string));
         let groups = groups.collect::<Result<_, _>>().map_err(|_| WireError)?;
+        let credential = read_optional(&mut reader)?;
         reader.end()?;
-        Ok(Self { name, custom_id, groups })
+        Ok(Self { name, id, custom_id, groups, credential })
     }
 }
 

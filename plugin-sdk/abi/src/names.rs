@@ -45,6 +45,8 @@ pub mod import {
     pub const CONSUMERS: &str = "sluice:v1/consumers";
     /// `crypto`
     pub const CRYPTO: &str = "sluice:v1/crypto";
+    /// `jwks:<name>`
+    pub const JWKS: &str = "sluice:v1/jwks";
     /// `fetch:<upstream>`
     pub const FETCH: &str = "sluice:v1/fetch";
     /// WASI preview 1, of which the host offers the few functions that the standard library needs.

@@ -6,14 +6,16 @@ use syn::{Expr, ExprLit, Ident, Lit, LitStr, Token, parenthesized};
 
 use crate::expand::{Mistakes, closest};
 
-const CAPABILITIES: [&str; 8] = ["log", "clock", "random", "store", "consumers", "crypto", "fetch", "secret"];
-const ARGUMENTS: [&str; 3] = ["capabilities", "name", "description"];
+const CAPABILITIES: [&str; 9] =
+    ["log", "clock", "random", "store", "consumers", "crypto", "jwks", "fetch", "secret"];
+const ARGUMENTS: [&str; 4] = ["capabilities", "name", "description", "isolation"];
 
 #[derive(Default)]
 pub(crate) struct Arguments {
     pub(crate) capabilities: Vec<Ident>,
     pub(crate) name: Option<LitStr>,
     pub(crate) description: Option<LitStr>,
+    pub(crate) isolation: Option<LitStr>,
 }
 
 enum Argument {
@@ -70,6 +72,13 @@ impl Arguments {
                 Argument::Text(name, text) if name == "description" => {
                     set(&mut arguments.description, &name, text, mistakes);
                 }
+                Argument::Text(name, text) if name == "isolation" => {
+                    if !matches!(text.value().as_str(), "shared" | "exchange") {
+                        let message = "`isolation` is `\"shared\"` or `\"exchange\"`";
+                        mistakes.at(&text, message.to_owned());
+                    }
+                    set(&mut arguments.isolation, &name, text, mistakes);
+                }
                 Argument::Capabilities(name, _) | Argument::Text(name, _) | Argument::Other(name) => {
                     mistakes.at(&name, unknown(&name));
                 }
@@ -108,7 +117,7 @@ fn unknown(name: &Ident) -> String {
     let text = name.to_string();
     match text.as_str() {
         "capabilities" => "write the capabilities in parentheses: `capabilities(store, log)`".to_owned(),
-        "name" | "description" => format!("write `{text} = \"...\"`"),
+        "name" | "description" | "isolation" => format!("write `{text} = \"...\"`"),
         _ => match closest(&text, &ARGUMENTS) {
             Some(known) => format!("`#[plugin]` knows no `{text}`; did you mean `{known}`?"),
             None => format!("`#[plugin]` knows no `{text}`; known are {}", list(&ARGUMENTS)),

@@ -4,7 +4,7 @@
 //! something calls its function, so a plugin asks for no capability that it does not use.
 #![allow(unsafe_code, reason = "calling an import is unsafe, and this file is where the imports are")]
 
-use sluice_abi::{Digest, HeaderMap, LogLevel, Number, Scope, Signature, Text};
+use sluice_abi::{Digest, HeaderMap, Identity, LogLevel, Number, Scope, Signature, Text};
 
 mod http {
     #[link(wasm_import_module = "sluice:v1/http")]
@@ -68,6 +68,8 @@ mod http {
         pub(super) fn outcome(out: *mut u8, capacity: usize) -> i64;
         pub(super) fn consumer(out: *mut u8, capacity: usize) -> i64;
         pub(super) fn path_param(name: *const u8, length: usize, out: *mut u8, capacity: usize) -> i64;
+        pub(super) fn certificate(out: *mut u8, capacity: usize) -> i64;
+        pub(super) safe fn body_skip(map: i32) -> i32;
     }
 }
 
@@ -101,14 +103,25 @@ mod store {
         pub(super) fn delete(key: *const u8, length: usize) -> i32;
         pub(super) fn add(key: *const u8, length: usize, delta: i64, ttl_ms: i64, out: *mut [u8; 8]) -> i32;
         pub(super) fn take(takes: *const u8, length: usize, out: *mut u8, capacity: usize) -> i64;
+        pub(super) fn lead(
+            key: *const u8,
+            length: usize,
+            lease_ms: i64,
+            wait_ms: i64,
+            out: *mut u8,
+            capacity: usize,
+        ) -> i64;
+        pub(super) fn release(key: *const u8, length: usize) -> i32;
     }
 }
 
 mod consumers {
     #[link(wasm_import_module = "sluice:v1/consumers")]
     unsafe extern "C" {
-        pub(super) fn identify_key(key: *const u8, length: usize, out: *mut u8, capacity: usize) -> i64;
-        pub(super) fn set_consumer(name: *const u8, length: usize) -> i32;
+        pub(super) fn identify(by: i32, name: *const u8, length: usize, out: *mut u8, capacity: usize)
+        -> i64;
+        pub(super) fn set_consumer(name: *const u8, length: usize, credential: *const u8, of: usize) -> i32;
+        pub(super) fn signature_key(id: *const u8, length: usize) -> i32;
     }
 }
 
@@ -147,6 +160,23 @@ mod crypto {
             key: i32,
             data: *const u8,
             length: usize,
+            bytes: *const u8,
+            of: usize,
+        ) -> i32;
+    }
+}
+
+mod jwks {
+    #[link(wasm_import_module = "sluice:v1/jwks")]
+    unsafe extern "C" {
+        pub(super) fn verify(
+            set: *const u8,
+            length: usize,
+            kid: *const u8,
+            kid_length: usize,
+            signature: i32,
+            data: *const u8,
+            data_length: usize,
             bytes: *const u8,
             of: usize,
         ) -> i32;
@@ -260,6 +290,14 @@ pub(crate) fn path_param(name: &[u8], out: &mut [u8]) -> i64 {
     call!(http::path_param, name.as_ptr(), name.len(), out.as_mut_ptr(), out.len())
 }
 
+pub(crate) fn certificate(out: &mut [u8]) -> i64 {
+    call!(http::certificate, out.as_mut_ptr(), out.len())
+}
+
+pub(crate) fn body_skip(map: HeaderMap) -> i32 {
+    http::body_skip(map.number())
+}
+
 pub(crate) fn log_write(level: LogLevel, message: &[u8]) -> i32 {
     call!(log::write, level.number(), message.as_ptr(), message.len())
 }
@@ -296,12 +334,39 @@ pub(crate) fn store_take(takes: &[u8], out: &mut [u8]) -> i64 {
     call!(store::take, takes.as_ptr(), takes.len(), out.as_mut_ptr(), out.len())
 }
 
-pub(crate) fn identify_key(key: &[u8], out: &mut [u8]) -> i64 {
-    call!(consumers::identify_key, key.as_ptr(), key.len(), out.as_mut_ptr(), out.len())
+pub(crate) fn store_lead(key: &[u8], lease_ms: i64, wait_ms: i64, out: &mut [u8]) -> i64 {
+    call!(store::lead, key.as_ptr(), key.len(), lease_ms, wait_ms, out.as_mut_ptr(), out.len())
 }
 
-pub(crate) fn set_consumer(name: &[u8]) -> i32 {
-    call!(consumers::set_consumer, name.as_ptr(), name.len())
+pub(crate) fn store_release(key: &[u8]) -> i32 {
+    call!(store::release, key.as_ptr(), key.len())
+}
+
+pub(crate) fn identify(by: Identity, name: &[u8], out: &mut [u8]) -> i64 {
+    call!(consumers::identify, by.number(), name.as_ptr(), name.len(), out.as_mut_ptr(), out.len())
+}
+
+pub(crate) fn set_consumer(name: &[u8], credential: &[u8]) -> i32 {
+    call!(consumers::set_consumer, name.as_ptr(), name.len(), credential.as_ptr(), credential.len())
+}
+
+pub(crate) fn signature_key(id: &[u8]) -> i32 {
+    call!(consumers::signature_key, id.as_ptr(), id.len())
+}
+
+pub(crate) fn jwks_verify(set: &[u8], kid: &[u8], signature: Signature, data: &[u8], bytes: &[u8]) -> i32 {
+    call!(
+        jwks::verify,
+        set.as_ptr(),
+        set.len(),
+        kid.as_ptr(),
+        kid.len(),
+        signature.number(),
+        data.as_ptr(),
+        data.len(),
+        bytes.as_ptr(),
+        bytes.len()
+    )
 }
 
 pub(crate) fn digest(digest: Digest, data: &[u8], out: &mut [u8]) -> i64 {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use sluice_abi::{Code, Digest, HeaderMap, LogLevel, Number, Scope, Signature, Text};
+use sluice_abi::{Code, Digest, HeaderMap, Identity, LogLevel, Number, Scope, Signature, Text};
 
 /// What stands in for the gateway when a plugin runs natively. One method per host function of the ABI,
 /// with bytes returned instead of written into a buffer.
@@ -31,6 +31,8 @@ pub trait Host {
     fn consumer(&mut self) -> Result<Vec<u8>, Code>;
     /// `path_param`
     fn path_param(&mut self, name: &[u8]) -> Result<Vec<u8>, Code>;
+    fn certificate(&mut self) -> Result<Vec<u8>, Code>;
+    fn body_skip(&mut self, map: HeaderMap) -> Result<(), Code>;
     fn log_write(&mut self, level: LogLevel, message: &[u8]) -> Result<(), Code>;
     fn clock_now(&mut self) -> Result<i64, Code>;
     fn clock_monotonic(&mut self) -> Result<i64, Code>;
@@ -40,8 +42,19 @@ pub trait Host {
     fn store_delete(&mut self, key: &[u8]) -> Result<(), Code>;
     fn store_add(&mut self, key: &[u8], delta: i64, ttl_ms: i64) -> Result<i64, Code>;
     fn store_take(&mut self, takes: &[u8]) -> Result<Vec<u8>, Code>;
-    fn identify_key(&mut self, key: &[u8]) -> Result<Vec<u8>, Code>;
-    fn set_consumer(&mut self, name: &[u8]) -> Result<(), Code>;
+    fn store_lead(&mut self, key: &[u8], lease_ms: i64, wait_ms: i64) -> Result<Vec<u8>, Code>;
+    fn store_release(&mut self, key: &[u8]) -> Result<(), Code>;
+    fn identify(&mut self, by: Identity, name: &[u8]) -> Result<Vec<u8>, Code>;
+    fn set_consumer(&mut self, name: &[u8], credential: &[u8]) -> Result<(), Code>;
+    fn signature_key(&mut self, id: &[u8]) -> Result<i32, Code>;
+    fn jwks_verify(
+        &mut self,
+        set: &[u8],
+        kid: &[u8],
+        signature: Signature,
+        data: &[u8],
+        bytes: &[u8],
+    ) -> Result<(), Code>;
     fn digest(&mut self, digest: Digest, data: &[u8]) -> Result<Vec<u8>, Code>;
     fn key_secret(&mut self, name: &[u8]) -> Result<i32, Code>;
     fn key_raw(&mut self, bytes: &[u8]) -> Result<i32, Code>;
@@ -226,12 +239,36 @@ pub(crate) fn store_take(takes: &[u8], out: &mut [u8]) -> i64 {
     fill(out, |host| host.store_take(takes))
 }
 
-pub(crate) fn identify_key(key: &[u8], out: &mut [u8]) -> i64 {
-    fill(out, |host| host.identify_key(key))
+pub(crate) fn store_lead(key: &[u8], lease_ms: i64, wait_ms: i64, out: &mut [u8]) -> i64 {
+    fill(out, |host| host.store_lead(key, lease_ms, wait_ms))
 }
 
-pub(crate) fn set_consumer(name: &[u8]) -> i32 {
-    unit(|host| host.set_consumer(name))
+pub(crate) fn store_release(key: &[u8]) -> i32 {
+    unit(|host| host.store_release(key))
+}
+
+pub(crate) fn identify(by: Identity, name: &[u8], out: &mut [u8]) -> i64 {
+    fill(out, |host| host.identify(by, name))
+}
+
+pub(crate) fn set_consumer(name: &[u8], credential: &[u8]) -> i32 {
+    unit(|host| host.set_consumer(name, credential))
+}
+
+pub(crate) fn signature_key(id: &[u8]) -> i32 {
+    handle(|host| host.signature_key(id))
+}
+
+pub(crate) fn jwks_verify(set: &[u8], kid: &[u8], signature: Signature, data: &[u8], bytes: &[u8]) -> i32 {
+    unit(|host| host.jwks_verify(set, kid, signature, data, bytes))
+}
+
+pub(crate) fn certificate(out: &mut [u8]) -> i64 {
+    fill(out, |host| host.certificate())
+}
+
+pub(crate) fn body_skip(map: HeaderMap) -> i32 {
+    unit(|host| host.body_skip(map))
 }
 
 pub(crate) fn digest(digest: Digest, data: &[u8], out: &mut [u8]) -> i64 {

@@ -17,6 +17,29 @@ pub(crate) fn without(query: &str, name: &str) -> Option<String> {
     (kept.len() < query.split('&').count()).then(|| kept.join("&"))
 }
 
+/// Appends a pair, encoded.
+pub(crate) fn push(query: &mut String, name: &str, value: &str) {
+    if !query.is_empty() {
+        query.push('&');
+    }
+    encode(query, name);
+    query.push('=');
+    encode(query, value);
+}
+
+fn encode(into: &mut String, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            into.push(char::from(byte));
+        } else {
+            into.push('%');
+            into.push(char::from(HEX[usize::from(byte >> 4)]));
+            into.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+}
+
 fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains(['%', '+']) {
         return Cow::Borrowed(text);
@@ -57,6 +80,14 @@ mod tests {
         let expected = [("a", "1 2"), ("b", ""), ("c", "é&="), ("d", "%zz%")];
         let expected: Vec<_> = expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         assert_eq!(read("a=1+2&b&&c=%c3%A9%26=&d=%zz%"), expected);
+    }
+
+    #[test]
+    fn what_is_pushed_reads_the_same() {
+        let mut query = "a=1".to_owned();
+        push(&mut query, "é &", "=+%/~");
+        assert_eq!(query, "a=1&%C3%A9%20%26=%3D%2B%25%2F~");
+        assert_eq!(read(&query)[1], ("é &".to_owned(), "=+%/~".to_owned()));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Exchange<'p> {
     number: u32,
     request: Request,
     decision: Decision,
+    /// The body of the message at hand is not shown to the plugin.
+    skips_body: bool,
     consumer: Option<String>,
     logs: Vec<LogLine>,
     fetched: Vec<Sent>,
@@ -32,14 +34,16 @@ impl<'p> Exchange<'p> {
             route: request.route.clone(),
             path_params: request.path_params.clone(),
             step: plugin.descriptor().name.clone(),
+            certificate: request.certificate.clone(),
             consumer: request.consumer.clone(),
             values: request.values.clone(),
         };
         plugin.done(Ask::Open(Box::new(open)));
         let consumer = request.consumer.clone();
         let (logs, fetched) = (Vec::new(), Vec::new());
+        let decision = Decision::Continue;
         let mut exchange =
-            Self { plugin, number, request, decision: Decision::Continue, consumer, logs, fetched };
+            Self { plugin, number, request, decision, skips_body: false, consumer, logs, fetched };
         exchange.run_request();
         exchange
     }
@@ -47,6 +51,9 @@ impl<'p> Exchange<'p> {
     fn run_request(&mut self) {
         if self.has(Phase::Request) {
             self.call(Phase::Request, None, false, None);
+        }
+        if self.skips_body {
+            return;
         }
         if self.goes_on() && self.has(Phase::RequestBody) {
             let body = self.call(Phase::RequestBody, Some(Bytes(self.request.body())), true, None).body;
@@ -96,6 +103,7 @@ impl<'p> Exchange<'p> {
             other => panic!("the harness answered {other:?}"),
         };
         self.decision.clone_from(&called.decision);
+        self.skips_body |= called.skips_body;
         self.consumer.clone_from(&called.consumer);
         self.logs.extend(called.logs.iter().cloned());
         self.fetched.extend(called.fetched.iter().cloned());
@@ -180,6 +188,7 @@ impl<'p> Exchange<'p> {
     /// returned is the response as far as it came.
     pub fn respond(&mut self, response: Response) -> Response {
         self.decision = Decision::Continue;
+        self.skips_body = false;
         let Response { mut head, mut body } = response;
         // A response to HEAD, a 204 and a 304 have no body that a phase could see.
         let carries_body = self.request.head.method != "HEAD" && !matches!(head.status, 204 | 304);
@@ -190,6 +199,7 @@ impl<'p> Exchange<'p> {
             }
             head = called.response.unwrap_or(head);
         }
+        let carries_body = carries_body && !self.skips_body;
         if self.goes_on() && carries_body && self.has(Phase::ResponseBody) {
             let whole = Bytes(Response { head: head.clone(), body }.body());
             let called = self.call(Phase::ResponseBody, Some(whole), true, Some(head.clone()));

@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::Value;
 use sluice_abi::Descriptor;
 use sluice_abi::harness::{
-    Answer, Ask, CannedAnswer, CannedFetch, Key, KnownConsumer, Limits, Stage, Start, World,
+    Answer, Ask, CannedAnswer, CannedFetch, Key, KnownConsumer, Limits, Password, SignatureKey, Stage, Start,
+    World,
 };
 use sluice_sdk::Described;
 
@@ -65,6 +66,12 @@ impl<P: Described> Harness<P> {
     /// Adds a secret.
     pub fn secret(mut self, name: &str, value: &str) -> Self {
         self.world.secrets.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Adds a key set, as RFC 7517 writes it.
+    pub fn jwks(mut self, name: &str, set: Value) -> Self {
+        self.world.jwks.insert(name.to_owned(), set);
         self
     }
 
@@ -137,19 +144,63 @@ impl Consumer {
 
     /// Has an API key.
     pub fn key(mut self, key: &str) -> Self {
-        self.0.keys.push(Key { key: key.to_owned(), expires_ms: None });
+        self.0.keys.push(Key { key: key.to_owned(), id: None, expires_ms: None });
+        self
+    }
+
+    /// Has an API key that is identified by this.
+    pub fn named_key(mut self, id: &str, key: &str) -> Self {
+        self.0.keys.push(Key { key: key.to_owned(), id: Some(id.to_owned()), expires_ms: None });
+        self
+    }
+
+    /// Has a user name and a password.
+    pub fn password(mut self, user: &str, password: &str) -> Self {
+        self.0.passwords.push(Password { user: user.to_owned(), password: password.to_owned() });
+        self
+    }
+
+    /// Owns the tokens of this subject, of this issuer or of any.
+    pub fn token(mut self, issuer: Option<&str>, subject: &str) -> Self {
+        self.0.tokens.push((issuer.map(str::to_owned), subject.to_owned()));
+        self
+    }
+
+    /// Owns the certificates with this name in them, or with this fingerprint (`sha256:` and 64 hexadecimal digits).
+    pub fn certificate(mut self, name: &str) -> Self {
+        self.0.certificates.push(name.to_owned());
+        self
+    }
+
+    /// Signs requests with this secret.
+    pub fn signature_secret(mut self, id: &str, secret: &str) -> Self {
+        let (id, secret) = (id.to_owned(), Some(secret.to_owned()));
+        self.0.signatures.push(SignatureKey { id, secret, public: None });
+        self
+    }
+
+    /// Signs requests with the private key of this public one, in PEM or as a JWK.
+    pub fn signature_key(mut self, id: &str, public: &str) -> Self {
+        let (id, public) = (id.to_owned(), Some(public.to_owned()));
+        self.0.signatures.push(SignatureKey { id, secret: None, public });
         self
     }
 
     /// Has an API key that ends, in milliseconds since 1970.
     pub fn expiring_key(mut self, key: &str, expires_ms: u64) -> Self {
-        self.0.keys.push(Key { key: key.to_owned(), expires_ms: Some(expires_ms) });
+        self.0.keys.push(Key { key: key.to_owned(), id: None, expires_ms: Some(expires_ms) });
         self
     }
 
     /// Belongs to a group.
     pub fn group(mut self, group: &str) -> Self {
         self.0.groups.push(group.to_owned());
+        self
+    }
+
+    /// Is known to upstreams by this instead of its name.
+    pub fn id(mut self, id: &str) -> Self {
+        self.0.id = Some(id.to_owned());
         self
     }
 

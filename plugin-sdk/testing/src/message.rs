@@ -14,6 +14,7 @@ pub struct Request {
     pub(crate) request_id: String,
     pub(crate) route: String,
     pub(crate) path_params: Vec<(String, String)>,
+    pub(crate) certificate: Option<Bytes>,
     pub(crate) consumer: Option<String>,
     pub(crate) values: HeaderList,
 }
@@ -58,6 +59,7 @@ impl Request {
             request_id: "00000000000000000000000000000001".to_owned(),
             route: "test".to_owned(),
             path_params: Vec::new(),
+            certificate: None,
             consumer: None,
             values: HeaderList::new(),
         }
@@ -144,6 +146,13 @@ impl Request {
     pub fn route(mut self, name: &str) -> Self {
         self.route = name.to_owned();
         self
+    }
+
+    /// Comes over TLS with this certificate, in DER.
+    #[must_use]
+    pub fn certificate(mut self, der: impl AsRef<[u8]>) -> Self {
+        self.certificate = Some(Bytes::from(&der));
+        self.https()
     }
 
     /// An earlier step has found this consumer of the world.

@@ -181,3 +181,52 @@ fn instances_take_turns_and_a_fault_takes_one() {
     assert_eq!(seen("/panic"), None);
     assert_eq!(["/count", "/count"].map(seen), ["3", "1"].map(|seen| Some(seen.to_owned())));
 }
+
+/// Counts what it sees in itself, which only an instance of its own allows.
+struct Alone {
+    seen: std::cell::Cell<usize>,
+}
+
+mod alone {
+    use super::*;
+
+    #[plugin(name = "alone", isolation = "exchange")]
+    impl Plugin for Alone {
+        type Config = NoConfig;
+
+        fn new(_: NoConfig) -> Result<Self> {
+            Ok(Self { seen: std::cell::Cell::new(0) })
+        }
+
+        fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
+            if request.headers().contains("x-skip") {
+                ctx.skip_body();
+            }
+            Ok(Verdict::Continue)
+        }
+
+        fn on_request_chunk(&self, chunk: &mut Chunk, _: &mut Context) -> Result<Verdict> {
+            self.seen.set(self.seen.get() + chunk.len());
+            if self.seen.get() > 8 {
+                return Ok(Problem::content_too_large("8 bytes are enough").into());
+            }
+            Ok(Verdict::Continue)
+        }
+    }
+}
+
+#[test]
+fn an_exchange_may_have_an_instance_of_its_own() {
+    let plugin = Harness::<Alone>::new(json!({})).start().unwrap();
+    let first = plugin.send(TestRequest::post("/").with_chunks(["one", "two"]));
+    let second = plugin.send(TestRequest::post("/").with_chunks(["three", "four"]));
+    assert_eq!(first.forwarded().text(), "onetwo");
+    assert_eq!(second.answer().status(), 413);
+}
+
+#[test]
+fn a_body_that_is_skipped_passes_unseen() {
+    let plugin = Harness::<Alone>::new(json!({})).start().unwrap();
+    let request = TestRequest::post("/").with_header("x-skip", "1").with_body("more than eight bytes");
+    assert_eq!(plugin.send(request).forwarded().text(), "more than eight bytes");
+}

@@ -13,8 +13,8 @@ impl Plugin for Policy {
         Ok(Self)
     }
 
-    fn on_request_chunk(&self, _: &mut Chunk, _: &mut Context) -> Result<()> {
-        Ok(())
+    fn on_request_chunk(&self, _: &mut Chunk, _: &mut Context) -> Result<Verdict> {
+        Ok(Verdict::Continue)
     }
 
     fn on_request_body(&self, _: &mut Request, _: &mut Body, _: &mut Context) -> Result<Verdict> {

@@ -2,9 +2,6 @@
 
 use sluice_sdk::prelude::*;
 
-/// Headers by which the upstream learns the consumer. Nobody else may send them.
-const CONSUMER_HEADERS: &str = "x-consumer-";
-
 /// Where keys are looked for, and what becomes of them.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -79,8 +76,7 @@ impl Plugin for ApiKey {
         if self.config.hide {
             self.hide(request)?;
         }
-        introduce(request, &consumer)?;
-        ctx.set_consumer(consumer);
+        auth::admit(request, ctx, Some(consumer))?;
         Ok(Verdict::Continue)
     }
 }
@@ -118,18 +114,4 @@ impl ApiKey {
     fn refuse(&self, kind: &str, detail: &str) -> Verdict {
         Verdict::respond(Problem::unauthorized(detail).kind(kind).header("www-authenticate", &self.challenge))
     }
-}
-
-/// Tells the upstream who is asking, and only that.
-fn introduce(request: &mut Request, consumer: &Consumer) -> Result<()> {
-    let mut headers = request.headers_mut();
-    headers.remove_prefix(CONSUMER_HEADERS)?;
-    headers.set("x-consumer-username", &consumer.name)?;
-    if let Some(id) = &consumer.custom_id {
-        headers.set("x-consumer-custom-id", id)?;
-    }
-    if !consumer.groups.is_empty() {
-        headers.set("x-consumer-groups", consumer.groups.join(","))?;
-    }
-    Ok(())
 }

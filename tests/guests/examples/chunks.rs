@@ -26,9 +26,14 @@ impl Plugin for Chunks {
         Ok(Self)
     }
 
-    fn on_request_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<()> {
+    fn on_request_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<Verdict> {
         count(0, chunk, ctx)?;
-        chunk.set(chunk.bytes()?.to_ascii_uppercase())
+        let bytes = chunk.bytes()?;
+        if bytes.starts_with(b"stop") {
+            return Ok(Verdict::respond(Problem::content_too_large("that was enough").kind("stopped")));
+        }
+        chunk.set(bytes.to_ascii_uppercase())?;
+        Ok(Verdict::Continue)
     }
 
     fn on_response_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<()> {

@@ -1,13 +1,16 @@
 //! `crypto`: digests, HMAC and signatures, native because Wasm does them an order of magnitude slower.
 //! Keys are handles; a secret's bytes never enter a plugin's memory.
 
+use std::sync::Arc;
+
 use aws_lc_rs::{constant_time, digest, hmac};
 use sluice_abi::{Code, Digest, Signature, import};
+use sluice_keys::PublicKey;
 use wasmtime::{Caller, Linker};
 
 use super::guest::{Guest, code, known, open, slice};
+use super::keys::Key;
 pub(in crate::wasm) use super::keys::Keys;
-use super::keys::{Key, PublicKey};
 use crate::wasm::fault::Refusal;
 use crate::wasm::state::HostState;
 
@@ -87,7 +90,7 @@ fn key_public(mut caller: Call<'_>, pointer: u32, length: u32) -> wasmtime::Resu
         return Ok(Code::TooLarge.number());
     }
     Ok(match PublicKey::import(guest.bytes(pointer, length)?) {
-        Ok(key) => keep(&mut guest, Key::Public(Box::new(key))),
+        Ok(key) => keep(&mut guest, Key::Public(Arc::new(key))),
         Err(_) => Code::Invalid.number(),
     })
 }

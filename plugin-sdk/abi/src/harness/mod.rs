@@ -12,8 +12,8 @@
 //! - Time stands still: `clock` gives [`World::now_ms`] until [`Ask::Advance`]; the monotonic clock begins at 0.
 //! - `random` gives the numbers of [`Random`].
 //! - Fetches are answered by [`Fetches`], without delay.
-//! - The plugin is granted what its descriptor wants, every upstream of [`World::fetches`] and every secret
-//!   of [`World::secrets`]. A fault takes the instance, as in the gateway; the next call gets a fresh one.
+//! - The plugin is granted what its descriptor wants, every upstream of [`World::fetches`], every secret
+//!   of [`World::secrets`] and every key set of [`World::jwks`]. A fault takes the instance, as in the gateway; the next call gets a fresh one.
 //! - A phase that the plugin does not have is not called: the answer to such a [`Call`] is an [`Answer::Error`].
 //! - The store is new at each start and lasts until the end.
 
@@ -29,7 +29,9 @@ use serde::{Deserialize, Serialize};
 use crate::{Descriptor, Outcome, Phase, Problem};
 
 pub use bytes::Bytes;
-pub use world::{CannedAnswer, CannedFetch, Fetches, Key, KnownConsumer, Limits, Random, World};
+pub use world::{
+    CannedAnswer, CannedFetch, Fetches, Key, KnownConsumer, Limits, Password, Random, SignatureKey, World,
+};
 
 /// Header name and value, in order.
 pub type HeaderList = Vec<(String, Bytes)>;
@@ -123,6 +125,9 @@ pub struct Open {
     /// The path segments that the route names, with their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path_params: Vec<(String, String)>,
+    /// The client's certificate in DER.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Bytes>,
     /// A consumer of the world whom an earlier step has found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumer: Option<String>,
@@ -192,6 +197,9 @@ pub struct Called {
     /// The name of the exchange's consumer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumer: Option<String>,
+    /// Whether the body of the message at hand is not to be shown to it.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub skips_body: bool,
     /// What it logged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<LogLine>,

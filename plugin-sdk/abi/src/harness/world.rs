@@ -23,6 +23,9 @@ pub struct World {
     /// Secrets by name.
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
+    /// Key sets by name, as RFC 7517 writes them. They have been fetched, and do not change.
+    #[serde(default)]
+    pub jwks: BTreeMap<String, serde_json::Value>,
     /// How fetches are answered.
     #[serde(default)]
     pub fetches: Vec<CannedFetch>,
@@ -38,6 +41,7 @@ impl Default for World {
             seed: 1,
             consumers: Vec::new(),
             secrets: BTreeMap::new(),
+            jwks: BTreeMap::new(),
             fetches: Vec::new(),
             limits: Limits::default(),
         }
@@ -49,6 +53,9 @@ impl Default for World {
 pub struct KnownConsumer {
     /// The name.
     pub name: String,
+    /// By what upstreams know it, if not by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// What others call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_id: Option<String>,
@@ -58,6 +65,40 @@ pub struct KnownConsumer {
     /// Its API keys.
     #[serde(default)]
     pub keys: Vec<Key>,
+    /// Its user names and passwords.
+    #[serde(default)]
+    pub passwords: Vec<Password>,
+    /// Tokens that are its: issuer, or nothing, and subject.
+    #[serde(default)]
+    pub tokens: Vec<(Option<String>, String)>,
+    /// Names in certificates, or fingerprints, that are its.
+    #[serde(default)]
+    pub certificates: Vec<String>,
+    /// Keys with which it signs requests.
+    #[serde(default)]
+    pub signatures: Vec<SignatureKey>,
+}
+
+/// A user name and password in the clear.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Password {
+    /// The user name, which also identifies the credential.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+/// A key with which a consumer signs requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignatureKey {
+    /// The key's id.
+    pub id: String,
+    /// The secret, for HMAC; or nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// The public key, PEM or JWK; or nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public: Option<String>,
 }
 
 /// An API key in the clear.
@@ -65,6 +106,9 @@ pub struct KnownConsumer {
 pub struct Key {
     /// The key.
     pub key: String,
+    /// What identifies it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// When it stops being one, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_ms: Option<u64>,

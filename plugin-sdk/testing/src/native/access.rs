@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use http::HeaderMap as Fields;
 use sluice_abi::harness::{Bytes, Sent};
-use sluice_abi::{Code, FetchError, FetchRequest, FetchResponse, HeaderMap, Phase, Scope};
+use sluice_abi::{Code, FetchError, FetchRequest, FetchResponse, HeaderMap, Identity, Phase, Scope};
 
-use super::crypto::Key;
+use super::crypto::{self, Key};
 use super::head;
 use super::state::{Activity, ExchangeState, State};
 
@@ -47,10 +47,57 @@ impl State {
         i32::try_from(self.keys.len() - 1).unwrap_or(i32::MAX)
     }
 
-    pub(super) fn consumer_message(&self, name: &str) -> Option<Vec<u8>> {
+    pub(super) fn consumer_message(&self, name: &str, credential: Option<String>) -> Option<Vec<u8>> {
         let known = self.world.consumers.iter().find(|consumer| consumer.name == name)?;
-        let (name, custom_id, groups) = (known.name.clone(), known.custom_id.clone(), known.groups.clone());
-        Some(sluice_abi::Consumer { name, custom_id, groups }.encode())
+        let consumer = sluice_abi::Consumer {
+            name: known.name.clone(),
+            id: known.id.clone().unwrap_or_else(|| known.name.clone()),
+            custom_id: known.custom_id.clone(),
+            groups: known.groups.clone(),
+            credential,
+        };
+        Some(consumer.encode())
+    }
+
+    /// The consumer whom `identify` finds, and which of its credentials that was.
+    pub(super) fn identified(&self, by: Identity, wanted: &str) -> Option<(String, Option<String>)> {
+        let now = self.world.now_ms;
+        self.world.consumers.iter().find_map(|consumer| {
+            let found = |credential: Option<&str>| (consumer.name.clone(), credential.map(str::to_owned));
+            match by {
+                Identity::Name => (consumer.name == wanted).then(|| found(None)),
+                Identity::CustomId => (consumer.custom_id.as_deref() == Some(wanted)).then(|| found(None)),
+                Identity::Key => {
+                    let mut keys = consumer.keys.iter();
+                    let key =
+                        keys.find(|key| key.key == wanted && key.expires_ms.is_none_or(|end| end > now))?;
+                    Some((
+                        consumer.name.clone(),
+                        Some(key.id.clone().unwrap_or_else(|| crypto::short_digest(wanted))),
+                    ))
+                }
+                Identity::Password => {
+                    let mut known = consumer.passwords.iter();
+                    known
+                        .find(|known| format!("{}:{}", known.user, known.password) == wanted)
+                        .map(|known| found(Some(&known.user)))
+                }
+                Identity::Token => {
+                    let (issuer, subject) = wanted.split_once('\n')?;
+                    let issuer = Some(issuer).filter(|issuer| !issuer.is_empty());
+                    let mut known = consumer.tokens.iter();
+                    known
+                        .find(|(by, of)| by.as_deref() == issuer && of == subject)
+                        .map(|(_, of)| found(Some(of)))
+                }
+                Identity::Certificate => {
+                    consumer.certificates.iter().find(|name| *name == wanted).map(|name| found(Some(name)))
+                }
+                Identity::Signature => {
+                    consumer.signatures.iter().find(|key| key.id == wanted).map(|key| found(Some(&key.id)))
+                }
+            }
+        })
     }
 
     pub(super) fn fetch_one(&mut self, request: &FetchRequest) -> Result<FetchResponse, FetchError> {

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use http::HeaderMap as Fields;
 use sluice_abi::harness::LogLine;
 use sluice_abi::{
-    Code, Digest, FetchRequest, FetchResponse, HeaderMap, LogLevel, Number, Phase, Reply, Scope, Signature,
-    Take, Taken, Text, Writer, encode_list, encode_pairs,
+    Code, Digest, FetchRequest, FetchResponse, HeaderMap, Identity, LogLevel, Number, Phase, Reply, Scope,
+    Signature, Take, Taken, Text, Writer, encode_list, encode_pairs,
 };
 use sluice_sdk::host::Host;
 
@@ -196,7 +196,13 @@ impl Host for FakeHost {
         let mut state = self.open();
         let may = matches!(
             state.phase(),
-            Some(Phase::Request | Phase::RequestBody | Phase::Response | Phase::ResponseBody)
+            Some(
+                Phase::Request
+                    | Phase::RequestBody
+                    | Phase::RequestChunk
+                    | Phase::Response
+                    | Phase::ResponseBody
+            )
         );
         if !may {
             return Err(Code::WrongPhase);
@@ -260,8 +266,10 @@ impl Host for FakeHost {
 
     fn consumer(&mut self) -> Result<Vec<u8>, Code> {
         let mut state = self.open();
-        let name = state.exchange().consumer.clone().ok_or(Code::None)?;
-        state.consumer_message(&name).ok_or(Code::None)
+        let exchange = state.exchange();
+        let name = exchange.consumer.clone().ok_or(Code::None)?;
+        let credential = exchange.credential.clone();
+        state.consumer_message(&name, credential).ok_or(Code::None)
     }
 
     fn log_write(&mut self, level: LogLevel, message: &[u8]) -> Result<(), Code> {
@@ -329,21 +337,78 @@ impl Host for FakeHost {
         Ok(Taken::encode_all(&state.store.take(now, &takes)?))
     }
 
-    fn identify_key(&mut self, key: &[u8]) -> Result<Vec<u8>, Code> {
-        let state = self.granted("consumers");
-        let now = state.world.now_ms;
-        let holds = |known: &sluice_abi::harness::Key| {
-            known.key.as_bytes() == key && known.expires_ms.is_none_or(|end| end > now)
-        };
-        let consumer = state.world.consumers.iter().find(|consumer| consumer.keys.iter().any(holds));
-        consumer.and_then(|consumer| state.consumer_message(&consumer.name)).ok_or(Code::None)
+    fn store_lead(&mut self, key: &[u8], lease_ms: i64, _: i64) -> Result<Vec<u8>, Code> {
+        let mut state = self.granted("store");
+        let now = state.now_ns();
+        state.store.lead(now, key, lease_ms)
     }
 
-    fn set_consumer(&mut self, name: &[u8]) -> Result<(), Code> {
+    fn store_release(&mut self, key: &[u8]) -> Result<(), Code> {
+        let mut state = self.granted("store");
+        let now = state.now_ns();
+        state.store.release(now, key)
+    }
+
+    fn identify(&mut self, by: Identity, name: &[u8]) -> Result<Vec<u8>, Code> {
+        let state = self.granted("consumers");
+        let name = std::str::from_utf8(name).map_err(|_| Code::None)?;
+        let (consumer, credential) = state.identified(by, name).ok_or(Code::None)?;
+        state.consumer_message(&consumer, credential).ok_or(Code::None)
+    }
+
+    fn set_consumer(&mut self, name: &[u8], credential: &[u8]) -> Result<(), Code> {
         let mut state = self.granted("consumers");
         let known = state.world.consumers.iter().find(|consumer| consumer.name.as_bytes() == name);
         let name = known.map(|consumer| consumer.name.clone()).ok_or(Code::None)?;
-        state.exchange().consumer = Some(name);
+        let credential = String::from_utf8(credential.to_vec()).map_err(|_| Code::Invalid)?;
+        let exchange = state.exchange();
+        exchange.consumer = Some(name);
+        exchange.credential = Some(credential).filter(|credential| !credential.is_empty());
+        Ok(())
+    }
+
+    fn signature_key(&mut self, id: &[u8]) -> Result<i32, Code> {
+        let mut state = self.granted("consumers");
+        let mut keys = state.world.consumers.iter().flat_map(|consumer| &consumer.signatures);
+        let known = keys.find(|key| key.id.as_bytes() == id).cloned().ok_or(Code::None)?;
+        let key = match (known.secret, known.public) {
+            (Some(secret), _) => Key::Secret(secret.into_bytes()),
+            (None, Some(public)) => Key::public(public.as_bytes())?,
+            (None, None) => return Err(Code::None),
+        };
+        Ok(state.keep(key))
+    }
+
+    fn jwks_verify(
+        &mut self,
+        set: &[u8],
+        kid: &[u8],
+        signature: Signature,
+        data: &[u8],
+        bytes: &[u8],
+    ) -> Result<(), Code> {
+        let state = self.granted("jwks");
+        let set =
+            std::str::from_utf8(set).ok().and_then(|name| state.world.jwks.get(name)).ok_or(Code::Denied)?;
+        crypto::verify_with_set(set, &String::from_utf8_lossy(kid), signature, data, bytes)
+    }
+
+    fn certificate(&mut self) -> Result<Vec<u8>, Code> {
+        let exchange = self.exchange();
+        exchange.open.certificate.as_ref().map(|certificate| certificate.0.clone()).ok_or(Code::None)
+    }
+
+    fn body_skip(&mut self, map: HeaderMap) -> Result<(), Code> {
+        let mut state = self.open();
+        let fits = match state.phase() {
+            Some(Phase::Request) => map == HeaderMap::Request,
+            Some(Phase::Response) => map == HeaderMap::Response,
+            _ => false,
+        };
+        if !fits {
+            return Err(Code::WrongPhase);
+        }
+        state.exchange().skips_body = true;
         Ok(())
     }
 
@@ -357,21 +422,22 @@ impl Host for FakeHost {
         let mut state = self.granted("crypto");
         let name = std::str::from_utf8(name).map_err(|_| Code::Invalid)?;
         let secret = state.world.secrets.get(name).cloned().ok_or(Code::Denied)?;
-        Ok(state.keep(Key(secret.into_bytes())))
+        Ok(state.keep(Key::Secret(secret.into_bytes())))
     }
 
     fn key_raw(&mut self, bytes: &[u8]) -> Result<i32, Code> {
-        Ok(self.granted("crypto").keep(Key(bytes.to_vec())))
+        Ok(self.granted("crypto").keep(Key::Secret(bytes.to_vec())))
     }
 
-    fn key_public(&mut self, _: &[u8]) -> Result<i32, Code> {
-        let _ = self.granted("crypto");
-        panic!("signatures are verified in the real runtime alone: run this test with `sluice plugin test`")
+    fn key_public(&mut self, bytes: &[u8]) -> Result<i32, Code> {
+        let mut state = self.granted("crypto");
+        let key = Key::public(bytes)?;
+        Ok(state.keep(key))
     }
 
     fn hmac(&mut self, digest: Digest, key: i32, data: &[u8]) -> Result<Vec<u8>, Code> {
         let state = self.granted("crypto");
-        Ok(crypto::hmac(digest, state.key(key)?, data))
+        crypto::hmac(digest, state.key(key)?, data)
     }
 
     fn hmac_verify(&mut self, digest: Digest, key: i32, data: &[u8], tag: &[u8]) -> Result<(), Code> {
@@ -384,8 +450,9 @@ impl Host for FakeHost {
         Ok(a == b)
     }
 
-    fn verify(&mut self, _: Signature, _: i32, _: &[u8], _: &[u8]) -> Result<(), Code> {
-        Err(Code::Invalid)
+    fn verify(&mut self, signature: Signature, key: i32, data: &[u8], bytes: &[u8]) -> Result<(), Code> {
+        let state = self.granted("crypto");
+        state.key(key)?.verify(signature, data, bytes)
     }
 
     fn fetch(&mut self, requests: &[u8]) -> Result<Vec<u8>, Code> {

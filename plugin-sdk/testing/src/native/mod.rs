@@ -9,11 +9,12 @@ mod store;
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use sluice_abi::Phase;
 use sluice_abi::harness::{Answer, Ask, Call, Called, Decision, Stage, Start};
+use sluice_abi::{Isolation, Phase};
 use sluice_sdk::host::install;
 use sluice_sdk::{Described, export};
 
@@ -30,11 +31,14 @@ pub(crate) struct Native<P> {
     /// Take turns. One that faulted is gone until its next turn.
     instances: Vec<Option<P>>,
     turn: usize,
+    /// Where each exchange has its own, those.
+    own: HashMap<u32, P>,
 }
 
 impl<P: Described> Native<P> {
     pub(crate) fn new() -> Self {
-        Self { state: Rc::new(RefCell::new(State::new(P::CAPABILITIES))), instances: Vec::new(), turn: 0 }
+        let state = Rc::new(RefCell::new(State::new(P::CAPABILITIES)));
+        Self { state, instances: Vec::new(), turn: 0, own: HashMap::new() }
     }
 
     /// Runs plugin code with the fake host under it: its result, or the words of its panic.
@@ -85,6 +89,9 @@ impl<P: Described> Native<P> {
     }
 
     fn decide(&mut self, exchange: u32, phase: Phase, last: bool) -> Decision {
+        if P::ISOLATION == Isolation::Exchange {
+            return self.decide_alone(exchange, phase, last);
+        }
         self.turn = (self.turn + 1) % INSTANCES;
         if self.instances[self.turn].is_none() {
             match self.build() {
@@ -105,6 +112,24 @@ impl<P: Described> Native<P> {
             }
         }
     }
+
+    /// With an instance that the exchange keeps.
+    fn decide_alone(&mut self, exchange: u32, phase: Phase, last: bool) -> Decision {
+        let plugin = match self.own.remove(&exchange).map_or_else(|| self.build(), Ok) {
+            Ok(plugin) => plugin,
+            Err(message) => return Decision::Fault { message },
+        };
+        let answer = self.under_host(Activity::Phase(exchange, phase), || {
+            export::finish(export::call(&plugin, phase, last))
+        });
+        match answer {
+            Ok(answer) => {
+                self.own.insert(exchange, plugin);
+                self.state.borrow_mut().decision(answer)
+            }
+            Err(message) => Decision::Fault { message },
+        }
+    }
 }
 
 /// The words of a panic.
@@ -123,6 +148,7 @@ impl<P: Described> Partner for Native<P> {
             },
             Ask::Call(call) => self.call(*call),
             Ask::Close { exchange } => {
+                self.own.remove(&exchange);
                 self.state.borrow_mut().close(exchange);
                 Answer::Done
             }

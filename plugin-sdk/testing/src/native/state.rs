@@ -56,7 +56,10 @@ pub(super) struct ExchangeState {
     pub(super) response: Option<(StatusCode, HeaderMap)>,
     pub(super) body: Vec<u8>,
     pub(super) outcome: Option<sluice_abi::Outcome>,
+    pub(super) skips_body: bool,
     pub(super) consumer: Option<String>,
+    /// Which of the consumer's credentials was shown.
+    pub(super) credential: Option<String>,
     pub(super) step_values: HashMap<Vec<u8>, Vec<u8>>,
     pub(super) exchange_values: HashMap<Vec<u8>, Vec<u8>>,
 }
@@ -133,7 +136,9 @@ impl State {
             response: None,
             body: Vec::new(),
             outcome: None,
+            skips_body: false,
             consumer: open.consumer.clone(),
+            credential: None,
             step_values: HashMap::new(),
             exchange_values: open
                 .values
@@ -187,6 +192,8 @@ impl State {
     pub(super) fn called(&mut self, exchange: u32, phase: Phase, decision: Decision) -> Called {
         let logs = std::mem::take(&mut self.call.logs);
         let fetched = std::mem::take(&mut self.call.sent);
+        let skips_body =
+            self.exchanges.get_mut(&exchange).is_some_and(|state| std::mem::take(&mut state.skips_body));
         let state = &self.exchanges[&exchange];
         let request = (!state.sent).then(|| RequestHead {
             method: state.request.method.to_string(),
@@ -202,7 +209,8 @@ impl State {
             .map(|(status, headers)| ResponseHead { status: status.as_u16(), headers: header_list(headers) });
         let has_body = !matches!(phase, Phase::Request | Phase::Response | Phase::Complete);
         let body = has_body.then(|| Bytes::from(&state.body));
-        Called { decision, request, response, body, consumer: state.consumer.clone(), logs, fetched }
+        let consumer = state.consumer.clone();
+        Called { decision, request, response, body, consumer, skips_body, logs, fetched }
     }
 }
 

@@ -18,6 +18,8 @@ type Name = (Vec<u8>, Algorithm, u64, u64);
 pub(super) struct Store {
     values: HashMap<Vec<u8>, Value>,
     limits: HashMap<Name, Counter>,
+    /// Who leads in making a value, until when.
+    leads: HashMap<Vec<u8>, u64>,
 }
 
 struct Value {
@@ -37,12 +39,30 @@ impl Store {
         value.map(|value| value.bytes.clone()).ok_or(Code::None)
     }
 
+    /// Nobody waits here: whoever would have to is late at once.
+    pub(super) fn lead(&mut self, now_ns: u64, key: &[u8], lease_ms: i64) -> Result<Vec<u8>, Code> {
+        if let Ok(value) = self.get(now_ns, key) {
+            return Ok(value);
+        }
+        if self.leads.get(key).is_some_and(|end| *end > now_ns) {
+            return Err(Code::Timeout);
+        }
+        let end = end(now_ns, lease_ms)?.unwrap_or(now_ns);
+        self.leads.insert(key.to_vec(), end);
+        Err(Code::None)
+    }
+
+    pub(super) fn release(&mut self, now_ns: u64, key: &[u8]) -> Result<(), Code> {
+        self.leads.remove(key).filter(|end| *end > now_ns).map(drop).ok_or(Code::None)
+    }
+
     pub(super) fn set(&mut self, now_ns: u64, key: &[u8], bytes: &[u8], ttl_ms: i64) -> Result<(), Code> {
         let expires_ns = end(now_ns, ttl_ms)?;
         if key.len() > MAX_KEY || bytes.len() > MAX_VALUE {
             return Err(Code::TooLarge);
         }
         self.values.insert(key.to_vec(), Value { bytes: bytes.to_vec(), expires_ns });
+        self.leads.remove(key);
         Ok(())
     }
 

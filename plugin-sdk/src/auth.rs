@@ -1,0 +1,127 @@
+//! What authentication policies have in common: how an identity reaches the upstream and later steps.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use crate::consumers::{self, Consumer, Identity};
+use crate::{Context, Error, Request, Result, Value};
+
+/// Claims of the token that was verified, as it states them. For `acl`, `rate-limit` and plugins of your own.
+pub const CLAIMS: Value<Map<String, Json>> = Value::exchange("auth.claims");
+
+/// What the credential that was shown permits (RFC 6749 section 3.3).
+pub const SCOPES: Value<Vec<String>> = Value::exchange("auth.scopes");
+
+/// How the consumer was recognised, by the latest step that did.
+pub const METHOD: Value<Method> = Value::exchange("auth.method");
+
+/// How somebody was recognised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Method {
+    /// The plugin's word for it: `api-key`, `jwt`, ...
+    pub name: String,
+    /// Whether it was nobody in particular, let in as the anonymous consumer.
+    pub anonymous: bool,
+}
+
+/// Headers by which the upstream learns who is asking. Nobody else may send them.
+const CONSUMER_HEADERS: &str = "x-consumer-";
+const CREDENTIAL: &str = "x-credential-identifier";
+const ANONYMOUS: &str = "x-anonymous-consumer";
+
+/// Lets a request in that was authenticated: makes `consumer` the exchange's, and tells the upstream who it is and only that.
+/// Without a consumer (a token may be valid and belong to none) what the client claimed to be is taken away all the same.
+///
+/// | Header | |
+/// |---|---|
+/// | `X-Consumer-Id` | the consumer's `id`, its name if it has none |
+/// | `X-Consumer-Username` | its name |
+/// | `X-Consumer-Custom-Id` | its `custom_id` |
+/// | `X-Consumer-Groups` | its groups, with commas between |
+/// | `X-Credential-Identifier` | which of its credentials was shown |
+pub fn admit(request: &mut Request, ctx: &mut Context, consumer: Option<Consumer>) -> Result<()> {
+    introduce(request, consumer.as_ref())?;
+    if let Some(consumer) = consumer {
+        ctx.set_consumer(consumer);
+    }
+    Ok(())
+}
+
+/// Lets a request in that shows no credential, as the consumer of this name. The upstream is told so, with
+/// `X-Anonymous-Consumer: true` beside the consumer's own headers.
+pub fn admit_anonymous(request: &mut Request, ctx: &mut Context, name: &str) -> Result<()> {
+    let found = consumers::identify(Identity::Name, name)?;
+    let consumer = found.ok_or_else(|| Error::new(format!("there is no consumer `{name}`")))?;
+    admit(request, ctx, Some(consumer))?;
+    request.headers_mut().set(ANONYMOUS, "true")
+}
+
+/// Checks that the consumer of this name exists, for `self_test`: better at load than at the first request.
+pub fn check_consumer(name: &str) -> Result<()> {
+    match consumers::identify(Identity::Name, name)? {
+        Some(_) => Ok(()),
+        None => Err(Error::new(format!("there is no consumer `{name}`"))),
+    }
+}
+
+fn introduce(request: &mut Request, consumer: Option<&Consumer>) -> Result<()> {
+    let mut headers = request.headers_mut();
+    headers.remove_prefix(CONSUMER_HEADERS)?;
+    headers.remove(ANONYMOUS)?;
+    let Some(consumer) = consumer else { return headers.remove(CREDENTIAL).map(drop) };
+    headers.set("x-consumer-id", &consumer.id)?;
+    headers.set("x-consumer-username", &consumer.name)?;
+    if let Some(id) = &consumer.custom_id {
+        headers.set("x-consumer-custom-id", id)?;
+    }
+    if !consumer.groups.is_empty() {
+        headers.set("x-consumer-groups", consumer.groups.join(","))?;
+    }
+    match &consumer.credential {
+        Some(credential) => headers.set(CREDENTIAL, credential),
+        None => headers.remove(CREDENTIAL).map(drop),
+    }
+}
+
+/// The token of `Authorization: <scheme> <token>` (RFC 9110 section 11.4), if that header is there once and of this scheme.
+/// `Err` tells why it cannot be used, for the client.
+pub fn authorization(request: &Request, scheme: &str) -> Result<Option<String>, &'static str> {
+    let values = request.headers().get_all("authorization");
+    let mut found = None;
+    for value in &values {
+        let Ok(text) = std::str::from_utf8(value.as_bytes()) else { continue };
+        let (name, token) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+        if !name.eq_ignore_ascii_case(scheme) {
+            continue;
+        }
+        if found.is_some() || values.len() > 1 {
+            return Err("more than one `Authorization` was sent");
+        }
+        found = Some(token.trim_start().to_owned());
+    }
+    Ok(found)
+}
+
+/// A challenge for `WWW-Authenticate` (RFC 9110 section 11.6.1): a scheme and its parameters, quoted.
+///
+/// ```
+/// # use sluice_sdk::auth::challenge;
+/// assert_eq!(challenge("Bearer", &[("realm", "api"), ("error", "invalid_token")]), "Bearer realm=\"api\", error=\"invalid_token\"");
+/// ```
+#[must_use]
+pub fn challenge(scheme: &str, parameters: &[(&str, &str)]) -> String {
+    let mut text = scheme.to_owned();
+    for (index, (name, value)) in parameters.iter().enumerate() {
+        text.push_str(if index == 0 { " " } else { ", " });
+        text.push_str(name);
+        text.push_str("=\"");
+        for character in value.chars() {
+            if matches!(character, '"' | '\\') {
+                text.push('\\');
+            }
+            text.push(if character.is_control() { ' ' } else { character });
+        }
+        text.push('"');
+    }
+    text
+}
