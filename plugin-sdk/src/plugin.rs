@@ -96,6 +96,8 @@ pub trait Described: Plugin {
     const PHASES: &'static [Phase];
     /// The capabilities that are wanted.
     const CAPABILITIES: &'static [&'static str];
+    /// The capabilities that it can do without.
+    const OPTIONAL: &'static [&'static str];
     /// Whether exchanges may share an instance.
     const ISOLATION: Isolation;
 
@@ -109,6 +111,7 @@ pub trait Described: Plugin {
             description: Self::DESCRIPTION.to_owned(),
             phases: Self::PHASES.to_vec(),
             capabilities: Self::CAPABILITIES.iter().map(|&kind| kind.to_owned()).collect(),
+            optional: Self::OPTIONAL.iter().map(|&kind| kind.to_owned()).collect(),
             isolation: Self::ISOLATION,
             config_schema: schemars::schema_for!(Self::Config).to_value(),
         }

@@ -24,6 +24,9 @@ pub struct Descriptor {
     /// Capabilities it wants: `store`, `fetch`, `secret`, ... by kind, without the name after the colon.
     #[serde(default)]
     pub capabilities: Vec<String>,
+    /// Capabilities that it can do without: where one is not granted, the calls it is for answer denied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optional: Vec<String>,
     /// Whether exchanges may share an instance.
     #[serde(default, skip_serializing_if = "Isolation::is_shared")]
     pub isolation: Isolation,

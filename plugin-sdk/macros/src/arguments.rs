@@ -8,11 +8,14 @@ use crate::expand::{Mistakes, closest};
 
 const CAPABILITIES: [&str; 9] =
     ["log", "clock", "random", "store", "consumers", "crypto", "jwks", "fetch", "secret"];
-const ARGUMENTS: [&str; 4] = ["capabilities", "name", "description", "isolation"];
+/// Those whose calls can be denied one by one.
+const OPTIONAL: [&str; 6] = ["log", "store", "consumers", "jwks", "fetch", "secret"];
+const ARGUMENTS: [&str; 5] = ["capabilities", "optional", "name", "description", "isolation"];
 
 #[derive(Default)]
 pub(crate) struct Arguments {
     pub(crate) capabilities: Vec<Ident>,
+    pub(crate) optional: Vec<Ident>,
     pub(crate) name: Option<LitStr>,
     pub(crate) description: Option<LitStr>,
     pub(crate) isolation: Option<LitStr>,
@@ -66,6 +69,9 @@ impl Arguments {
                 Argument::Capabilities(name, kinds) if name == "capabilities" => {
                     kinds.into_iter().for_each(|kind| arguments.capability(kind, mistakes));
                 }
+                Argument::Capabilities(name, kinds) if name == "optional" => {
+                    kinds.into_iter().for_each(|kind| arguments.optional(kind, mistakes));
+                }
                 Argument::Text(name, text) if name == "name" => {
                     set(&mut arguments.name, &name, text, mistakes);
                 }
@@ -95,10 +101,22 @@ impl Arguments {
                 |known| format!("did you mean `{known}`?"),
             );
             mistakes.at(&kind, format!("there is no capability `{text}`; {hint}"));
-        } else if self.capabilities.contains(&kind) {
+        } else if self.capabilities.contains(&kind) || self.optional.contains(&kind) {
             mistakes.at(&kind, format!("the capability `{text}` is named twice"));
         } else {
             self.capabilities.push(kind);
+        }
+    }
+
+    fn optional(&mut self, kind: Ident, mistakes: &mut Mistakes) {
+        let text = kind.to_string();
+        if !OPTIONAL.contains(&text.as_str()) {
+            let message = format!("`{text}` cannot be optional; {} can", list(&OPTIONAL));
+            mistakes.at(&kind, message);
+        } else if self.capabilities.contains(&kind) || self.optional.contains(&kind) {
+            mistakes.at(&kind, format!("the capability `{text}` is named twice"));
+        } else {
+            self.optional.push(kind);
         }
     }
 }
@@ -116,6 +134,7 @@ fn set(slot: &mut Option<LitStr>, name: &Ident, text: LitStr, mistakes: &mut Mis
 fn unknown(name: &Ident) -> String {
     let text = name.to_string();
     match text.as_str() {
+        "optional" => "write the capabilities in parentheses: `optional(jwks, log)`".to_owned(),
         "capabilities" => "write the capabilities in parentheses: `capabilities(store, log)`".to_owned(),
         "name" | "description" | "isolation" => format!("write `{text} = \"...\"`"),
         _ => match closest(&text, &ARGUMENTS) {

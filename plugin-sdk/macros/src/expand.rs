@@ -72,6 +72,7 @@ fn generate(arguments: &Arguments, implementation: &Implementation) -> TokenStre
         .as_ref()
         .map_or_else(|| quote!(::core::env!("CARGO_PKG_DESCRIPTION")), ToTokens::to_token_stream);
     let capabilities = arguments.capabilities.iter().map(Ident::to_string);
+    let optional = arguments.optional.iter().map(Ident::to_string);
     let is_exclusive = arguments.isolation.as_ref().is_some_and(|text| text.value() == "exchange");
     let isolation = if is_exclusive { format_ident!("Exchange") } else { format_ident!("Shared") };
     let variants = phases.iter().map(|phase| format_ident!("{phase}"));
@@ -83,6 +84,7 @@ fn generate(arguments: &Arguments, implementation: &Implementation) -> TokenStre
             const DESCRIPTION: &'static str = #description;
             const PHASES: &'static [::sluice_sdk::Phase] = &[#(::sluice_sdk::Phase::#variants),*];
             const CAPABILITIES: &'static [&'static str] = &[#(#capabilities),*];
+            const OPTIONAL: &'static [&'static str] = &[#(#optional),*];
             const ISOLATION: ::sluice_sdk::Isolation = ::sluice_sdk::Isolation::#isolation;
         }
 

@@ -37,7 +37,7 @@ pub(crate) struct Native<P> {
 
 impl<P: Described> Native<P> {
     pub(crate) fn new() -> Self {
-        let state = Rc::new(RefCell::new(State::new(P::CAPABILITIES)));
+        let state = Rc::new(RefCell::new(State::new(&[P::CAPABILITIES, P::OPTIONAL].concat())));
         Self { state, instances: Vec::new(), turn: 0, own: HashMap::new() }
     }
 

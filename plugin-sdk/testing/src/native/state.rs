@@ -23,7 +23,7 @@ pub(super) enum Activity {
 }
 
 pub(super) struct State {
-    pub(super) capabilities: &'static [&'static str],
+    pub(super) capabilities: Vec<&'static str>,
     pub(super) config: Vec<u8>,
     pub(super) world: World,
     pub(super) monotonic_ms: u64,
@@ -82,11 +82,11 @@ impl CallState {
 }
 
 impl State {
-    pub(super) fn new(capabilities: &'static [&'static str]) -> Self {
+    pub(super) fn new(capabilities: &[&'static str]) -> Self {
         let world = World::default();
         let call = CallState::new(Activity::Load, &world);
         Self {
-            capabilities,
+            capabilities: capabilities.to_vec(),
             config: Vec::new(),
             world,
             monotonic_ms: 0,
