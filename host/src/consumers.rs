@@ -1,42 +1,88 @@
-//! Consumers and their credentials, found by digest.
+//! Consumers and their credentials: who is meant by what was shown.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use aws_lc_rs::{constant_time, digest, hmac};
+use sluice_abi::Identity;
+use sluice_keys::PublicKey;
 
-use crate::config::{self, KeyHash, Secret};
+use crate::config::{self, KeyHash, KeyMaterial, Secret};
 
-/// Someone who uses the API.
+/// Someone who uses the API, with the credential that was shown, if one was.
 #[derive(Debug)]
 pub(crate) struct Consumer {
     pub(crate) name: Arc<str>,
+    credential: Option<String>,
     message: Vec<u8>,
 }
 
 impl Consumer {
+    fn new(configured: &config::Consumer, credential: Option<&str>) -> Arc<Self> {
+        let message = sluice_abi::Consumer {
+            name: configured.name.to_string(),
+            id: configured.id.clone(),
+            custom_id: configured.custom_id.clone(),
+            groups: configured.groups.clone(),
+            credential: credential.map(str::to_owned),
+        };
+        Arc::new(Self {
+            name: Arc::clone(&configured.name),
+            credential: message.credential.clone(),
+            message: message.encode(),
+        })
+    }
+
     /// As plugins read it.
     pub(crate) fn message(&self) -> &[u8] {
         &self.message
     }
 }
 
+/// A secret of which the digest is known.
 #[derive(Debug)]
-struct Credential {
+struct Digested {
     digest: [u8; 32],
     expires: Option<SystemTime>,
     consumer: Arc<Consumer>,
 }
 
+/// Secrets of one kind, by the first eight bytes of their digests, so that no lookup compares them early-out.
+#[derive(Debug, Default)]
+struct Digests {
+    by_prefix: HashMap<u64, Vec<Digested>>,
+    plain: bool,
+}
+
+/// A key with which a consumer signs requests.
+#[derive(Debug)]
+struct Signer {
+    key: SignatureKey,
+    expires: Option<SystemTime>,
+    consumer: Arc<Consumer>,
+}
+
+/// What a signature is verified with.
+#[derive(Clone, Debug)]
+pub(crate) enum SignatureKey {
+    Secret(Secret),
+    Public(Arc<PublicKey>),
+}
+
 /// Everyone known, immutable; a reload that changes one makes a new one of these.
 #[derive(Debug, Default)]
 pub(crate) struct Consumers {
-    by_name: HashMap<Arc<str>, Arc<Consumer>>,
-    /// By the first eight bytes of the digest, so that no lookup compares secrets early-out.
-    by_prefix: HashMap<u64, Vec<Credential>>,
+    /// Each without a credential, and then with each of its own.
+    by_name: HashMap<Arc<str>, Vec<Arc<Consumer>>>,
+    by_custom_id: HashMap<String, Arc<Consumer>>,
+    /// By issuer, which may be empty, LF and subject.
+    by_token: HashMap<String, Arc<Consumer>>,
+    by_certificate: HashMap<String, Arc<Consumer>>,
+    signers: HashMap<String, Signer>,
+    keys: Digests,
+    passwords: Digests,
     pepper: Option<hmac::Key>,
-    plain: bool,
 }
 
 impl Consumers {
@@ -47,52 +93,124 @@ impl Consumers {
             ..Self::default()
         };
         for configured in consumers {
-            let message = sluice_abi::Consumer {
-                name: configured.name.to_string(),
-                custom_id: configured.custom_id.clone(),
-                groups: configured.groups.clone(),
-            };
-            let consumer =
-                Arc::new(Consumer { name: Arc::clone(&configured.name), message: message.encode() });
-            for key in &configured.keys {
-                let digest = match &key.hash {
-                    KeyHash::Sha256(digest) => {
-                        index.plain = true;
-                        *digest
-                    }
-                    KeyHash::HmacSha256(digest) => *digest,
-                };
-                let credential = Credential { digest, expires: key.expires, consumer: Arc::clone(&consumer) };
-                index.by_prefix.entry(prefix(&digest)).or_default().push(credential);
-            }
-            index.by_name.insert(Arc::clone(&configured.name), consumer);
+            index.add(configured);
         }
         index
     }
 
-    /// The consumer of a name.
-    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Consumer>> {
-        self.by_name.get(name)
+    fn add(&mut self, configured: &config::Consumer) {
+        let anyone = Consumer::new(configured, None);
+        if let Some(id) = &configured.custom_id {
+            self.by_custom_id.insert(id.clone(), Arc::clone(&anyone));
+        }
+        let mut known = vec![anyone];
+        let mut with = |credential: &str| {
+            let consumer = Consumer::new(configured, Some(credential));
+            known.push(Arc::clone(&consumer));
+            consumer
+        };
+        for key in &configured.keys {
+            self.keys.add(key, with(&key.id));
+        }
+        for password in &configured.passwords {
+            self.passwords.add(password, with(&password.id));
+        }
+        for token in &configured.tokens {
+            let name = format!("{}\n{}", token.issuer.as_deref().unwrap_or_default(), token.subject);
+            self.by_token.insert(name, with(&token.subject));
+        }
+        for name in &configured.certificates {
+            self.by_certificate.insert(name.clone(), with(name));
+        }
+        for signer in &configured.signatures {
+            let key = match &signer.material {
+                KeyMaterial::Secret(secret) => SignatureKey::Secret(secret.clone()),
+                KeyMaterial::Public(text) => {
+                    // That it can be read was found out when the configuration was.
+                    let Ok(key) = PublicKey::import(text.as_bytes()) else { continue };
+                    SignatureKey::Public(Arc::new(key))
+                }
+            };
+            let signer_of = Signer { key, expires: signer.expires, consumer: with(&signer.id) };
+            self.signers.insert(signer.id.clone(), signer_of);
+        }
+        self.by_name.insert(Arc::clone(&configured.name), known);
     }
 
-    /// The consumer whose unexpired key this is. The clock is read only for keys that expire.
-    pub(crate) fn identify(&self, key: &[u8], now: impl Fn() -> SystemTime) -> Option<&Arc<Consumer>> {
-        let peppered =
-            self.pepper.as_ref().and_then(|pepper| self.find(hmac::sign(pepper, key).as_ref(), &now));
+    /// The consumer of a name, as whoever shows this credential of its.
+    pub(crate) fn get(&self, name: &str, credential: Option<&str>) -> Option<&Arc<Consumer>> {
+        self.by_name.get(name)?.iter().find(|known| known.credential.as_deref() == credential)
+    }
+
+    /// The consumer whom this identifies, unless it has expired. The clock is read only for what expires.
+    pub(crate) fn identify(
+        &self,
+        by: Identity,
+        name: &[u8],
+        now: impl Fn() -> SystemTime,
+    ) -> Option<&Arc<Consumer>> {
+        let text = || std::str::from_utf8(name).ok();
+        match by {
+            Identity::Key => self.keys.identify(name, self.pepper.as_ref(), now),
+            Identity::Password => self.passwords.identify(name, self.pepper.as_ref(), now),
+            Identity::Token => self.by_token.get(text()?),
+            Identity::Certificate => self.by_certificate.get(text()?),
+            Identity::Signature => self.signer(text()?, now).map(|signer| &signer.consumer),
+            Identity::Name => self.get(text()?, None),
+            Identity::CustomId => self.by_custom_id.get(text()?),
+        }
+    }
+
+    /// What the signatures of a key id are verified with.
+    pub(crate) fn signature_key(&self, id: &str, now: impl Fn() -> SystemTime) -> Option<&SignatureKey> {
+        self.signer(id, now).map(|signer| &signer.key)
+    }
+
+    fn signer(&self, id: &str, now: impl Fn() -> SystemTime) -> Option<&Signer> {
+        self.signers.get(id).filter(|signer| is_valid(signer.expires, now))
+    }
+}
+
+impl Digests {
+    fn add(&mut self, key: &config::Key, consumer: Arc<Consumer>) {
+        let digest = match key.hash {
+            KeyHash::Sha256(digest) => {
+                self.plain = true;
+                digest
+            }
+            KeyHash::HmacSha256(digest) => digest,
+        };
+        let digested = Digested { digest, expires: key.expires, consumer };
+        self.by_prefix.entry(prefix(&digest)).or_default().push(digested);
+    }
+
+    fn identify(
+        &self,
+        secret: &[u8],
+        pepper: Option<&hmac::Key>,
+        now: impl Fn() -> SystemTime,
+    ) -> Option<&Arc<Consumer>> {
+        if self.by_prefix.is_empty() {
+            return None;
+        }
+        let peppered = pepper.and_then(|pepper| self.find(hmac::sign(pepper, secret).as_ref(), &now));
         peppered.or_else(|| {
-            let digest = self.plain.then(|| digest::digest(&digest::SHA256, key))?;
+            let digest = self.plain.then(|| digest::digest(&digest::SHA256, secret))?;
             self.find(digest.as_ref(), &now)
         })
     }
 
     fn find(&self, digest: &[u8], now: impl Fn() -> SystemTime) -> Option<&Arc<Consumer>> {
-        let credentials = self.by_prefix.get(&prefix(digest))?;
-        let credential = credentials
+        let digested = self.by_prefix.get(&prefix(digest))?;
+        let found = digested
             .iter()
-            .find(|credential| constant_time::verify_slices_are_equal(&credential.digest, digest).is_ok())?;
-        let valid = credential.expires.is_none_or(|expires| now() < expires);
-        valid.then_some(&credential.consumer)
+            .find(|known| constant_time::verify_slices_are_equal(&known.digest, digest).is_ok())?;
+        is_valid(found.expires, now).then_some(&found.consumer)
     }
+}
+
+fn is_valid(expires: Option<SystemTime>, now: impl Fn() -> SystemTime) -> bool {
+    expires.is_none_or(|expires| now() < expires)
 }
 
 fn prefix(digest: &[u8]) -> u64 {

@@ -58,7 +58,11 @@ impl Chunks {
         Box::pin(async move {
             visit.slot.lend(|view| view.show_body(chunk)).await;
             match chain.steps[index].call(&visit, index, phase, last, &mut Clockwork::default()).await {
-                Ok(_) => Ok(visit.slot.lend(|view| view.take_body()).await),
+                Ok(None) => Ok(visit.slot.lend(|view| view.take_body()).await),
+                Ok(Some(reply)) => {
+                    visit.answer.borrow_mut().get_or_insert((index, reply));
+                    Err(BodyError::new(Origin::Step, "answered"))
+                }
                 Err(failure) => {
                     visit.broken.borrow_mut().get_or_insert(failure);
                     Err(BodyError::new(Origin::Step, "fault"))

@@ -3,6 +3,7 @@
 mod chunks;
 mod circuit;
 mod failure;
+mod group;
 mod step;
 mod visit;
 
@@ -12,10 +13,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use sluice_abi::{Outcome, Phase, Reply};
+use sluice_abi::{HeaderMap as Message, Outcome, Phase, Reply};
 
 pub(crate) use circuit::Circuit;
 pub(crate) use failure::{ChainFailure, FaultReport, FaultReports};
+pub(crate) use group::Group;
 pub(crate) use step::Step;
 pub(crate) use visit::Visit;
 
@@ -27,6 +29,8 @@ use chunks::Chunks;
 /// The steps of one route on one worker.
 pub(crate) struct Chain {
     steps: Vec<Step>,
+    /// Those that stand for each other, in their order.
+    groups: Vec<Group>,
     /// Whether any step has the phase.
     phases: [bool; Phase::ALL.len()],
 }
@@ -42,17 +46,18 @@ pub(crate) enum Verdict {
 /// What a step that takes a body whole made of it.
 enum Taken {
     Body(Body),
-    Reply(Reply),
+    /// With the place of the step that answers.
+    Reply(usize, Reply),
 }
 
 impl Chain {
-    /// A chain of steps, in their order.
-    pub(crate) fn new(steps: Vec<Step>) -> Self {
+    /// A chain of steps, in their order, some of which stand for each other.
+    pub(crate) fn new(steps: Vec<Step>, groups: Vec<Group>) -> Self {
         let mut phases = [false; Phase::ALL.len()];
         for phase in Phase::ALL {
             phases[phase as usize] = steps.iter().any(|step| step.has(phase));
         }
-        Self { steps, phases }
+        Self { steps, groups, phases }
     }
 
     /// The number of steps.
@@ -74,21 +79,40 @@ impl Chain {
         let (parts, mut body) = request.into_parts();
         visit.slot.lend(|view| view.request = Some(parts)).await;
         let mut clock = Clockwork::default();
-        for (index, step) in self.steps.iter().enumerate() {
-            visit.reached.set(index + 1);
-            if step.has(Phase::Request)
-                && let Some(reply) = step.call(visit, index, Phase::Request, false, &mut clock).await?
-            {
-                return Ok(Verdict::Respond(render(visit, step, reply).await));
-            }
-            if step.has(Phase::RequestBody) {
-                clock.forget();
-                match self.whole(visit, index, Phase::RequestBody, body).await? {
-                    Taken::Body(taken) => body = taken,
-                    Taken::Reply(reply) => return Ok(Verdict::Respond(render(visit, step, reply).await)),
+        let mut groups = self.groups.iter();
+        let mut group = groups.next();
+        let mut index = 0;
+        while index < self.steps.len() {
+            let steps = match group.filter(|group| group.steps().start == index) {
+                Some(alternatives) => {
+                    group = groups.next();
+                    if let Some((index, reply)) = self.admit(visit, alternatives, &mut clock).await? {
+                        return Ok(Verdict::Respond(render(visit, &self.steps[index], reply).await));
+                    }
+                    alternatives.steps()
                 }
-            } else if step.has(Phase::RequestChunk) {
-                body = self.pass_chunks(visit, index, Phase::RequestChunk, body).await?;
+                None => {
+                    visit.reached.set(index + 1);
+                    let step = &self.steps[index];
+                    if step.has(Phase::Request) {
+                        if let Some(reply) =
+                            step.call(visit, index, Phase::Request, false, &mut clock).await?
+                        {
+                            return Ok(Verdict::Respond(render(visit, step, reply).await));
+                        }
+                        self.note_skip(visit, index, Message::Request);
+                    }
+                    index..index + 1
+                }
+            };
+            index = steps.end;
+            for index in steps {
+                match self.request_body(visit, index, body, &mut clock).await? {
+                    Taken::Body(taken) => body = taken,
+                    Taken::Reply(index, reply) => {
+                        return Ok(Verdict::Respond(render(visit, &self.steps[index], reply).await));
+                    }
+                }
             }
         }
         let parts = visit.slot.lend(ExchangeView::send_request).await;
@@ -114,20 +138,30 @@ impl Chain {
         let mut clock = Clockwork::default();
         for index in (0..visit.reached.get()).rev() {
             let step = &self.steps[index];
-            if step.has(Phase::Response)
-                && let Some(reply) = step.call(visit, index, Phase::Response, false, &mut clock).await?
-            {
-                body = replace(visit, render(visit, step, reply).await).await;
-            }
-            if step.has(Phase::ResponseBody) && carries_body(visit).await {
-                clock.forget();
-                match self.whole(visit, index, Phase::ResponseBody, body).await? {
-                    Taken::Body(taken) => body = taken,
-                    Taken::Reply(reply) => body = replace(visit, render(visit, step, reply).await).await,
+            if step.has(Phase::Response) {
+                if let Some(reply) = step.call(visit, index, Phase::Response, false, &mut clock).await? {
+                    body = replace(visit, render(visit, step, reply).await).await;
                 }
-            } else if step.has(Phase::ResponseChunk) && carries_body(visit).await {
-                body = self.pass_chunks(visit, index, Phase::ResponseChunk, body).await?;
+                self.note_skip(visit, index, Message::Response);
             }
+            if !(step.has(Phase::ResponseBody) || step.has(Phase::ResponseChunk))
+                || !visit.wants_body(index, Message::Response)
+                || !carries_body(visit).await
+            {
+                continue;
+            }
+            clock.forget();
+            let taken = if step.has(Phase::ResponseBody) {
+                self.whole(visit, index, Phase::ResponseBody, body).await?
+            } else {
+                self.pass_chunks(visit, index, Phase::ResponseChunk, body).await?
+            };
+            body = match taken {
+                Taken::Body(taken) => taken,
+                Taken::Reply(index, reply) => {
+                    replace(visit, render(visit, &self.steps[index], reply).await).await
+                }
+            };
         }
         let parts = visit.slot.lend(|view| view.response.take()).await;
         let mut response = Response::new(body);
@@ -151,6 +185,45 @@ impl Chain {
         }
     }
 
+    /// Whether a step that has a phase for a body wants the one that follows, which it says when it sees the head.
+    fn note_skip(&self, visit: &Visit, index: usize, message: Message) {
+        let (whole, chunk) = match message {
+            Message::Request => (Phase::RequestBody, Phase::RequestChunk),
+            Message::Response => (Phase::ResponseBody, Phase::ResponseChunk),
+        };
+        if self.steps[index].has(whole) || self.steps[index].has(chunk) {
+            visit.note_skip(index, message);
+        }
+    }
+
+    /// Shows the request's body to a step that wants it.
+    async fn request_body(
+        self: &Rc<Self>,
+        visit: &Rc<Visit>,
+        index: usize,
+        body: Body,
+        clock: &mut Clockwork,
+    ) -> Result<Taken, ChainFailure> {
+        let step = &self.steps[index];
+        if !(step.has(Phase::RequestBody) || step.has(Phase::RequestChunk))
+            || !visit.wants_body(index, Message::Request)
+        {
+            return Ok(Taken::Body(body));
+        }
+        clock.forget();
+        if step.has(Phase::RequestBody) {
+            self.whole(visit, index, Phase::RequestBody, body).await
+        } else {
+            self.pass_chunks(visit, index, Phase::RequestChunk, body).await
+        }
+    }
+
+    /// The answer of a step that saw the request's body pass and let no more of it through.
+    pub(crate) async fn take_answer(&self, visit: &Visit) -> Option<Response<Body>> {
+        let (index, reply) = visit.answer.borrow_mut().take()?;
+        Some(render(visit, &self.steps[index], reply).await)
+    }
+
     /// Reads a body to its end and shows it to a step.
     async fn whole(
         &self,
@@ -160,21 +233,29 @@ impl Chain {
         body: Body,
     ) -> Result<Taken, ChainFailure> {
         let step = &self.steps[index];
-        if visit.passes_over(index) {
-            return Ok(Taken::Body(body));
-        }
         let limit = step.body_limit();
-        let (bytes, trailers) = body.collect_bounded(limit).await.map_err(|error| match error {
-            CollectError::TooLarge if phase == Phase::RequestBody => {
-                ChainFailure::RequestTooLarge { step: Arc::clone(step.name()), limit }
+        let (bytes, trailers) = match body.collect_bounded(limit).await {
+            Ok(collected) => collected,
+            Err(CollectError::TooLarge) => {
+                let step = Arc::clone(step.name());
+                return Err(if phase == Phase::RequestBody {
+                    ChainFailure::RequestTooLarge { step, limit }
+                } else {
+                    ChainFailure::ResponseTooLarge { step, limit }
+                });
             }
-            CollectError::TooLarge => ChainFailure::ResponseTooLarge { step: Arc::clone(step.name()), limit },
-            // Where another step cut the body off, it is the one at fault.
-            CollectError::Body(error) => visit.take_broken().unwrap_or(ChainFailure::Body(error)),
-        })?;
+            Err(CollectError::Body(error)) => {
+                // Where another step cut the body off, that one has answered, or is at fault.
+                let answer = visit.answer.borrow_mut().take();
+                return match answer {
+                    Some((index, reply)) => Ok(Taken::Reply(index, reply)),
+                    None => Err(visit.take_broken().unwrap_or(ChainFailure::Body(error))),
+                };
+            }
+        };
         visit.slot.lend(|view| view.show_body(bytes)).await;
         if let Some(reply) = step.call(visit, index, phase, true, &mut Clockwork::default()).await? {
-            return Ok(Taken::Reply(reply));
+            return Ok(Taken::Reply(index, reply));
         }
         let (rewritten, bytes) = visit.slot.lend(|view| (view.written.is_some(), view.take_body())).await;
         if rewritten {
@@ -190,21 +271,22 @@ impl Chain {
         index: usize,
         phase: Phase,
         body: Body,
-    ) -> Result<Body, ChainFailure> {
-        if visit.passes_over(index) {
-            return Ok(body);
-        }
+    ) -> Result<Taken, ChainFailure> {
         if !body.is_end_stream() {
             forget_length(visit, phase).await;
-            return Ok(Body::stream(Chunks::new(Rc::clone(self), Rc::clone(visit), index, phase, body)));
+            let chunks = Chunks::new(Rc::clone(self), Rc::clone(visit), index, phase, body);
+            return Ok(Taken::Body(Body::stream(chunks)));
         }
         visit.slot.lend(|view| view.show_body(Bytes::new())).await;
-        self.steps[index].call(visit, index, phase, true, &mut Clockwork::default()).await?;
+        let mut clock = Clockwork::default();
+        if let Some(reply) = self.steps[index].call(visit, index, phase, true, &mut clock).await? {
+            return Ok(Taken::Reply(index, reply));
+        }
         let bytes = visit.slot.lend(ExchangeView::take_body).await;
         if !bytes.is_empty() {
             forget_length(visit, phase).await;
         }
-        Ok(Body::from(bytes))
+        Ok(Taken::Body(Body::from(bytes)))
     }
 }
 

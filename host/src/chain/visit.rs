@@ -3,6 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use sluice_abi::{HeaderMap, Reply};
+
 use crate::wasm::{ExchangeView, Lease, Slot};
 
 /// One exchange's visit to a chain.
@@ -11,6 +13,8 @@ pub(crate) struct Visit {
     /// Steps that the request came to; these see the response.
     pub(super) reached: Cell<usize>,
     pub(super) steps: Box<[StepVisit]>,
+    /// The place of the step that answered in the middle of the request's body, and its answer.
+    pub(super) answer: RefCell<Option<(usize, Reply)>>,
     /// The step, and what it did, that ended a body after its head had left.
     pub(super) broken: RefCell<Option<super::ChainFailure>>,
 }
@@ -22,8 +26,10 @@ pub(super) struct StepVisit {
     pub(super) own: RefCell<Option<Lease>>,
     /// CPU time spent so far.
     pub(super) spent: Cell<Duration>,
-    /// It faulted and is passed over from here on.
+    /// It faulted, or another step was chosen in its place: it is passed over from here on.
     pub(super) passed_over: Cell<bool>,
+    /// It does not want the body of the request, of the response.
+    pub(super) skips_body: [Cell<bool>; 2],
 }
 
 impl Visit {
@@ -33,6 +39,7 @@ impl Visit {
             slot: Slot::new(view),
             reached: Cell::new(0),
             steps: (0..steps).map(|_| StepVisit::default()).collect(),
+            answer: RefCell::new(None),
             broken: RefCell::new(None),
         }
     }
@@ -42,9 +49,16 @@ impl Visit {
         self.slot.with(look)
     }
 
-    /// Whether a step faulted and is passed over.
-    pub(super) fn passes_over(&self, index: usize) -> bool {
-        self.steps[index].passed_over.get()
+    /// Notes whether a step that has seen the head of a message wants its body.
+    pub(super) fn note_skip(&self, index: usize, message: HeaderMap) {
+        let skips = self.slot.with(|view| std::mem::take(&mut view.skips_body));
+        self.steps[index].skips_body[message as usize].set(skips.unwrap_or_default());
+    }
+
+    /// Whether a step wants to see the body of a message.
+    pub(super) fn wants_body(&self, index: usize, message: HeaderMap) -> bool {
+        let step = &self.steps[index];
+        !step.passed_over.get() && !step.skips_body[message as usize].get()
     }
 
     /// The failure of a step that ended a body, if one did.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use aws_lc_rs::{digest, hmac, rand};
 use clap::Subcommand as ClapSubcommand;
 
@@ -11,10 +11,19 @@ use crate::wasm::sha256_hex;
 
 #[derive(ClapSubcommand)]
 pub(super) enum Command {
-    /// Print a new API key, once, and the line that lets its consumer in.
+    /// Print a new API key or password, once, and the line that lets its consumer in.
     New {
         /// The consumer it is for.
         consumer: String,
+        /// Make a password for this user name instead of an API key.
+        #[arg(long, value_name = "NAME", conflicts_with = "id")]
+        user: Option<String>,
+        /// What identifies the key in logs and to upstreams.
+        #[arg(long)]
+        id: Option<String>,
+        /// From then on it is refused, as 2027-01-01T00:00:00Z.
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
         /// The configuration whose `credentials.pepper` the digest is made with; without it, plain SHA-256.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
@@ -25,7 +34,7 @@ pub(super) enum Command {
 const KEY_BYTES: usize = 32;
 
 pub(super) fn run(command: &Command) -> Result<()> {
-    let Command::New { consumer, config } = command;
+    let Command::New { consumer, user, id, expires, config } = command;
     let pepper = match config {
         Some(file) => {
             let config = config::load(file, &config::ProcessEnvironment)
@@ -36,14 +45,34 @@ pub(super) fn run(command: &Command) -> Result<()> {
     };
     let mut bytes = [0; KEY_BYTES];
     rand::fill(&mut bytes).ok().context("the system gives no random bytes")?;
-    let key = format!("sluice_{}", data_encoding::BASE64URL_NOPAD.encode(&bytes));
-    let hash = hash(&key, pepper.as_ref().map(config::Secret::expose));
-    say!("{key}");
+    let random = data_encoding::BASE64URL_NOPAD.encode(&bytes);
+    let pepper = pepper.as_ref().map(config::Secret::expose);
+    if let Some(time) = expires {
+        ensure!(config::is_time(time), "`{time}` is no date and time such as 2027-01-01T00:00:00Z");
+    }
+    let expires = expires.as_ref().map(|time| format!(", expires = {time}")).unwrap_or_default();
+    let (secret, kind, line) = match user {
+        Some(user) => {
+            ensure!(!user.contains(':'), "a user name cannot have a colon in it (RFC 7617 section 2)");
+            let hash = hash(&format!("{user}:{random}"), pepper);
+            let needed =
+                "a password is kept under a pepper: `--config FILE` of a gateway with `[credentials]`";
+            ensure!(hash.starts_with("hmac-"), "{needed}");
+            (random, "password", format!("passwords = [{{ user = {user:?}, hash = \"{hash}\"{expires} }}]"))
+        }
+        None => {
+            let key = format!("sluice_{random}");
+            let hash = hash(&key, pepper);
+            let id = id.as_ref().map(|id| format!("id = {id:?}, ")).unwrap_or_default();
+            (key, "key", format!("keys = [{{ {id}hash = \"{hash}\"{expires} }}]"))
+        }
+    };
+    say!("{secret}");
     say!("");
-    say!("This is the only time the key is shown. Its consumer's keys in the configuration:");
+    say!("This is the only time the {kind} is shown. Its consumer's {kind}s in the configuration:");
     say!("");
     say!("[consumers.{}]", toml_key(consumer));
-    say!("keys = [{{ hash = \"{hash}\" }}]");
+    say!("{line}");
     Ok(())
 }
 

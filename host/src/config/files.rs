@@ -13,6 +13,9 @@ use super::places::join;
 use super::problem::{Place, Problem, Problems};
 use super::substitute::{Environment, reason};
 
+/// The directory whose files hold consumers.
+const CONSUMERS: &str = "consumers.d";
+
 /// All files of a configuration, the main one first.
 pub(super) struct Files {
     pub(super) documents: Vec<Document>,
@@ -34,6 +37,7 @@ pub(super) fn read(path: &Path, env: &dyn Environment, problems: &mut Problems) 
         open: Vec::new(),
     };
     loader.file(path, None);
+    loader.consumers(path);
     let digest = loader.digest.finalize().iter().fold(String::new(), |mut hex, byte| {
         let _infallible = write!(hex, "{byte:02x}");
         hex
@@ -132,6 +136,38 @@ impl Loader<'_> {
                 let (directory, reason) = (parent.display(), reason(&error));
                 let message = format!("cannot read the directory `{directory}`: {reason}");
                 self.problems.push(refuse(message));
+            }
+        }
+    }
+
+    /// The directory beside the main file that holds consumers, if there is one: who manages them need not touch the rest.
+    fn consumers(&mut self, main: &Path) {
+        let directory = main.parent().unwrap_or(Path::new("")).join(CONSUMERS);
+        if !directory.is_dir() {
+            return;
+        }
+        self.watch(directory.clone());
+        match matching(&directory, "*.toml") {
+            Ok(names) => {
+                for name in names {
+                    let read = self.documents.len();
+                    self.file(&directory.join(name), None);
+                    for document in self.documents.get(read..).unwrap_or_default() {
+                        let keys = document.json.as_object().into_iter().flat_map(|table| table.keys());
+                        for key in keys.filter(|key| !matches!(key.as_str(), "consumers" | "version")) {
+                            let message =
+                                format!("a file in `{CONSUMERS}` holds consumers alone, and this is `{key}`");
+                            let mut problem = Problem::new(message);
+                            problem.place = document.places.value(&join("", key));
+                            self.problems.push(problem);
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                let (directory, reason) = (directory.display(), reason(&error));
+                self.problems
+                    .push(Problem::new(format!("cannot read the directory `{directory}`: {reason}")));
             }
         }
     }

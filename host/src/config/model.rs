@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -27,6 +28,7 @@ pub(crate) struct Config {
     /// The key of the HMAC under which API keys are stored.
     pub(crate) pepper: Option<Secret>,
     pub(crate) secrets: BTreeMap<String, Secret>,
+    pub(crate) jwks: BTreeMap<Arc<str>, KeySet>,
     pub(crate) store: Store,
     pub(crate) reload: Reload,
     pub(crate) telemetry: Telemetry,
@@ -181,6 +183,8 @@ pub(crate) enum Capability {
     Fetch(Arc<str>),
     /// To use this secret.
     Secret(Arc<str>),
+    /// To verify with this key set.
+    Jwks(Arc<str>),
 }
 
 impl Capability {
@@ -195,6 +199,7 @@ impl Capability {
             Self::Crypto => "crypto",
             Self::Fetch(_) => "fetch",
             Self::Secret(_) => "secret",
+            Self::Jwks(_) => "jwks",
         }
     }
 }
@@ -210,6 +215,7 @@ impl fmt::Display for Capability {
             Self::Crypto => f.write_str("crypto"),
             Self::Fetch(upstream) => write!(f, "fetch:{upstream}"),
             Self::Secret(name) => write!(f, "secret:{name}"),
+            Self::Jwks(name) => write!(f, "jwks:{name}"),
         }
     }
 }
@@ -305,6 +311,8 @@ pub(crate) struct Route {
     pub(crate) matches: RouteMatch,
     /// The chain's steps with the route's own among them; names are unique.
     pub(crate) steps: Vec<Step>,
+    /// Steps that stand for each other, in their order: the places of each alternative's steps.
+    pub(crate) groups: Vec<Vec<Range<usize>>>,
     pub(crate) upstream: Arc<Upstream>,
 }
 
@@ -319,20 +327,75 @@ pub(crate) struct Step {
     pub(crate) place: Place,
 }
 
+/// Public keys of those who issue tokens, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeySet {
+    pub(crate) source: KeySource,
+    /// Certificates in PEM that are trusted beside the system's.
+    pub(crate) ca: Option<String>,
+    pub(crate) refresh: Duration,
+    pub(crate) cooldown: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) max_stale: Duration,
+}
+
+/// Where a key set comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeySource {
+    /// By discovery at an OpenID provider.
+    Issuer(String),
+    Url(String),
+    /// The set itself.
+    Keys(String),
+}
+
 /// Someone who calls the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Consumer {
     pub(crate) name: Arc<str>,
+    /// The name, unless another was given.
+    pub(crate) id: String,
     pub(crate) custom_id: Option<String>,
     pub(crate) groups: Vec<String>,
     pub(crate) keys: Vec<Key>,
+    /// Hashes of `user:password`, identified by the user.
+    pub(crate) passwords: Vec<Key>,
+    pub(crate) tokens: Vec<Token>,
+    /// Names in certificates, and fingerprints.
+    pub(crate) certificates: Vec<String>,
+    pub(crate) signatures: Vec<SignatureKey>,
 }
 
-/// A consumer's API key, hashed.
+/// A consumer's API key or password, hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) hash: KeyHash,
+    pub(crate) id: String,
     pub(crate) expires: Option<SystemTime>,
+}
+
+/// Whose tokens are a consumer's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Token {
+    /// Any if none.
+    pub(crate) issuer: Option<String>,
+    pub(crate) subject: String,
+}
+
+/// A key with which a consumer signs requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SignatureKey {
+    pub(crate) id: String,
+    pub(crate) material: KeyMaterial,
+    pub(crate) expires: Option<SystemTime>,
+}
+
+/// What a signature is verified with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeyMaterial {
+    Secret(Secret),
+    /// PEM or JWK, which can be read.
+    Public(String),
 }
 
 /// How an API key is stored.

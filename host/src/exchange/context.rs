@@ -174,9 +174,11 @@ impl Context {
             response: None,
             body: bytes::Bytes::new(),
             written: None,
+            skips_body: false,
             reply: None,
             outcome: None,
             consumer: None,
+            certificate: None,
             context: crate::wasm::ContextValues::default(),
             scheme: self.peer.scheme,
             authority: self.authority.clone(),
@@ -213,6 +215,12 @@ impl Context {
                 Ok(response)
             }
             Err(error) => {
+                // A step that saw the request's body pass may have answered it in the middle.
+                if let Some(visit) = &self.visit
+                    && let Some(answer) = route.chain.take_answer(visit).await
+                {
+                    return Ok(answer);
+                }
                 route.upstream_metrics.failed(error.kind.as_str());
                 Err(self.upstream_failure(route, error))
             }

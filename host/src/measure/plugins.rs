@@ -119,7 +119,7 @@ impl Workshop {
             let (pool, reports) = (Rc::clone(&plugin.pool), self.reports.clone());
             Step::new(name, Arc::clone(&route), pool, OnError::Deny, circuit, metrics, reports)
         };
-        let chain = Rc::new(Chain::new((0..steps).map(step).collect()));
+        let chain = Rc::new(Chain::new((0..steps).map(step).collect(), Vec::new()));
         Steps { chain, heads: Some((request(), response())), route }
     }
 }

@@ -1,7 +1,10 @@
 //! Config -> Snapshot: loads, checks and tries out everything, and reports every problem at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
+
+use sluice_abi::Phase;
 
 use super::bounds::Bounds;
 use super::{PluginPlan, RoutePlan, Snapshot, StepPlan};
@@ -47,6 +50,7 @@ impl Builder {
                     });
                 }
             }
+            trials.check_groups(route, &steps);
             routes.push(RoutePlan { steps });
         }
         let used: BTreeSet<_> =
@@ -120,8 +124,7 @@ async fn load_all(
                 continue;
             }
         };
-        let missing =
-            missing_capabilities(&module.imports, &module.descriptor.capabilities, &plugin.capabilities);
+        let missing = missing_capabilities(&module.imports, &module.descriptor, &plugin.capabilities);
         if !doubts.capabilities {
             problems
                 .extend(missing.into_iter().map(|(kind, import)| capability_problem(plugin, &kind, import)));
@@ -168,8 +171,7 @@ impl<'a> Trials<'a> {
         let what = format!("plugin `{}`", plugin.name);
         let found = config.check(&module.descriptor.config_schema, &what);
         let ungranted =
-            !missing_capabilities(&module.imports, &module.descriptor.capabilities, &plugin.capabilities)
-                .is_empty();
+            !missing_capabilities(&module.imports, &module.descriptor, &plugin.capabilities).is_empty();
         let doubtful = ungranted
             || config.is_doubtful()
             || self.doubts.get(&plugin.name).is_some_and(|doubts| *doubts != Doubts::default());
@@ -178,6 +180,23 @@ impl<'a> Trials<'a> {
         self.problems.extend(found);
         self.outcomes.insert(key, outcome.clone());
         outcome
+    }
+
+    /// Reports steps of groups that would let every request pass, because they do not look at its head.
+    fn check_groups(&mut self, route: &Route, plans: &[StepPlan]) {
+        if plans.len() != route.steps.len() {
+            return;
+        }
+        for place in route.groups.iter().flatten().flat_map(Range::clone) {
+            let (step, plan) = (&route.steps[place], &plans[place]);
+            if !plan.bound.phases().any(|phase| phase == Phase::Request) {
+                let message = format!(
+                    "step `{}` has no `request` phase: in a group it would let every request pass",
+                    step.name
+                );
+                self.problems.push(Problem::new(message).at(step.place.clone()));
+            }
+        }
     }
 
     async fn try_out(
@@ -247,6 +266,7 @@ fn capability_problem(plugin: &Plugin, kind: &str, import: Option<String>) -> Pr
     let grant = match kind {
         "fetch" => "fetch:<upstream>",
         "secret" => "secret:<name>",
+        "jwks" => "jwks:<name>",
         kind => kind,
     };
     let place: Place = plugin.capability_place.clone().unwrap_or_else(|| plugin.module_place.clone());

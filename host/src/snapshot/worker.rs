@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use super::{Snapshot, StepPlan};
-use crate::chain::{Chain, Circuit, FaultReports, Step};
+use crate::chain::{Chain, Circuit, FaultReports, Group, Step};
 use crate::config::OnError;
 use crate::telemetry::{CircuitState, PluginMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics};
 use crate::upstream::{Upstream, Upstreams};
@@ -86,12 +86,14 @@ impl WorkerParts {
         let mut routes = Vec::with_capacity(shared.routes.len());
         for (route, plan) in shared.config.routes.iter().zip(&shared.routes) {
             let steps = plan.steps.iter().map(|step| self.step(&route.name, step)).collect();
+            let groups = route.groups.iter().map(|alternatives| Group { alternatives: alternatives.clone() });
+            let groups = groups.collect();
             // The router knows routes by their place in this list: none may be left out.
             let upstream = upstreams.get(&route.upstream.name);
             let upstream = upstream.expect("a route's upstream is one of the configuration's");
             routes.push(WorkerRoute {
                 name: Arc::clone(&route.name),
-                chain: Rc::new(Chain::new(steps)),
+                chain: Rc::new(Chain::new(steps, groups)),
                 upstream: Rc::clone(upstream),
                 metrics: self.metrics.route(&route.name),
                 upstream_metrics: self.metrics.upstream(&route.upstream.name),

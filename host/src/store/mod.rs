@@ -4,6 +4,7 @@
 
 mod account;
 mod fair;
+mod flight;
 mod gcra;
 mod key;
 mod limit;
@@ -22,6 +23,8 @@ use papaya::{Compute, Operation};
 use sluice_abi::{Take, Taken};
 
 use crate::config;
+use flight::Flights;
+pub(crate) use flight::{Lead, MAX_FLIGHT};
 use key::KeyRef;
 use limit::{Charge, Limit, Rule};
 use table::{Entry, Table, bytes};
@@ -61,6 +64,7 @@ pub(crate) struct MemoryStore {
     table: Table,
     hasher: RandomState,
     max_value: usize,
+    flights: Flights,
 }
 
 impl MemoryStore {
@@ -71,7 +75,7 @@ impl MemoryStore {
 
     fn with_budget(settings: &config::Store, bytes: usize) -> Self {
         let table = Table::new(settings.entries, bytes);
-        Self { table, hasher: RandomState::new(), max_value: settings.value }
+        Self { table, hasher: RandomState::new(), max_value: settings.value, flights: Flights::default() }
     }
 
     /// Takes from every limit, or from none of them unless all allow.
@@ -254,9 +258,28 @@ impl MemoryStore {
         }
     }
 
+    /// The value under a key, or the lead in making it among all who ask for it, or neither after `wait`.
+    pub(crate) async fn lead(
+        &self,
+        now: impl Fn() -> u64,
+        namespace: &str,
+        key: &[u8],
+        lease: Duration,
+        wait: Duration,
+    ) -> Lead<Arc<[u8]>> {
+        let deadline = tokio::time::Instant::now() + wait.min(MAX_FLIGHT);
+        self.flights.lead(namespace, key, lease, deadline, || self.get(now(), namespace, key)).await
+    }
+
+    /// Ends a lead, with a value under the key or without; whether there was one.
+    pub(crate) fn release(&self, namespace: &str, key: &[u8]) -> bool {
+        self.flights.end(namespace, key)
+    }
+
     /// Removes what has expired and returns how much that was. To be called every few seconds, off the
     /// workers.
     pub(crate) fn sweep(&self, now: u64) -> usize {
+        self.flights.sweep();
         self.table.sweep(now)
     }
 

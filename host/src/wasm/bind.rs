@@ -52,12 +52,13 @@ impl Bound {
         isolation: Isolation,
         services: Services,
     ) -> Self {
+        let alone = module.descriptor.isolation == sluice_abi::Isolation::Exchange;
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             plugin,
             module,
             limits,
-            isolation,
+            isolation: if alone { Isolation::Exchange } else { isolation },
             config: config.to_string().into_bytes(),
             grants,
             services,
@@ -90,8 +91,13 @@ impl Bound {
         self.grants.iter().any(|grant| matches!(grant, Capability::Secret(granted) if **granted == *name))
     }
 
-    /// Whether `clock` was granted.
-    pub(super) fn may_use_clock(&self) -> bool {
-        self.grants.contains(&Capability::Clock)
+    /// Whether a capability without a name was granted.
+    pub(super) fn may(&self, capability: &Capability) -> bool {
+        self.grants.contains(capability)
+    }
+
+    /// Whether `jwks:<name>` was granted.
+    pub(super) fn may_verify_with(&self, name: &str) -> bool {
+        self.grants.iter().any(|grant| matches!(grant, Capability::Jwks(granted) if **granted == *name))
     }
 }

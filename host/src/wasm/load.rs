@@ -194,7 +194,7 @@ async fn describe(
         if linked.linker.get_by_import(&mut probe(&linked), &import).is_none() {
             return Err(LoadError::UnknownImport { module, name });
         }
-        suspends |= imports::can_wait(&module);
+        suspends |= imports::can_wait(&module, &name);
         names.push((module, name));
     }
     check_exports(compiled)?;

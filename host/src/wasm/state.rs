@@ -14,7 +14,7 @@ use super::imports::crypto::Keys;
 use super::imports::fetch::FetchSender;
 use super::limits::{Budget, Deadline, Space};
 use super::view::ExchangeView;
-use crate::config::Secret;
+use crate::config::{Capability, Secret};
 use crate::consumers::Consumers;
 use crate::store::MemoryStore;
 
@@ -160,6 +160,13 @@ impl HostState {
             self.kept = Vec::new();
         }
         self.kept.clear();
+    }
+
+    /// Whether a capability is denied to a plugin that said it can do without. One that did not was not loaded without.
+    pub(super) fn denies(&self, capability: &Capability) -> bool {
+        self.bound
+            .as_ref()
+            .is_some_and(|bound| !bound.module.descriptor.optional.is_empty() && !bound.may(capability))
     }
 
     /// The exchange at hand.

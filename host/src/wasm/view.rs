@@ -27,12 +27,16 @@ pub(crate) struct ExchangeView {
     pub(crate) body: Bytes,
     /// What the plugin put in its place.
     pub(crate) written: Option<Bytes>,
+    /// The body of the message at hand is not to be shown to this step.
+    pub(crate) skips_body: bool,
     /// The answer given to `respond`.
     pub(crate) reply: Option<Reply>,
     /// How it ended, in the complete phase.
     pub(crate) outcome: Option<Outcome>,
     /// Who is asking, once an authentication step knows.
     pub(crate) consumer: Option<Arc<Consumer>>,
+    /// The client's certificate in DER, if it has proven to own one.
+    pub(crate) certificate: Option<Arc<[u8]>>,
     /// Values that steps keep from phase to phase.
     pub(crate) context: ContextValues,
     /// `http` or `https`.
@@ -77,7 +81,7 @@ pub(crate) enum ContextKey<'a> {
     Exchange(&'a [u8]),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ContextValue {
     step: Option<usize>,
     name: Box<[u8]>,
@@ -85,7 +89,7 @@ struct ContextValue {
 }
 
 /// The context values of one exchange: few, so a scan finds them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ContextValues {
     values: Vec<ContextValue>,
     bytes: usize,

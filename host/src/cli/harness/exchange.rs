@@ -32,9 +32,9 @@ impl Exchange {
             }
         }
         let consumer = match &open.consumer {
-            Some(name) => {
-                Some(stage.consumers.get(name).cloned().ok_or(format!("there is no consumer `{name}`"))?)
-            }
+            Some(name) => Some(
+                stage.consumers.get(name, None).cloned().ok_or(format!("there is no consumer `{name}`"))?,
+            ),
             None => None,
         };
         let text = |text: &str| HeaderValue::from_str(text).map_err(|_| format!("`{text}` cannot be sent"));
@@ -44,9 +44,11 @@ impl Exchange {
             response: None,
             body: Bytes::new(),
             written: None,
+            skips_body: false,
             reply: None,
             outcome: None,
             consumer,
+            certificate: open.certificate.as_ref().map(|der| Arc::from(der.0.as_slice())),
             context,
             scheme: if open.scheme == "https" { "https" } else { "http" },
             authority: text(&open.authority)?,
@@ -81,7 +83,7 @@ impl Exchange {
         let task =
             Task { slot: &self.slot, own: &self.own, phase, last: call.last, step: (0, &self.step), limit };
         let called = stage.pool.call(task, &mut Clockwork::default()).await;
-        let (reply, body, request, response, consumer) = self
+        let (reply, body, request, response, consumer, skips_body) = self
             .slot
             .with(|view| {
                 (
@@ -90,6 +92,7 @@ impl Exchange {
                     view.request.as_ref().map(request_head),
                     view.response.as_ref().map(response_head),
                     view.consumer.as_ref().map(|consumer| consumer.name.to_string()),
+                    std::mem::take(&mut view.skips_body),
                 )
             })
             .ok_or("the exchange is busy")?;
@@ -109,6 +112,7 @@ impl Exchange {
             response,
             body: has_body.then(|| harness::Bytes(body.to_vec())),
             consumer,
+            skips_body,
             logs: stage.take_logs(),
             fetched: stage.take_sent(),
         })

@@ -12,7 +12,9 @@ use sluice_abi::harness::{Bytes, Fetches, LogLine, Random, Sent, Start, World};
 use sluice_abi::{FetchRequest, LogLevel, harness};
 use tokio::sync::mpsc;
 
-use crate::config::{Capability, Consumer, Isolation, Key, KeyHash, Limits, Secret, Store};
+use crate::config::{
+    Capability, Consumer, Isolation, Key, KeyHash, KeyMaterial, Limits, Secret, SignatureKey, Store, Token,
+};
 use crate::consumers::Consumers;
 use crate::store::MemoryStore;
 use crate::wasm::{BindError, Bound, Clock, FaultKind, FetchJob, Module, Pool, PoolMetrics, Services, Tap};
@@ -51,7 +53,10 @@ impl Stage {
             tap: Some(Arc::clone(&tap)),
         };
         let name = Arc::from(module.descriptor.name.as_str());
-        let grants = grants(&module.descriptor.capabilities, &world);
+        let descriptor = &module.descriptor;
+        let wanted: Vec<String> =
+            descriptor.capabilities.iter().chain(&descriptor.optional).cloned().collect();
+        let grants = grants(&wanted, &world);
         let limits = limits(&world.limits);
         let bound = Bound::new(name, module, &config, grants, limits, Isolation::Shared, services);
         let bound = Arc::new(bound);
@@ -100,18 +105,42 @@ fn consumers(world: &World) -> Vec<Consumer> {
         .iter()
         .map(|known| Consumer {
             name: Arc::from(known.name.as_str()),
+            id: known.id.clone().unwrap_or_else(|| known.name.clone()),
             custom_id: known.custom_id.clone(),
             groups: known.groups.clone(),
-            keys: known
-                .keys
+            keys: known.keys.iter().map(|key| hashed(&key.key, key.id.as_deref(), key.expires_ms)).collect(),
+            passwords: known
+                .passwords
                 .iter()
-                .map(|key| Key {
-                    hash: KeyHash::Sha256(Sha256::digest(key.key.as_bytes()).into()),
-                    expires: key.expires_ms.map(|ms| UNIX_EPOCH + Duration::from_millis(ms)),
-                })
+                .map(|known| hashed(&format!("{}:{}", known.user, known.password), Some(&known.user), None))
                 .collect(),
+            tokens: known
+                .tokens
+                .iter()
+                .map(|(issuer, subject)| Token { issuer: issuer.clone(), subject: subject.clone() })
+                .collect(),
+            certificates: known.certificates.clone(),
+            signatures: known.signatures.iter().filter_map(signature_key).collect(),
         })
         .collect()
+}
+
+fn hashed(secret: &str, id: Option<&str>, expires_ms: Option<u64>) -> Key {
+    let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+    let short = || digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    Key {
+        hash: KeyHash::Sha256(digest),
+        id: id.map_or_else(short, str::to_owned),
+        expires: expires_ms.map(|ms| UNIX_EPOCH + Duration::from_millis(ms)),
+    }
+}
+
+fn signature_key(known: &harness::SignatureKey) -> Option<SignatureKey> {
+    let material = match (&known.secret, &known.public) {
+        (Some(secret), _) => KeyMaterial::Secret(Secret::new(secret.as_str())),
+        (None, public) => KeyMaterial::Public(public.clone()?),
+    };
+    Some(SignatureKey { id: known.id.clone(), material, expires: None })
 }
 
 /// What the descriptor wants, and of fetches and secrets what the world has.
@@ -130,7 +159,8 @@ fn grants(wanted: &[String], world: &World) -> BTreeSet<Capability> {
     }
     let upstreams = world.fetches.iter().map(|canned| Capability::Fetch(Arc::from(canned.upstream.as_str())));
     let secrets = world.secrets.keys().map(|name| Capability::Secret(Arc::from(name.as_str())));
-    grants.extend(upstreams.chain(secrets));
+    let key_sets = world.jwks.keys().map(|name| Capability::Jwks(Arc::from(name.as_str())));
+    grants.extend(upstreams.chain(secrets).chain(key_sets));
     grants
 }
 

@@ -2,7 +2,9 @@
 //!
 //! Unknown keys are refused by the schema and not by serde, so that one of them does not hide the other problems.
 
+mod consumer;
 mod edge;
+mod jwks;
 mod plugin;
 mod route;
 
@@ -13,9 +15,11 @@ use serde::Deserialize;
 
 use super::field::{DurationText, Field, SizeText};
 
+pub(super) use consumer::{RawConsumer, RawKey, RawPassword, RawSignatureKey, RawToken};
 pub(super) use edge::{RawListener, RawProtocol, RawServe, RawTarget, RawUpstream};
+pub(super) use jwks::RawKeySet;
 pub(super) use plugin::{RawCircuit, RawIsolation, RawLimits, RawOnError, RawOnErrorWord, RawPlugin};
-pub(super) use route::{RawChain, RawConsumer, RawKey, RawMatch, RawRoute, RawStep, RawStepTable};
+pub(super) use route::{RawChain, RawMatch, RawRoute, RawStep, RawStepTable};
 
 /// Tables by name.
 pub(super) type Named<T> = Field<BTreeMap<String, Field<T>>>;
@@ -58,6 +62,9 @@ pub(in crate::config) struct RawConfig {
     /// How API keys are hashed.
     #[serde(default)]
     pub(in crate::config) credentials: Field<RawCredentials>,
+    /// Public keys of those who issue tokens, for plugins that are granted `jwks:NAME`.
+    #[serde(default)]
+    pub(in crate::config) jwks: Named<RawKeySet>,
     /// Values for plugins that are granted `secret:NAME`. Write them as `${env:NAME}` or `${file:PATH}`.
     #[serde(default)]
     pub(in crate::config) secrets: Named<String>,

@@ -1,4 +1,4 @@
-//! What was written: chains, routes and consumers.
+//! What was written: chains and routes.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -32,9 +32,18 @@ pub(in crate::config) enum RawStep {
 #[schemars(extend("x-expected" = "a table such as { use = \"auth\" }"))]
 pub(in crate::config) struct RawStepTable {
     /// The plugin.
-    #[serde(rename = "use")]
+    #[serde(default, rename = "use")]
     #[schemars(extend("x-expected" = "the name of a plugin", "x-aliases" = ["plugin", "step"]))]
     pub(in crate::config) plugin: Field<String>,
+    /// In place of `use`: steps of which one has to let the request pass, tried in this order. Each is a step, or
+    /// `{ all_of = [...] }`.
+    #[serde(default)]
+    #[schemars(length(min = 1), extend("x-expected" = "an array such as [\"jwt\", \"api-key\"]", "x-aliases" = ["any", "one_of", "or"]))]
+    pub(in crate::config) any_of: List<RawStep>,
+    /// In place of `use`: steps all of which have to let the request pass, for the same consumer.
+    #[serde(default)]
+    #[schemars(length(min = 1), extend("x-expected" = "an array such as [\"mtls\", \"jwt\"]", "x-aliases" = ["all", "and"]))]
+    pub(in crate::config) all_of: List<RawStep>,
     /// The step's own name. Default: the plugin's.
     #[serde(default)]
     pub(in crate::config) name: Field<String>,
@@ -52,6 +61,25 @@ pub(in crate::config) struct RawStepTable {
     #[serde(default)]
     #[schemars(extend("x-expected" = "the name of a step"))]
     pub(in crate::config) before: Field<String>,
+}
+
+impl RawStepTable {
+    /// Whether it is a group of steps and no step.
+    pub(in crate::config) const fn is_group(&self) -> bool {
+        !matches!((&self.any_of, &self.all_of), (Field::Absent, Field::Absent))
+    }
+
+    /// The keys that make no sense in a group, and whether they are there.
+    pub(in crate::config) fn written_beside_a_group(&self) -> [(&'static str, bool); 6] {
+        [
+            ("use", !matches!(self.plugin, Field::Absent)),
+            ("name", !matches!(self.name, Field::Absent)),
+            ("config", !matches!(self.config, Field::Absent)),
+            ("on_error", !matches!(self.on_error, Field::Absent)),
+            ("after", !matches!(self.after, Field::Absent)),
+            ("before", !matches!(self.before, Field::Absent)),
+        ]
+    }
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -99,34 +127,4 @@ pub(in crate::config) struct RawMatch {
     #[serde(default)]
     #[schemars(extend("x-aliases" = ["queries", "params"]))]
     pub(in crate::config) query: Named<String>,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields, rename = "Consumer")]
-#[schemars(extend("x-expected" = "a table such as { keys = [{ hash = \"sha256:...\" }] }"))]
-pub(in crate::config) struct RawConsumer {
-    /// The consumer's name in another system.
-    #[serde(default)]
-    pub(in crate::config) custom_id: Field<String>,
-    /// Groups it belongs to.
-    #[serde(default)]
-    #[schemars(extend("x-aliases" = ["group", "roles"]))]
-    pub(in crate::config) groups: List<String>,
-    /// Its API keys, hashed.
-    #[serde(default)]
-    #[schemars(extend("x-expected" = "an array such as [{ hash = \"sha256:...\" }]", "x-aliases" = ["key", "credentials"]))]
-    pub(in crate::config) keys: List<RawKey>,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields, rename = "Key")]
-#[schemars(extend("x-expected" = "a table such as { hash = \"sha256:...\" }"))]
-pub(in crate::config) struct RawKey {
-    /// `sha256:HEX`, or `hmac-sha256:HEX` under the pepper.
-    #[schemars(extend("x-expected" = "a hash such as \"hmac-sha256:5e88...\", with 64 hexadecimal digits"))]
-    pub(in crate::config) hash: Field<String>,
-    /// From then on the key is refused.
-    #[serde(default)]
-    #[schemars(extend("x-expected" = "a date and time such as 2027-01-01T00:00:00Z"))]
-    pub(in crate::config) expires: Field<String>,
 }

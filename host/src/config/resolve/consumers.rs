@@ -1,4 +1,4 @@
-//! Consumers and their keys.
+//! Consumers and their credentials.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -9,13 +9,28 @@ use toml::value::{Datetime, Offset};
 use super::at::At;
 use super::plugins::from_hex;
 use super::{Entry, Input, Resolver};
-use crate::config::model::{Consumer, Key, KeyHash};
-use crate::config::raw::{RawConsumer, RawKey};
+use crate::config::field::Field;
+use crate::config::model::{Consumer, Key, KeyHash, KeyMaterial, Secret, SignatureKey, Token};
+use crate::config::raw::{RawConsumer, RawKey, RawPassword, RawSignatureKey, RawToken};
+
+/// What a credential is known by; no two consumers may have the same.
+#[derive(PartialEq, Eq, Hash)]
+enum Known {
+    Key(KeyHash),
+    Password(KeyHash),
+    Token(Token),
+    Certificate(String),
+    Signature(String),
+    CustomId(String),
+}
+
+/// The credentials met so far, with their places.
+type Seen<'d> = HashMap<Known, At<'d>>;
 
 impl Resolver<'_> {
     pub(super) fn consumers(&mut self, inputs: &[Input<'_>], pepper: bool) -> Vec<Consumer> {
         let mut consumers = Vec::new();
-        let mut seen: HashMap<KeyHash, At<'_>> = HashMap::new();
+        let mut seen = Seen::new();
         for entry in self.named(inputs, "consumers", |raw| &raw.consumers) {
             consumers.extend(self.consumer(&entry, pepper, &mut seen));
         }
@@ -26,58 +41,218 @@ impl Resolver<'_> {
         &mut self,
         entry: &Entry<'d, RawConsumer>,
         pepper: bool,
-        seen: &mut HashMap<KeyHash, At<'d>>,
+        seen: &mut Seen<'d>,
     ) -> Option<Consumer> {
         let (at, raw) = (&entry.at, entry.raw?);
-        let groups = self.list(&at.key("groups"), &raw.groups);
-        let groups = groups.into_iter().map(|(_, group)| group.clone()).collect();
-        let mut keys = Vec::new();
-        for (at, raw) in self.list(&at.key("keys"), &raw.keys) {
-            let Some(key) = self.key(&at, raw, pepper) else { continue };
-            let at = at.key("hash");
-            if let Some(first) = seen.insert(key.hash, at.clone()) {
-                let mut problem = at.problem("two keys are the same, so nobody can tell whose it is");
-                if let Some(place) = first.place() {
-                    problem = problem.related(place, format!("`{}`", first.path()));
-                }
-                self.problems.push(problem);
-            }
-            keys.push(key);
+        let id = self.plain(&at.key("id"), &raw.id);
+        let custom_at = at.key("custom_id");
+        let custom_id = self.plain(&custom_at, &raw.custom_id);
+        if let Some(id) = &custom_id {
+            self.once(seen, Known::CustomId(id.clone()), &custom_at);
         }
-        let custom_id = self.given(&at.key("custom_id"), &raw.custom_id).cloned();
-        Some(Consumer { name: entry.name.clone(), custom_id, groups, keys })
+        let groups_at = at.key("groups");
+        let mut groups = Vec::new();
+        for (at, group) in self.list(&groups_at, &raw.groups) {
+            if group.contains(',') {
+                let message =
+                    "a group's name has a comma in it, which separates groups in `X-Consumer-Groups`";
+                self.problems.push(at.problem(message));
+            } else if self.can_be_sent(&at, group) {
+                groups.push(group.clone());
+            }
+        }
+        let mut consumer = Consumer {
+            id: id.unwrap_or_else(|| entry.name.to_string()),
+            name: entry.name.clone(),
+            custom_id,
+            groups,
+            keys: Vec::new(),
+            passwords: Vec::new(),
+            tokens: Vec::new(),
+            certificates: Vec::new(),
+            signatures: Vec::new(),
+        };
+        for (at, raw) in self.list(&at.key("keys"), &raw.keys) {
+            if let Some(key) = self.key(&at, raw, pepper) {
+                self.once(seen, Known::Key(key.hash), &at.key("hash"));
+                consumer.keys.push(key);
+            }
+        }
+        for (at, raw) in self.list(&at.key("passwords"), &raw.passwords) {
+            if let Some(password) = self.password(&at, raw, pepper) {
+                self.once(seen, Known::Password(password.hash), &at.key("hash"));
+                consumer.passwords.push(password);
+            }
+        }
+        for (at, raw) in self.list(&at.key("tokens"), &raw.tokens) {
+            if let Some(token) = self.token(&at, raw) {
+                self.once(seen, Known::Token(token.clone()), &at.key("subject"));
+                consumer.tokens.push(token);
+            }
+        }
+        for (at, name) in self.list(&at.key("certificates"), &raw.certificates) {
+            if let Some(name) = self.certificate(&at, name) {
+                self.once(seen, Known::Certificate(name.clone()), &at);
+                consumer.certificates.push(name);
+            }
+        }
+        for (at, raw) in self.list(&at.key("signatures"), &raw.signatures) {
+            if let Some(key) = self.signature_key(&at, raw) {
+                self.once(seen, Known::Signature(key.id.clone()), &at.key("id"));
+                consumer.signatures.push(key);
+            }
+        }
+        Some(consumer)
+    }
+
+    /// Reports a credential that somebody has already.
+    fn once<'d>(&mut self, seen: &mut Seen<'d>, known: Known, at: &At<'d>) {
+        let what = match known {
+            Known::Key(_) => "two keys are",
+            Known::Password(_) => "two passwords are",
+            Known::Token(_) => "two tokens are",
+            Known::Certificate(_) => "two certificates are",
+            Known::Signature(_) => "the ids of two signature keys are",
+            Known::CustomId(_) => "the `custom_id` of two consumers is",
+        };
+        if let Some(first) = seen.insert(known, at.clone()) {
+            let mut problem = at.problem(format!("{what} the same, so nobody can tell whose it is"));
+            if let Some(place) = first.place() {
+                problem = problem.related(place, format!("`{}`", first.path()));
+            }
+            self.problems.push(problem);
+        }
+    }
+
+    /// A text that goes into a header of the request.
+    fn plain(&mut self, at: &At<'_>, field: &Field<String>) -> Option<String> {
+        let text = self.given(at, field)?;
+        self.can_be_sent(at, text).then(|| text.clone())
+    }
+
+    fn can_be_sent(&mut self, at: &At<'_>, text: &str) -> bool {
+        let fits = !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control);
+        if !fits {
+            let expected = "1 to 256 bytes without control characters";
+            self.invalid(at, expected, &format!("expected {expected}"), None);
+        }
+        fits
     }
 
     fn key(&mut self, at: &At<'_>, raw: &RawKey, pepper: bool) -> Option<Key> {
-        let expires_at = at.key("expires");
-        let mut expires = None;
-        if let Some(text) = self.given(&expires_at, &raw.expires) {
-            expires = parse_time(text);
-            if expires.is_none() {
-                let expected = "a date and time such as 2027-01-01T00:00:00Z";
-                let message = format!("expected {expected}, found {}", expires_at.written());
-                let mended = format!("{text}T00:00:00Z");
-                let mended = [mended, format!("{text}Z")].into_iter().find(|text| parse_time(text).is_some());
-                let hint = mended.map(|mended| format!("write {mended}"));
-                self.invalid(&expires_at, expected, &message, hint);
-            }
+        let expires = self.expires(&at.key("expires"), &raw.expires);
+        let id = self.plain(&at.key("id"), &raw.id);
+        let hash = self.key_hash(&at.key("hash"), &raw.hash, pepper)?;
+        let (KeyHash::Sha256(digest) | KeyHash::HmacSha256(digest)) = &hash;
+        let short = || digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        Some(Key { hash, id: id.unwrap_or_else(short), expires })
+    }
+
+    fn password(&mut self, at: &At<'_>, raw: &RawPassword, pepper: bool) -> Option<Key> {
+        let expires = self.expires(&at.key("expires"), &raw.expires);
+        let (user_at, hash_at) = (at.key("user"), at.key("hash"));
+        let user = self.plain(&user_at, &raw.user);
+        if user.as_ref().is_some_and(|user| user.contains(':')) {
+            let message = "a user name cannot have a colon in it (RFC 7617 section 2)";
+            self.problems.push(user_at.problem(message));
         }
-        let at = at.key("hash");
-        let text = self.given(&at, &raw.hash)?;
+        let hash = self.key_hash(&hash_at, &raw.hash, pepper)?;
+        if matches!(hash, KeyHash::Sha256(_)) {
+            let message =
+                "a password needs a hash under the pepper: plain SHA-256 of a password is soon guessed";
+            let hint = "`sluice keys new CONSUMER --user USER --config FILE` makes one";
+            self.problems.push(hash_at.problem(message).hint(hint));
+        }
+        Some(Key { hash, id: user?, expires })
+    }
+
+    fn token(&mut self, at: &At<'_>, raw: &RawToken) -> Option<Token> {
+        let issuer = self.plain(&at.key("issuer"), &raw.issuer);
+        let subject = self.plain(&at.key("subject"), &raw.subject)?;
+        Some(Token { issuer, subject })
+    }
+
+    fn certificate(&mut self, at: &At<'_>, name: &str) -> Option<String> {
+        if !self.can_be_sent(at, name) {
+            return None;
+        }
+        let Some(digits) = name.strip_prefix("sha256:") else { return Some(name.to_owned()) };
+        let packed: String = digits.chars().filter(|digit| *digit != ':').collect::<String>().to_lowercase();
+        if from_hex(&packed).is_none() {
+            let expected = "64 hexadecimal digits after `sha256:`";
+            self.invalid(at, expected, &format!("expected {expected}"), None);
+            return None;
+        }
+        Some(format!("sha256:{packed}"))
+    }
+
+    fn signature_key(&mut self, at: &At<'_>, raw: &RawSignatureKey) -> Option<SignatureKey> {
+        let expires = self.expires(&at.key("expires"), &raw.expires);
+        let (public_at, secret_at) = (at.key("public_key"), at.key("secret"));
+        let public = self.given(&public_at, &raw.public_key);
+        let secret = self.given(&secret_at, &raw.secret);
+        let material = match (public, secret) {
+            (Some(_), Some(_)) => {
+                self.problems.push(secret_at.problem("a key is either public or a secret"));
+                None
+            }
+            (None, None) => {
+                let lost = self.is_lost(&public_at) || self.is_lost(&secret_at);
+                if !lost {
+                    let hint = "add `public_key = \"${file:key.pem}\"` or `secret = \"${env:NAME}\"`";
+                    self.problems.push(at.problem("a key to verify signatures with is missing").hint(hint));
+                }
+                None
+            }
+            (Some(public), None) => match sluice_keys::PublicKey::import(public.as_bytes()) {
+                Ok(_) => Some(KeyMaterial::Public(public.clone())),
+                Err(_) => {
+                    let expected = "a public key in PEM or as a JWK";
+                    self.invalid(&public_at, expected, &format!("expected {expected}"), None);
+                    None
+                }
+            },
+            (None, Some(secret)) if secret.len() < 16 => {
+                let expected = "a secret of at least 16 bytes";
+                self.invalid(&secret_at, expected, &format!("expected {expected}"), None);
+                None
+            }
+            (None, Some(secret)) => Some(KeyMaterial::Secret(Secret::new(secret.as_str()))),
+        };
+        let id = self.plain(&at.key("id"), &raw.id);
+        Some(SignatureKey { id: id?, material: material?, expires })
+    }
+
+    fn expires(&mut self, at: &At<'_>, field: &Field<String>) -> Option<SystemTime> {
+        let text = self.given(at, field)?;
+        let expires = parse_time(text);
+        if expires.is_none() {
+            let expected = "a date and time such as 2027-01-01T00:00:00Z";
+            let message = format!("expected {expected}, found {}", at.written());
+            let mended = format!("{text}T00:00:00Z");
+            let mended = [mended, format!("{text}Z")].into_iter().find(|text| parse_time(text).is_some());
+            let hint = mended.map(|mended| format!("write {mended}"));
+            self.invalid(at, expected, &message, hint);
+        }
+        expires
+    }
+
+    fn key_hash(&mut self, at: &At<'_>, field: &Field<String>, pepper: bool) -> Option<KeyHash> {
+        let text = self.given(at, field)?;
         let (algorithm, digits) = text.split_once(':').unwrap_or((text, ""));
         let hash = match (algorithm, from_hex(digits)) {
             ("sha256", Some(digest)) => KeyHash::Sha256(digest),
             ("hmac-sha256", Some(digest)) => KeyHash::HmacSha256(digest),
             ("sha256" | "hmac-sha256", None) => {
                 let message = format!("expected 64 hexadecimal digits after `{algorithm}:`");
-                self.invalid(&at, "64 hexadecimal digits", &message, None);
+                self.invalid(at, "64 hexadecimal digits", &message, None);
                 return None;
             }
             _ => {
                 // whoever wrote the key itself here does not want to see it in a log
                 let expected = "a hash that begins with `sha256:` or `hmac-sha256:`";
                 let message = format!("expected {expected}");
-                self.invalid(&at, expected, &message, None);
+                self.invalid(at, expected, &message, None);
                 return None;
             }
         };
@@ -86,12 +261,12 @@ impl Resolver<'_> {
             let hint = "add `[credentials]` with `pepper = \"${env:NAME}\"`";
             self.problems.push(at.problem(message).hint(hint));
         }
-        Some(Key { hash, expires })
+        Some(hash)
     }
 }
 
 /// A moment: a date and time with its offset from UTC.
-fn parse_time(text: &str) -> Option<SystemTime> {
+pub(super) fn parse_time(text: &str) -> Option<SystemTime> {
     let Datetime { date: Some(date), time: Some(time), offset: Some(offset) } =
         Datetime::from_str(text).ok()?
     else {

@@ -2,6 +2,7 @@
 
 mod at;
 mod consumers;
+mod jwks;
 mod listeners;
 mod plugins;
 mod routes;
@@ -72,6 +73,11 @@ pub(crate) struct Doubts {
     pub(crate) limits: bool,
 }
 
+/// Whether a text is a moment, as `expires` has it.
+pub(crate) fn is_time(text: &str) -> bool {
+    consumers::parse_time(text).is_some()
+}
+
 /// Gives meaning to all files; no [`Config`] only with problems.
 pub(super) fn resolve(files: &Files, problems: &mut Problems) -> (Option<Config>, Known) {
     let damaged = files.documents.iter().any(|document| document.damaged);
@@ -101,7 +107,10 @@ impl Resolver<'_> {
         let cache = self.cache(&inputs);
         let listeners = self.listeners(&inputs);
         let (upstreams, upstream_names) = self.upstreams(&inputs);
-        let (plugins, plugin_names) = self.plugins(&inputs, &upstream_names, &secret_names);
+        let (jwks, jwks_names) = self.key_sets(&inputs);
+        let grantable =
+            plugins::Grantable { upstreams: &upstream_names, secrets: &secret_names, jwks: &jwks_names };
+        let (plugins, plugin_names) = self.plugins(&inputs, grantable);
         let chains = self.chains(&inputs, &plugins, &plugin_names);
         let consumers = self.consumers(&inputs, pepper.is_some());
         let routing = routes::Routing {
@@ -127,6 +136,7 @@ impl Resolver<'_> {
             consumers,
             pepper: pepper.flatten(),
             secrets,
+            jwks,
             store,
             reload,
             telemetry,

@@ -20,32 +20,39 @@ const CALL: RangeInclusive<Duration> = Duration::from_micros(100)..=Duration::fr
 const EXCHANGE: RangeInclusive<Duration> = Duration::from_micros(100)..=Duration::from_secs(60);
 const FETCH: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(600);
 const CIRCUIT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
-const KINDS: [&str; 8] = ["log", "clock", "random", "store", "consumers", "crypto", "fetch", "secret"];
+const KINDS: [&str; 9] =
+    ["log", "clock", "random", "store", "consumers", "crypto", "jwks", "fetch", "secret"];
+
+/// Names that capabilities may give access to.
+#[derive(Clone, Copy)]
+pub(super) struct Grantable<'a> {
+    pub(super) upstreams: &'a Names,
+    pub(super) secrets: &'a Names,
+    pub(super) jwks: &'a Names,
+}
 
 impl Resolver<'_> {
     pub(super) fn plugins(
         &mut self,
         inputs: &[Input<'_>],
-        upstreams: &Names,
-        secrets: &Names,
+        grantable: Grantable<'_>,
     ) -> (BTreeMap<Arc<str>, Arc<Plugin>>, Names) {
         let mut plugins = BTreeMap::new();
         let mut names = Names::new();
         for entry in self.named(inputs, "plugins", |raw| &raw.plugins) {
             names.extend(entry.at.head().map(|place| (entry.name.clone(), place)));
-            if let Some(plugin) = self.plugin(&entry, upstreams, secrets) {
+            if let Some(plugin) = self.plugin(&entry, grantable) {
                 plugins.insert(entry.name, Arc::new(plugin));
             }
         }
         (plugins, names)
     }
 
-    fn plugin(&mut self, entry: &Entry<'_, RawPlugin>, upstreams: &Names, secrets: &Names) -> Option<Plugin> {
+    fn plugin(&mut self, entry: &Entry<'_, RawPlugin>, grantable: Grantable<'_>) -> Option<Plugin> {
         let (at, raw) = (&entry.at, entry.raw?);
         let granted = at.key("capabilities");
-        let (capabilities, doubtful_capabilities) = self.doubted(&granted, |resolver| {
-            resolver.capabilities(&granted, &raw.capabilities, upstreams, secrets)
-        });
+        let (capabilities, doubtful_capabilities) =
+            self.doubted(&granted, |resolver| resolver.capabilities(&granted, &raw.capabilities, grantable));
         let pin_at = at.key("sha256");
         let (sha256, doubtful_pin) = self.doubted(&pin_at, |resolver| resolver.sha256(&pin_at, &raw.sha256));
         let isolation = match self.given(&at.key("isolation"), &raw.isolation) {
@@ -107,9 +114,9 @@ impl Resolver<'_> {
         &mut self,
         at: &At<'_>,
         raw: &List<String>,
-        upstreams: &Names,
-        secrets: &Names,
+        grantable: Grantable<'_>,
     ) -> BTreeSet<Capability> {
+        let Grantable { upstreams, secrets, jwks } = grantable;
         let mut granted = BTreeSet::new();
         for (at, text) in self.list(at, raw) {
             let capability = match text.split_once(':') {
@@ -126,6 +133,14 @@ impl Resolver<'_> {
                     None => {
                         let declared = secrets.keys().map(|name| &**name);
                         self.unknown(&at, "secret", name, declared, "declare it in `[secrets]`");
+                        continue;
+                    }
+                },
+                Some(("jwks", name)) => match jwks.get_key_value(name) {
+                    Some((name, _)) => Capability::Jwks(Arc::clone(name)),
+                    None => {
+                        let declared = jwks.keys().map(|name| &**name);
+                        self.unknown(&at, "key set", name, declared, "declare it as `[jwks.NAME]`");
                         continue;
                     }
                 },
@@ -156,6 +171,7 @@ impl Resolver<'_> {
                 ("`fetch` needs the name of an upstream".to_owned(), "as in `fetch:orders`".to_owned())
             }
             "secret" => ("`secret` needs the name of a secret".to_owned(), "as in `secret:jwt`".to_owned()),
+            "jwks" => ("`jwks` needs the name of a key set".to_owned(), "as in `jwks:login`".to_owned()),
             _ if KINDS.contains(&kind) => {
                 (format!("the capability `{kind}` takes no name"), format!("write \"{kind}\""))
             }

@@ -79,6 +79,7 @@ impl Resolver<'_> {
             name: entry.name.clone(),
             place: at.head()?,
             matches,
+            groups: plan.groups(),
             steps: plan.steps.into_iter().map(|planned| planned.step).collect::<Option<_>>()?,
             upstream: upstream?,
         })

@@ -1,12 +1,13 @@
 //! Chains, and the steps of chains and routes.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::at::At;
 use super::{Input, Names, Resolver};
 use crate::config::field::Field;
-use crate::config::model::{Plugin, Step};
+use crate::config::model::{OnError, Plugin, Step};
 use crate::config::problem::{Place, Problem};
 use crate::config::raw::{List, RawStep, RawStepTable};
 
@@ -14,6 +15,8 @@ use crate::config::raw::{List, RawStep, RawStepTable};
 #[derive(Clone, Default)]
 pub(super) struct Plan {
     pub(super) steps: Vec<Planned>,
+    /// Groups met so far.
+    groups: usize,
     /// Some entry could not be read, so a step that seems to be missing may be there.
     incomplete: bool,
 }
@@ -21,7 +24,27 @@ pub(super) struct Plan {
 impl Plan {
     /// A plan of which nothing is known.
     pub(super) fn unknown() -> Self {
-        Self { steps: Vec::new(), incomplete: true }
+        Self { incomplete: true, ..Self::default() }
+    }
+
+    /// The places of the steps of each alternative, group by group.
+    pub(super) fn groups(&self) -> Vec<Vec<Range<usize>>> {
+        let mut groups: Vec<(usize, Vec<Range<usize>>)> = Vec::new();
+        let mut last = None;
+        for (place, step) in self.steps.iter().enumerate() {
+            if let Some((group, alternative)) = step.group {
+                let of = match groups.last_mut().filter(|(known, _)| *known == group) {
+                    Some((_, alternatives)) => alternatives,
+                    None => &mut groups.push_mut((group, Vec::new())).1,
+                };
+                match of.last_mut().filter(|_| last == Some((group, alternative))) {
+                    Some(steps) => steps.end = place + 1,
+                    None => of.push(place..place + 1),
+                }
+            }
+            last = step.group;
+        }
+        groups.into_iter().map(|(_, alternatives)| alternatives).collect()
     }
 }
 
@@ -33,6 +56,8 @@ pub(super) struct Planned {
     pub(super) step: Option<Step>,
     /// The step that it was put after.
     after: Option<Arc<str>>,
+    /// Which alternative of which group of the plan it belongs to.
+    group: Option<(usize, usize)>,
 }
 
 /// The plugins that steps may use.
@@ -83,7 +108,99 @@ impl Resolver<'_> {
                     let step = self.step(&at, &at, name, None, usable);
                     self.append(&at, name.as_str().into(), step, plan);
                 }
+                RawStep::Table(table) if table.is_group() => self.group(&at, table, usable, plan),
                 RawStep::Table(table) => self.table_step(&at, table, usable, plan),
+            }
+        }
+    }
+
+    /// Steps that stand for each other, or belong together.
+    fn group(&mut self, at: &At<'_>, raw: &RawStepTable, usable: Usable<'_>, plan: &mut Plan) {
+        for (key, written) in raw.written_beside_a_group() {
+            if written {
+                let message = format!("`{key}` belongs to a single step, and this is a group of them");
+                self.problems.push(at.key(key).problem(message));
+            }
+        }
+        let (any_at, all_at) = (at.key("any_of"), at.key("all_of"));
+        if any_at.is_written() && all_at.is_written() {
+            let message =
+                "a group is either `any_of` or `all_of`: write `any_of = [{ all_of = [...] }, ...]`";
+            self.problems.push(all_at.problem(message));
+            return;
+        }
+        let number = plan.groups;
+        plan.groups += 1;
+        let mut inner = Plan::default();
+        if all_at.is_written() {
+            self.alternative(&all_at, &raw.all_of, (number, 0), usable, &mut inner);
+        }
+        for (alternative, (at, raw)) in self.list(&any_at, &raw.any_of).into_iter().enumerate() {
+            let place = (number, alternative);
+            match raw {
+                RawStep::Table(table) if at.key("all_of").is_written() => {
+                    self.alternative(&at.key("all_of"), &table.all_of, place, usable, &mut inner);
+                }
+                single => self.member(&at, single, place, usable, &mut inner),
+            }
+        }
+        plan.incomplete |= inner.incomplete;
+        for planned in inner.steps {
+            let place = planned.place.clone();
+            if self.is_new(place, &planned.name, plan) {
+                plan.steps.push(planned);
+            }
+        }
+    }
+
+    fn alternative(
+        &mut self,
+        at: &At<'_>,
+        raw: &List<RawStep>,
+        place: (usize, usize),
+        usable: Usable<'_>,
+        plan: &mut Plan,
+    ) {
+        for (at, raw) in self.list(at, raw) {
+            self.member(&at, raw, place, usable, plan);
+        }
+    }
+
+    fn member(
+        &mut self,
+        at: &At<'_>,
+        raw: &RawStep,
+        place: (usize, usize),
+        usable: Usable<'_>,
+        plan: &mut Plan,
+    ) {
+        let first = plan.steps.len();
+        match raw {
+            RawStep::Plugin(name) => {
+                let step = self.step(at, at, name, None, usable);
+                self.append(at, name.as_str().into(), step, plan);
+            }
+            RawStep::Table(table) if table.is_group() => {
+                let message = "groups go no deeper than `any_of = [{ all_of = [...] }]`";
+                self.problems.push(at.problem(message));
+            }
+            RawStep::Table(table) => {
+                for key in ["after", "before"].map(|key| at.key(key)) {
+                    if key.is_written() {
+                        let message = "a step of a group has its place in it";
+                        self.problems.push(key.problem(message));
+                    }
+                }
+                self.table_step(at, table, usable, plan);
+            }
+        }
+        for planned in &mut plan.steps[first..] {
+            planned.group = Some(place);
+            if planned.step.as_ref().is_some_and(|step| step.on_error == OnError::Allow) {
+                let message =
+                    format!("`{}` allows on error, so that a fault of it would let anybody in", planned.name);
+                let hint = "in `any_of` and `all_of` a step denies on error";
+                self.problems.push(at.problem(message).hint(hint));
             }
         }
     }
@@ -91,6 +208,10 @@ impl Resolver<'_> {
     fn table_step(&mut self, at: &At<'_>, raw: &RawStepTable, usable: Usable<'_>, plan: &mut Plan) {
         let plugin_at = at.key("use");
         let plugin = self.given(&plugin_at, &raw.plugin);
+        if matches!(raw.plugin, Field::Absent) && !self.is_lost(&plugin_at) {
+            let hint = "write `use = \"PLUGIN\"`, or a group: `any_of = [...]`";
+            self.problems.push(at.problem("`use` is missing").hint(hint));
+        }
         let name_at = at.key("name");
         let own_name = self.given(&name_at, &raw.name);
         if let Some(name) = own_name {
@@ -175,33 +296,43 @@ impl Resolver<'_> {
             return self.append(at, name, step, plan);
         };
         let mut index = found;
-        let mut planned = Planned { name, place: at.place(), step, after: None };
+        let mut planned = Planned { name, place: at.place(), step, after: None, group: None };
+        // a step of a group stands for all of it
+        let group = plan.steps[found].group.map(|(group, _)| group);
+        let same = |step: &Planned| group.is_some() && step.group.map(|(group, _)| group) == group;
         if after.is_some() {
             let anchor = Arc::clone(&plan.steps[found].name);
             index += 1;
+            while plan.steps.get(index).is_some_and(same) {
+                index += 1;
+            }
             // several steps after the same one keep the order in which they were written
             while plan.steps.get(index).is_some_and(|other| other.after.as_ref() == Some(&anchor)) {
                 index += 1;
             }
             planned.after = Some(anchor);
+        } else {
+            while index > 0 && same(&plan.steps[index - 1]) {
+                index -= 1;
+            }
         }
-        if self.is_new(at, &planned.name, plan) {
+        if self.is_new(at.place(), &planned.name, plan) {
             plan.steps.insert(index, planned);
         }
     }
 
     fn append(&mut self, at: &At<'_>, name: Arc<str>, step: Option<Step>, plan: &mut Plan) {
-        if self.is_new(at, &name, plan) {
-            plan.steps.push(Planned { name, place: at.place(), step, after: None });
+        if self.is_new(at.place(), &name, plan) {
+            plan.steps.push(Planned { name, place: at.place(), step, after: None, group: None });
         }
     }
 
-    fn is_new(&mut self, at: &At<'_>, name: &str, plan: &Plan) -> bool {
+    fn is_new(&mut self, place: Option<Place>, name: &str, plan: &Plan) -> bool {
         let Some(first) = plan.steps.iter().find(|other| *other.name == *name) else {
             return true;
         };
         let mut problem = Problem::new(format!("two steps are named `{}`", name.escape_debug()));
-        problem.place = at.place();
+        problem.place = place;
         problem.label = Some("the second one".to_owned());
         problem.hint = Some("give one of them another name: `{ use = \"...\", name = \"...\" }`".to_owned());
         if let Some(place) = &first.place {

@@ -5,15 +5,14 @@
 //! call (the client left, the deadline passed) closes the reply, which ends the request.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use sluice_abi::{Code, FetchError, FetchRequest, FetchResponse, import};
 use tokio::sync::{mpsc, oneshot};
 use wasmtime::{Caller, Linker};
 
-use super::guest::{code, open, slice};
-use crate::wasm::limits::thread_cpu_time;
+use super::guest::{code, open, slice, waiting};
 use crate::wasm::state::{Activity, HostState};
 
 /// A request on its way to the worker's upstreams.
@@ -72,10 +71,10 @@ async fn fetch(
         }
         requests
     };
-    let waiting: Vec<_> = requests.into_iter().map(|request| start(caller.data_mut(), request)).collect();
-    caller.data_mut().deadline.suspend(thread_cpu_time, Instant::now());
-    let mut results = Vec::with_capacity(waiting.len());
-    for started in waiting {
+    let begun: Vec<_> = requests.into_iter().map(|request| start(caller.data_mut(), request)).collect();
+    let wait = waiting(&mut caller);
+    let mut results = Vec::with_capacity(begun.len());
+    for started in begun {
         results.push(match started {
             Ok(answer) => {
                 answer.await.unwrap_or_else(|_| Err(error(Code::Unavailable, "the worker is stopping")))
@@ -84,9 +83,7 @@ async fn fetch(
         });
     }
     let answer = FetchResponse::encode_all(&results);
-    // The next look at the clock counts from here, not from before the wait.
-    caller.data_mut().deadline.resume(Instant::now());
-    wasmtime::AsContextMut::as_context_mut(&mut caller).set_epoch_deadline(1);
+    wait.ended(&mut caller);
     let mut guest = open(&mut caller, "fetch")?;
     Ok(guest.give(pointer, capacity, &answer)?)
 }

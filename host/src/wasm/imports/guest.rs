@@ -1,9 +1,12 @@
 //! The guest's memory as host functions see it: every pointer checked, every call counted.
 
+use std::time::Instant;
+
 use sluice_abi::{Code, export};
 use wasmtime::{AsContextMut as _, Caller, Extern, Memory};
 
 use crate::wasm::fault::Refusal;
+use crate::wasm::limits::thread_cpu_time;
 use crate::wasm::state::HostState;
 
 /// Bytes of the guest's memory and the host's state, side by side, for one host call.
@@ -22,6 +25,24 @@ pub(super) fn open<'a>(
     let memory = memory(caller, call)?;
     let (memory, state) = memory.data_and_store_mut(caller.as_context_mut());
     Ok(Guest { memory, state, call })
+}
+
+/// A call that waits: its time does not count.
+#[must_use]
+pub(super) struct Waiting(());
+
+/// Stops the clock of the plugin's CPU time, until [`Waiting::ended`].
+pub(super) fn waiting(caller: &mut Caller<'_, HostState>) -> Waiting {
+    caller.data_mut().deadline.suspend(thread_cpu_time, Instant::now());
+    Waiting(())
+}
+
+impl Waiting {
+    /// The next look at the clock counts from here, not from before the wait.
+    pub(super) fn ended(self, caller: &mut Caller<'_, HostState>) {
+        caller.data_mut().deadline.resume(Instant::now());
+        caller.as_context_mut().set_epoch_deadline(1);
+    }
 }
 
 fn count(state: &mut HostState) -> Result<(), Refusal> {

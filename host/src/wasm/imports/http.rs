@@ -1,7 +1,7 @@
 //! `sluice:v1/http`, everyone's: bodies, answers, context values, configuration, results.
 
 use bytes::Bytes;
-use sluice_abi::{Code, Phase, Reply, Scope, import};
+use sluice_abi::{Code, HeaderMap, Phase, Reply, Scope, import};
 use wasmtime::{Caller, Linker};
 
 use super::guest::{code, give, known, open, slice};
@@ -19,7 +19,8 @@ const FRAME: usize = 16 << 10;
 const BODY_PHASES: &[Phase] =
     &[Phase::RequestBody, Phase::RequestChunk, Phase::ResponseBody, Phase::ResponseChunk];
 
-const ANSWER_PHASES: &[Phase] = &[Phase::Request, Phase::RequestBody, Phase::Response, Phase::ResponseBody];
+const ANSWER_PHASES: &[Phase] =
+    &[Phase::Request, Phase::RequestBody, Phase::RequestChunk, Phase::Response, Phase::ResponseBody];
 
 type Call<'a> = Caller<'a, HostState>;
 
@@ -29,6 +30,8 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         .func_wrap(import::HTTP, "config_read", config_read)?
         .func_wrap(import::HTTP, "body_read", body_read)?
         .func_wrap(import::HTTP, "body_write", body_write)?
+        .func_wrap(import::HTTP, "body_skip", body_skip)?
+        .func_wrap(import::HTTP, "certificate", certificate)?
         .func_wrap(import::HTTP, "respond", respond)?
         .func_wrap(import::HTTP, "fail", fail)?
         .func_wrap(import::HTTP, "context_get", context_get)?
@@ -79,6 +82,29 @@ fn body_write(mut caller: Call<'_>, pointer: u32, length: u32) -> wasmtime::Resu
     }
     guest.state.view("body_write")?.written = Some(Bytes::copy_from_slice(bytes));
     Ok(0)
+}
+
+fn body_skip(mut caller: Call<'_>, map: i32) -> wasmtime::Result<i32> {
+    let guest = open(&mut caller, "body_skip")?;
+    let phase = match known(guest.call, "header map", map, HeaderMap::from_number(map))? {
+        HeaderMap::Request => Phase::Request,
+        HeaderMap::Response => Phase::Response,
+    };
+    if !guest.state.in_phase(&[phase]) {
+        return Ok(Code::WrongPhase.number());
+    }
+    guest.state.view("body_skip")?.skips_body = true;
+    Ok(0)
+}
+
+fn certificate(mut caller: Call<'_>, pointer: u32, capacity: u32) -> wasmtime::Result<i64> {
+    let guest = open(&mut caller, "certificate")?;
+    let HostState { view, kept, .. } = &mut *guest.state;
+    let view = view.as_deref().ok_or(Refusal::NoExchange { call: "certificate" })?;
+    match &view.certificate {
+        Some(der) => Ok(give(guest.memory, kept, guest.call, (pointer, capacity), der)?),
+        None => Ok(code(Code::None)),
+    }
 }
 
 fn respond(mut caller: Call<'_>, pointer: u32, length: u32) -> wasmtime::Result<i32> {

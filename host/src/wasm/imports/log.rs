@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::sync::PoisonError;
 
-use sluice_abi::{LogLevel, import};
+use sluice_abi::{Code, LogLevel, import};
 use wasmtime::{Caller, Linker};
 
 use super::guest::{known, open, slice};
+use crate::config::Capability;
 use crate::wasm::fault::Refusal;
 use crate::wasm::state::{HostState, LogLine};
 
@@ -26,6 +27,9 @@ fn write(mut caller: Caller<'_, HostState>, level: i32, pointer: u32, length: u3
     let level = known(guest.call, "log level", level, LogLevel::from_number(level))?;
     let bytes = slice(guest.memory, guest.call, pointer, length)?;
     let state = guest.state;
+    if state.denies(&Capability::Log) {
+        return Ok(Code::Denied.number());
+    }
     match state.budget.log_bytes.checked_sub(bytes.len().saturating_add(LINE_COST)) {
         Some(left) => state.budget.log_bytes = left,
         None => {

@@ -18,7 +18,7 @@ mod wasi;
 
 use std::collections::BTreeSet;
 
-use sluice_abi::import;
+use sluice_abi::{Descriptor, import};
 use wasmtime::{Engine, Linker};
 
 use super::state::HostState;
@@ -40,18 +40,21 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     Ok(linker)
 }
 
-/// Whether functions of a module can wait, so that callers need a stack of their own.
-pub(super) fn can_wait(module: &str) -> bool {
-    module == import::FETCH
+/// Whether a function can wait, so that its callers need a stack of their own.
+pub(super) fn can_wait(module: &str, name: &str) -> bool {
+    matches!((module, name), (import::FETCH | import::JWKS, _) | (import::STORE, "lead"))
 }
 
-/// The kinds of capability that a module needs but was not granted, each with what it imports for it.
+/// The kinds of capability that a module needs but was not granted, each with what it imports for it. What it says it can do
+/// without is denied to it call by call.
 pub(crate) fn missing_capabilities(
     imports: &[(String, String)],
-    wanted: &[String],
+    descriptor: &Descriptor,
     granted: &BTreeSet<Capability>,
 ) -> Vec<(String, Option<String>)> {
-    let granted: BTreeSet<&str> = granted.iter().map(Capability::kind).collect();
+    let (wanted, optional) = (&descriptor.capabilities, &descriptor.optional);
+    let dispensable = DENIABLE.into_iter().filter(|kind| optional.iter().any(|named| named == kind));
+    let granted: BTreeSet<&str> = granted.iter().map(Capability::kind).chain(dispensable).collect();
     let mut missing: Vec<(String, Option<String>)> = Vec::new();
     for (module, name) in imports {
         let Some(kind) = kind_of(module) else { continue };
@@ -67,6 +70,9 @@ pub(crate) fn missing_capabilities(
     missing
 }
 
+/// Capabilities whose functions ask themselves whether they were granted.
+const DENIABLE: [&str; 6] = ["log", "store", "consumers", "jwks", "fetch", "secret"];
+
 /// The kind of capability that an import module stands for; none where everyone may.
 fn kind_of(module: &str) -> Option<&'static str> {
     match module {
@@ -77,6 +83,7 @@ fn kind_of(module: &str) -> Option<&'static str> {
         import::CONSUMERS => Some("consumers"),
         import::CRYPTO => Some("crypto"),
         import::FETCH => Some("fetch"),
+        import::JWKS => Some("jwks"),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ use sluice_abi::import;
 use wasmtime::{Caller, Linker};
 
 use super::guest::{Guest, open, slice};
+use crate::config::Capability;
 use crate::wasm::fault::Refusal;
 use crate::wasm::state::HostState;
 
@@ -94,7 +95,7 @@ fn random_get(mut caller: Call<'_>, pointer: u32, length: u32) -> wasmtime::Resu
 
 fn clock_time_get(mut caller: Call<'_>, id: i32, _precision: i64, pointer: u32) -> wasmtime::Result<i32> {
     let mut guest = open(&mut caller, "clock_time_get")?;
-    if !guest.state.bound.as_ref().is_some_and(|bound| bound.may_use_clock()) {
+    if !guest.state.bound.as_ref().is_some_and(|bound| bound.may(&Capability::Clock)) {
         return Ok(ENOTCAPABLE);
     }
     let clock = &guest.state.services("clock_time_get")?.clock;
