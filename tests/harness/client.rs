@@ -27,6 +27,11 @@ impl Response {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// Every value of a header.
+    pub(crate) fn header_all(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
+    }
+
     /// The first value of a trailer.
     pub(crate) fn trailer(&self, name: &str) -> Option<&str> {
         self.trailers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

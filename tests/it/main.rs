@@ -11,6 +11,7 @@ mod drain;
 mod edge;
 mod examples;
 mod faults;
+mod groups;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod headers;

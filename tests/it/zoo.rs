@@ -102,6 +102,9 @@ const FUNCTIONS: &[(&str, &str, &str, &str)] = &[
     ("http", "context_remove", "i32 i32 i32", "i32"),
     ("http", "outcome", "i32 i32", "i64"),
     ("http", "consumer", "i32 i32", "i64"),
+    ("http", "certificate", "i32 i32", "i64"),
+    ("http", "path_param", "i32 i32 i32 i32", "i64"),
+    ("http", "body_skip", "i32", "i32"),
     ("http", "number_get", "i32", "i64"),
     ("http", "number_set", "i32 i64", "i32"),
     ("log", "write", "i32 i32 i32", "i32"),
@@ -111,8 +114,12 @@ const FUNCTIONS: &[(&str, &str, &str, &str)] = &[
     ("store", "delete", "i32 i32", "i32"),
     ("store", "add", "i32 i32 i64 i64 i32", "i32"),
     ("store", "take", "i32 i32 i32 i32", "i64"),
-    ("consumers", "identify_key", "i32 i32 i32 i32", "i64"),
-    ("consumers", "set_consumer", "i32 i32", "i32"),
+    ("store", "lead", "i32 i32 i64 i64 i32 i32", "i64"),
+    ("store", "release", "i32 i32", "i32"),
+    ("consumers", "identify", "i32 i32 i32 i32 i32", "i64"),
+    ("consumers", "set_consumer", "i32 i32 i32 i32", "i32"),
+    ("consumers", "signature_key", "i32 i32", "i32"),
+    ("jwks", "verify", "i32 i32 i32 i32 i32 i32 i32 i32 i32", "i32"),
     ("crypto", "digest", "i32 i32 i32 i32 i32", "i64"),
     ("crypto", "key_secret", "i32 i32", "i32"),
     ("crypto", "key_raw", "i32 i32", "i32"),
@@ -128,9 +135,9 @@ const FUNCTIONS: &[(&str, &str, &str, &str)] = &[
 fn bad_pointers_to_every_host_function_hurt_nobody_else() {
     let text =
         std::fs::read_to_string(crate::harness::root().join("tests/guests/text/bad-pointer.wat")).unwrap();
-    let capabilities = "capabilities = [\"log\", \"random\", \"store\", \"consumers\", \"crypto\", \"fetch:service\"]\ncircuit = \"off\"";
+    let capabilities = "capabilities = [\"log\", \"random\", \"store\", \"consumers\", \"crypto\", \"fetch:service\", \"jwks:none\"]\ncircuit = \"off\"";
     let mut setup = Setup::new();
-    let mut config = config::upstream("service", Origin::echo());
+    let mut config = config::upstream("service", Origin::echo()) + "[jwks.none]\nkeys = '{\"keys\":[]}'\n";
     let mut paths = Vec::new();
     for (module, name, types, result) in FUNCTIONS {
         // All ones; the largest positive; a pointer at the end of memory with a length that runs over.

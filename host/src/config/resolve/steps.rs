@@ -210,7 +210,8 @@ impl Resolver<'_> {
         let plugin = self.given(&plugin_at, &raw.plugin);
         if matches!(raw.plugin, Field::Absent) && !self.is_lost(&plugin_at) {
             let hint = "write `use = \"PLUGIN\"`, or a group: `any_of = [...]`";
-            self.problems.push(at.problem("`use` is missing").hint(hint));
+            let message = format!("`use` is missing in `{}`", at.path());
+            self.problems.push(at.problem(message).hint(hint));
         }
         let name_at = at.key("name");
         let own_name = self.given(&name_at, &raw.name);
