@@ -12,7 +12,7 @@ fn setup() -> (Setup, String) {
         + "[plugins.partner]\nmodule = \"plugins/api-key.wasm\"\ncapabilities = [\"consumers\"]\n\
            config = { header = \"x-partner-key\", realm = \"partners\" }\n"
         + &config::plugin("trap", "")
-        + &config::plugin("headers", "")
+        + &config::plugin("headers", "config = { request = { remove = [\"x-nothing\"] } }")
         + &config::upstream("service", Origin::echo())
         + &format!(
             "[consumers.acme]\nkeys = [{{ id = \"laptop\", hash = \"sha256:{ACME}\" }}]\n\
@@ -98,7 +98,7 @@ fn groups_that_make_no_sense_are_refused_at_their_place() {
         ("{ any_of = [\"api-key\", \"nobody\"] }", "there is no plugin `nobody`"),
         ("{ any_of = [{ use = \"api-key\", on_error = \"allow\" }] }", "would let anybody in"),
         (
-            "{ any_of = [{ use = \"headers\", config = { response = { set = { a = \"b\" } } } }] }",
+            "{ any_of = [{ use = \"headers\", config = { request = {}, response = { set = { a = \"b\" } } } }] }",
             "no `request` phase",
         ),
         ("{ name = \"x\" }", "`use` is missing"),

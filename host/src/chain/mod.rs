@@ -134,10 +134,18 @@ impl Chain {
             return Ok(response);
         }
         let (parts, mut body) = response.into_parts();
-        visit.slot.lend(|view| view.response = Some(parts)).await;
+        let show = |view: &mut ExchangeView| {
+            // Still there if the exchange failed on its way.
+            drop(view.send_request());
+            view.response = Some(parts);
+        };
+        visit.slot.lend(show).await;
         let mut clock = Clockwork::default();
         for index in (0..visit.reached.get()).rev() {
             let step = &self.steps[index];
+            if visit.steps[index].failed.get() {
+                continue;
+            }
             if step.has(Phase::Response) {
                 if let Some(reply) = step.call(visit, index, Phase::Response, false, &mut clock).await? {
                     body = replace(visit, render(visit, step, reply).await).await;

@@ -197,6 +197,7 @@ impl Step {
             OnError::Deny => StatusCode::INTERNAL_SERVER_ERROR,
             OnError::Respond(status) => status,
         };
+        visit.steps[index].failed.set(true);
         Err(ChainFailure::Step { step: Arc::clone(&self.name), cause, status })
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct StepVisit {
     pub(super) spent: Cell<Duration>,
     /// It faulted, or another step was chosen in its place: it is passed over from here on.
     pub(super) passed_over: Cell<bool>,
+    /// It faulted and the exchange failed by it: it does not see the answer to that.
+    pub(super) failed: Cell<bool>,
     /// It does not want the body of the request, of the response.
     pub(super) skips_body: [Cell<bool>; 2],
 }

@@ -1,6 +1,7 @@
-//! Who asked, and by which way: `X-Forwarded-*`, `Via` and `X-Request-Id`.
+//! Who asked, and by which way: `X-Forwarded-*`, `Client-Cert`, `Via` and `X-Request-Id`.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::header::{FORWARDED, HOST, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
@@ -13,6 +14,8 @@ use super::{hop, request_id};
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 
 /// Room for the fields that the gateway and the steps add, so that the map grows once.
 const ADDED: usize = 8;
@@ -93,6 +96,33 @@ fn forget_claims(headers: &mut HeaderMap, present: Present) {
             headers.remove(name);
         }
     }
+    if present.has(Field::ClientCert) {
+        headers.remove(CLIENT_CERT);
+        headers.remove(CLIENT_CERT_CHAIN);
+    }
+}
+
+/// The scheme that the client spoke: to the gateway, or as a trusted proxy in front tells. Meaningful after `prepare_request`.
+pub(crate) fn scheme(headers: &HeaderMap, peer: &Peer) -> &'static str {
+    if !peer.trusted.get() {
+        return peer.scheme;
+    }
+    match headers.get(X_FORWARDED_PROTO).map(HeaderValue::as_bytes) {
+        Some(proto) if proto.eq_ignore_ascii_case(b"https") => "https",
+        Some(proto) if proto.eq_ignore_ascii_case(b"http") => "http",
+        _ => peer.scheme,
+    }
+}
+
+/// The certificate, in DER, that a trusted proxy in front has verified (RFC 9440 section 2.2: a byte sequence of RFC 9651).
+/// Meaningful after `prepare_request`.
+pub(crate) fn client_certificate(headers: &HeaderMap, peer: &Peer) -> Option<Arc<[u8]>> {
+    if !peer.trusted.get() {
+        return None;
+    }
+    let field = single(headers, &CLIENT_CERT)?.as_bytes().trim_ascii();
+    let encoded = field.strip_prefix(b":")?.strip_suffix(b":")?;
+    data_encoding::BASE64.decode(encoded).ok().filter(|der| !der.is_empty()).map(Arc::from)
 }
 
 fn append_client(headers: &mut HeaderMap, peer: &Peer) {

@@ -59,9 +59,12 @@ async fn live(ctx: &mut Context, request: Request<Body>) -> Result<Response<Body
     let route = ctx.route(&request)?;
     // Steps see the request as it came, and may answer in the upstream's place; such an answer still
     // passes the response phase of the steps it had reached.
-    let response = match ctx.on_request(&route, request).await? {
-        Verdict::Continue(request) => ctx.send(&route, request).await?,
-        Verdict::Respond(response) => response,
+    let answered = match ctx.on_request(&route, request).await {
+        Ok(Verdict::Continue(request)) => ctx.send(&route, request).await,
+        Ok(Verdict::Respond(response)) => Ok(response),
+        Err(failure) => Err(failure),
     };
+    // So does the answer to a failure: what steps add for the client, such as CORS headers, it needs most then.
+    let response = answered.unwrap_or_else(|failure| respond::to(ctx, failure));
     ctx.on_response(&route, response).await
 }

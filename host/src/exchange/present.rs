@@ -23,6 +23,8 @@ pub(super) enum Field {
     Forwarded = 1 << 9,
     /// Any `x-forwarded-…`.
     XForwarded = 1 << 10,
+    /// `client-cert` or `client-cert-chain` (RFC 9440).
+    ClientCert = 1 << 11,
 }
 
 impl Present {
@@ -45,7 +47,9 @@ fn field(name: &HeaderName) -> Option<Field> {
         9 if name == "forwarded" => Some(Field::Forwarded),
         10 if name == "connection" => Some(Field::Connection),
         10 if name == "keep-alive" => Some(Field::KeepAlive),
+        11 if name == "client-cert" => Some(Field::ClientCert),
         16 if name == "proxy-connection" => Some(Field::ProxyConnection),
+        17 if name == "client-cert-chain" => Some(Field::ClientCert),
         17 if name == "transfer-encoding" => Some(Field::TransferEncoding),
         18 if name == "proxy-authenticate" => Some(Field::ProxyAuthenticate),
         19 if name == "proxy-authorization" => Some(Field::ProxyAuthorization),
@@ -73,6 +77,8 @@ mod tests {
             ("forwarded", Field::Forwarded),
             ("x-forwarded-for", Field::XForwarded),
             ("x-forwarded-", Field::XForwarded),
+            ("client-cert", Field::ClientCert),
+            ("client-cert-chain", Field::ClientCert),
         ];
         for (name, expected) in all {
             let mut headers = HeaderMap::new();
