@@ -43,6 +43,14 @@ pub(crate) enum Verdict {
     Respond(Response<Body>),
 }
 
+/// How much of a response the steps see.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Show {
+    Whole,
+    /// Its head alone: the body is the gateway's own.
+    Head,
+}
+
 /// What a step that takes a body whole made of it.
 enum Taken {
     Body(Body),
@@ -129,6 +137,7 @@ impl Chain {
         self: &Rc<Self>,
         visit: &Rc<Visit>,
         response: Response<Body>,
+        show: Show,
     ) -> Result<Response<Body>, ChainFailure> {
         if !(self.has(Phase::Response) || self.has(Phase::ResponseBody) || self.has(Phase::ResponseChunk)) {
             return Ok(response);
@@ -153,6 +162,7 @@ impl Chain {
                 self.note_skip(visit, index, Message::Response);
             }
             if !(step.has(Phase::ResponseBody) || step.has(Phase::ResponseChunk))
+                || show == Show::Head
                 || !visit.wants_body(index, Message::Response)
                 || !carries_body(visit).await
             {

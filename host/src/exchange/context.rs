@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::forwarded;
 use super::peer::Peer;
 use crate::body::{Body, BodyError};
-use crate::chain::{ChainFailure, Verdict, Visit};
+use crate::chain::{ChainFailure, Show, Verdict, Visit};
 use crate::config::Listener;
 use crate::net::Timer;
 use crate::router::{Lookup, RequestView};
@@ -245,9 +245,10 @@ impl Context {
         &mut self,
         route: &Matched,
         response: Response<Body>,
+        show: Show,
     ) -> Result<Response<Body>, Failure> {
         match &self.visit {
-            Some(visit) => Ok(route.chain.on_response(visit, response).await?),
+            Some(visit) => Ok(route.chain.on_response(visit, response, show).await?),
             None => Ok(response),
         }
     }

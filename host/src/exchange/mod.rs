@@ -24,7 +24,7 @@ pub(crate) use forwarded::{prepare_request, prepare_response};
 pub(crate) use peer::Peer;
 
 use crate::body::Body;
-use crate::chain::Verdict;
+use crate::chain::{Show, Verdict};
 use crate::net::Timer;
 use failure::Failure;
 
@@ -64,7 +64,12 @@ async fn live(ctx: &mut Context, request: Request<Body>) -> Result<Response<Body
         Ok(Verdict::Respond(response)) => Ok(response),
         Err(failure) => Err(failure),
     };
-    // So does the answer to a failure: what steps add for the client, such as CORS headers, it needs most then.
-    let response = answered.unwrap_or_else(|failure| respond::to(ctx, failure));
-    ctx.on_response(&route, response).await
+    match answered {
+        Ok(response) => ctx.on_response(&route, response, Show::Whole).await,
+        // So does the head of the answer to a failure: what steps add for the client, such as CORS headers, it needs most then.
+        Err(failure) => {
+            let response = respond::to(ctx, failure);
+            ctx.on_response(&route, response, Show::Head).await
+        }
+    }
 }

@@ -167,7 +167,7 @@ impl Steps {
         let visit = Rc::new(Visit::new(view(&self.route), self.chain.len()));
         let verdict = finish(self.chain.on_request(&visit, request));
         let Ok(Verdict::Continue(request)) = verdict else { panic!("a guest did not let the request pass") };
-        let response = finish(self.chain.on_response(&visit, response));
+        let response = finish(self.chain.on_response(&visit, response, crate::chain::Show::Whole));
         let response = response.unwrap_or_else(|failure| panic!("a guest did not let it pass: {failure}"));
         self.heads = Some((request, response));
     }
