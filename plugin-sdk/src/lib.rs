@@ -96,7 +96,7 @@ pub use request::Request;
 pub use response::Response;
 pub use sluice_abi::{Code, Descriptor, Isolation, Outcome, Phase};
 pub use sluice_sdk_macros::plugin;
-pub use types::{Duration, HeaderName, HeaderValue, InvalidValue, Method, Size};
+pub use types::{Duration, HeaderName, HeaderValue, InvalidValue, Method, OneOrMany, Size};
 pub use verdict::Verdict;
 
 pub use {schemars, serde, serde_json};

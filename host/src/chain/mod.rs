@@ -143,12 +143,12 @@ impl Chain {
             return Ok(response);
         }
         let (parts, mut body) = response.into_parts();
-        let show = |view: &mut ExchangeView| {
+        let lay_out = |view: &mut ExchangeView| {
             // Still there if the exchange failed on its way.
             drop(view.send_request());
             view.response = Some(parts);
         };
-        visit.slot.lend(show).await;
+        visit.slot.lend(lay_out).await;
         let mut clock = Clockwork::default();
         for index in (0..visit.reached.get()).rev() {
             let step = &self.steps[index];

@@ -5,6 +5,7 @@ mod duration;
 pub(crate) mod form;
 mod header;
 mod method;
+mod one_or_many;
 mod size;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::fmt;
 pub use duration::Duration;
 pub use header::{HeaderName, HeaderValue};
 pub use method::Method;
+pub use one_or_many::OneOrMany;
 pub use size::Size;
 
 /// A text that is not what it should be.

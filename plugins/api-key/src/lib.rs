@@ -6,26 +6,29 @@ use sluice_sdk::prelude::*;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Header that carries the key.
+    /// Header that carries the key, or several that may.
     #[serde(default = "default_header")]
-    header: HeaderName,
-    /// Query parameter that may carry it instead. Queries end up in logs and histories: prefer the header.
+    header: OneOrMany<HeaderName>,
+    /// Query parameter that may carry it instead, or several. Queries end up in logs and histories: prefer a header.
     #[serde(default)]
-    query: Option<String>,
-    /// Cookie that may carry it instead.
+    query: OneOrMany<String>,
+    /// Cookie that may carry it instead, or several.
     #[serde(default)]
-    cookie: Option<String>,
+    cookie: OneOrMany<String>,
     /// Whether the key is taken away before the request goes to the upstream.
     #[serde(default = "default_hide")]
     hide: bool,
+    /// Consumer that a request without any key is let in as. Default: such a request is refused.
+    #[serde(default)]
+    anonymous: Option<String>,
     /// The realm that `WWW-Authenticate` names.
     #[serde(default = "default_realm")]
     #[schemars(regex(pattern = r#"^[^"\\\x00-\x1f\x7f]+$"#))]
     realm: String,
 }
 
-fn default_header() -> HeaderName {
-    HeaderName::from_static("x-api-key")
+fn default_header() -> OneOrMany<HeaderName> {
+    HeaderName::from_static("x-api-key").into()
 }
 
 fn default_hide() -> bool {
@@ -35,6 +38,9 @@ fn default_hide() -> bool {
 fn default_realm() -> String {
     "api".to_owned()
 }
+
+/// The most places that a key may be in: each is looked at for every request.
+const MAX_PLACES: usize = 16;
 
 /// The policy.
 pub struct ApiKey {
@@ -55,17 +61,29 @@ impl Plugin for ApiKey {
     type Config = Config;
 
     fn new(config: Config) -> Result<Self> {
-        ensure!(config.query.as_deref() != Some(""), "`query` is empty: leave it out if there is none");
-        ensure!(config.cookie.as_deref() != Some(""), "`cookie` is empty: leave it out if there is none");
-        ensure!(!config.realm.contains(['"', '\\']), "`realm` has a quote or a backslash in it");
-        let challenge = format!("Key realm=\"{}\"", config.realm).parse().context("`realm`")?;
+        let Config { header, query, cookie, realm, .. } = &config;
+        let places = header.len() + query.len() + cookie.len();
+        ensure!(places > 0, "there is no place to look for keys in: give `header`, `query` or `cookie`");
+        ensure!(places <= MAX_PLACES, "a key may be in at most {MAX_PLACES} places");
+        ensure!(query.iter().all(|name| !name.is_empty()), "`query` is empty: leave it out if there is none");
+        ensure!(
+            cookie.iter().all(|name| !name.is_empty()),
+            "`cookie` is empty: leave it out if there is none"
+        );
+        let plain = !realm.contains(|letter: char| matches!(letter, '"' | '\\') || letter.is_control());
+        ensure!(plain, "`realm` has a quote, a backslash or a control character in it");
+        let challenge = auth::challenge("Key", &[("realm", realm)]).parse().context("`realm`")?;
         Ok(Self { config, challenge })
+    }
+
+    fn self_test(&self) -> Result<()> {
+        self.config.anonymous.as_deref().map_or(Ok(()), auth::check_consumer)
     }
 
     fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
         let key = match self.credential(request) {
             Credential::One(key) => key,
-            Credential::None => return Ok(self.refuse("api-key-missing", "an API key is required")),
+            Credential::None => return self.nobody(request, ctx),
             Credential::Several => {
                 return Ok(self.refuse("api-key-ambiguous", "more than one API key was sent"));
             }
@@ -83,15 +101,20 @@ impl Plugin for ApiKey {
 
 impl ApiKey {
     fn credential(&self, request: &Request) -> Credential {
-        let mut keys: Vec<Vec<u8>> = request
-            .headers()
-            .get_all(&self.config.header)
-            .iter()
-            .map(|value| value.as_bytes().to_vec())
-            .collect();
-        let query = self.config.query.as_deref().and_then(|name| request.query_param(name));
-        let cookie = self.config.cookie.as_deref().and_then(|name| request.cookie(name));
-        keys.extend(query.into_iter().chain(cookie).map(String::into_bytes));
+        let Config { header, query, cookie, .. } = &self.config;
+        let mut keys: Vec<Vec<u8>> = Vec::new();
+        for name in header {
+            keys.extend(request.headers().get_all(name).iter().map(|value| value.as_bytes().to_vec()));
+        }
+        if !query.is_empty() {
+            let params = request.query_params().into_iter();
+            keys.extend(
+                params
+                    .filter(|(name, _)| query.iter().any(|known| known == name))
+                    .map(|(_, value)| value.into_bytes()),
+            );
+        }
+        keys.extend(cookie.iter().filter_map(|name| request.cookie(name)).map(String::into_bytes));
         keys.retain(|key| !key.is_empty());
         match keys.len() {
             0 => Credential::None,
@@ -101,14 +124,30 @@ impl ApiKey {
     }
 
     fn hide(&self, request: &mut Request) -> Result<()> {
-        request.headers_mut().remove(&self.config.header)?;
-        if let Some(name) = &self.config.query {
+        for name in &self.config.header {
+            request.headers_mut().remove(name)?;
+        }
+        for name in &self.config.query {
             request.remove_query_param(name)?;
         }
-        if let Some(name) = &self.config.cookie {
+        for name in &self.config.cookie {
             request.remove_cookie(name)?;
         }
         Ok(())
+    }
+
+    fn nobody(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
+        match &self.config.anonymous {
+            Some(name) => {
+                // Places that are there but empty go too.
+                if self.config.hide {
+                    self.hide(request)?;
+                }
+                auth::admit_anonymous(request, ctx, name)?;
+                Ok(Verdict::Continue)
+            }
+            None => Ok(self.refuse("api-key-missing", "an API key is required")),
+        }
     }
 
     fn refuse(&self, kind: &str, detail: &str) -> Verdict {

@@ -102,3 +102,54 @@ fn a_bad_configuration_is_refused() {
         assert!(Harness::<ApiKey>::new(config.clone()).start().is_err(), "{config}");
     }
 }
+
+#[test]
+fn a_key_may_be_in_one_of_several_places() {
+    let plugin = plugin(json!({ "header": ["x-api-key", "apikey"], "query": ["key", "apikey"] }));
+    for request in [
+        Request::get("/").with_header("apikey", "k-acme"),
+        Request::get("/?apikey=k-acme"),
+        Request::get("/?a=1&key=k-acme"),
+    ] {
+        assert_eq!(plugin.send(request).consumer(), Some("acme"));
+    }
+    for request in [
+        Request::get("/?key=k-bolt").with_header("apikey", "k-acme"),
+        Request::get("/?key=k-acme&key=k-acme"),
+    ] {
+        assert_eq!(plugin.send(request).answer().problem()["type"], "api-key-ambiguous");
+    }
+}
+
+#[test]
+fn the_upstream_learns_which_credential_it_was() {
+    let consumer = Consumer::new("acme").id("4711").named_key("laptop", "k-1").key("k-2");
+    let plugin = Harness::<ApiKey>::new(json!({})).consumer(consumer).start().unwrap();
+    let exchange = plugin.send(Request::get("/").with_header("x-api-key", "k-1"));
+    assert_eq!(exchange.forwarded().header("x-consumer-id"), Some("4711"));
+    assert_eq!(exchange.forwarded().header("x-credential-identifier"), Some("laptop"));
+    let exchange = plugin.send(Request::get("/").with_header("x-api-key", "k-2"));
+    let credential = exchange.forwarded().header("x-credential-identifier").unwrap();
+    assert!(
+        credential.len() == 8 && !credential.contains("k-2"),
+        "of the digest, not of the key: {credential}"
+    );
+}
+
+#[test]
+fn who_shows_nothing_may_be_let_in_as_somebody() {
+    let world = Harness::<ApiKey>::new(json!({ "anonymous": "guest" }));
+    let plugin =
+        world.consumer(Consumer::new("guest")).consumer(Consumer::new("acme").key("k")).start().unwrap();
+    let exchange = plugin.send(Request::get("/").with_header("x-consumer-groups", "admin"));
+    assert_eq!(exchange.consumer(), Some("guest"));
+    assert_eq!(exchange.forwarded().header("x-anonymous-consumer"), Some("true"));
+    assert_eq!(exchange.forwarded().header("x-consumer-groups"), None);
+    let known = plugin
+        .send(Request::get("/").with_header("x-api-key", "k").with_header("x-anonymous-consumer", "true"));
+    assert_eq!(known.forwarded().header("x-anonymous-consumer"), None);
+    let wrong = plugin.send(Request::get("/").with_header("x-api-key", "wrong"));
+    assert_eq!(wrong.answer().status(), 401, "a wrong key is not no key");
+    let nobody = Harness::<ApiKey>::new(json!({ "anonymous": "nobody" })).start().unwrap_err();
+    assert!(nobody.message.contains("nobody"), "{nobody}");
+}
