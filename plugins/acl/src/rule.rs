@@ -30,7 +30,7 @@ pub struct RuleConfig {
 /// What a claim may be compared with.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum Scalar {
+pub(crate) enum Scalar {
     /// `true` or `false`.
     Flag(bool),
     /// A whole number.

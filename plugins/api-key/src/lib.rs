@@ -71,7 +71,10 @@ impl Plugin for ApiKey {
             "`cookie` is empty: leave it out if there is none"
         );
         let plain = !realm.contains(|letter: char| matches!(letter, '"' | '\\') || letter.is_control());
-        ensure!(plain, "`realm` has a quote, a backslash or a control character in it");
+        ensure!(
+            plain && !realm.is_empty(),
+            "`realm` is empty or has a quote, a backslash or a control character in it"
+        );
         let challenge = auth::challenge("Key", &[("realm", realm)]).parse().context("`realm`")?;
         Ok(Self { config, challenge })
     }

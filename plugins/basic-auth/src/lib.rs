@@ -43,7 +43,10 @@ impl Plugin for BasicAuth {
     fn new(config: Config) -> Result<Self> {
         let realm = &config.realm;
         let plain = !realm.contains(|letter: char| matches!(letter, '"' | '\\') || letter.is_control());
-        ensure!(plain, "`realm` has a quote, a backslash or a control character in it");
+        ensure!(
+            plain && !realm.is_empty(),
+            "`realm` is empty or has a quote, a backslash or a control character in it"
+        );
         let challenge = auth::challenge("Basic", &[("realm", realm), ("charset", "UTF-8")]);
         Ok(Self { challenge: challenge.parse().context("`realm`")?, config })
     }
