@@ -1,7 +1,6 @@
 //! Removes, renames and writes headers of requests and responses, with variables in the values.
 
 mod rules;
-mod template;
 
 use std::collections::BTreeMap;
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use sluice_sdk::prelude::*;
-
-use crate::template::Template;
+use sluice_sdk_template::Template;
 
 /// Headers that frame the message or belong to one connection. The gateway refuses them at run time; saying so
 /// when the configuration is read is kinder.
@@ -76,7 +75,7 @@ impl Rules {
             for (name, value) in entries {
                 let place = || format!("{message}.{list}.{name}");
                 check(&name).context(place())?;
-                let template = Template::parse(&value).context(place())?;
+                let template = template(&value).context(place())?;
                 writes.push((write, name, template));
             }
         }
@@ -102,7 +101,10 @@ impl Rules {
         ctx: &Context,
         header: &dyn Fn(&HeaderName) -> Option<String>,
     ) -> Vec<String> {
-        self.writes.iter().map(|(_, _, template)| template.render(ctx, header)).collect()
+        let render = |template: &Template| template.render(ctx, header).unwrap_or_default();
+        // A missing variable may leave a blank at an end, which a header's value cannot have.
+        let trimmed = |value: String| value.trim_matches([' ', '\t']).to_owned();
+        self.writes.iter().map(|(_, _, template)| trimmed(render(template))).collect()
     }
 
     pub(crate) fn apply(&self, message: &mut Message<'_>, values: Vec<String>) -> Result<()> {
@@ -117,6 +119,15 @@ impl Rules {
         }
         Ok(())
     }
+}
+
+fn template(value: &str) -> Result<Template> {
+    let template = Template::parse(value)?;
+    // Checked as a whole, so that a blank at either end is seen.
+    let sample = template.sample();
+    sample.parse::<HeaderValue>()?;
+    ensure!(!sample.is_empty(), "the value is empty: to take a header away, use `remove`");
+    Ok(template)
 }
 
 fn check(name: &HeaderName) -> Result<()> {

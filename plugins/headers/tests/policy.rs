@@ -117,6 +117,15 @@ fn a_bad_configuration_is_refused_with_its_place() {
             json!({ "request": { "remove": ["Connection"] } }),
             "request.remove: `connection` belongs to the gateway",
         ),
+        (
+            json!({ "request": { "set": { "x-a": "a\r\nb: c" } } }),
+            "request.set.x-a: `a\\r\\nb: c` is not a header value",
+        ),
+        (
+            json!({ "request": { "set": { "x-a": " {path}" } } }),
+            "request.set.x-a: ` x` is not a header value",
+        ),
+        (json!({ "request": { "set": { "x-a": "" } } }), "request.set.x-a: the value is empty"),
         (json!({ "request": { "add": { "x y": "1" } } }), ""),
         (json!({ "request": { "addd": {} } }), ""),
     ] {
