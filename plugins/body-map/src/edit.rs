@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::{Json, MAX_COST, MAX_DEPTH, Pointer, child_mut, index};
+use crate::json::{Json, MAX_DEPTH, Pointer, child_mut, index};
 use crate::path::{MAX_VISITS, TooMuch};
 
 /// Why an operation does not go on.
@@ -36,17 +36,17 @@ pub(crate) fn fits(levels: usize, value: &Json<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Refuses copies that would make a document too large in memory.
-pub(crate) fn affordable(cost: usize) -> Result<()> {
-    if cost > MAX_COST {
-        return Err(Stop::TooComplex(format!("more values than fit into {} MiB", MAX_COST >> 20)));
+/// Refuses what would make a document cost more than it may.
+pub(crate) fn affordable(cost: usize, budget: usize) -> Result<()> {
+    if cost > budget {
+        return Err(Stop::TooComplex("more values than there is memory for".to_owned()));
     }
     Ok(())
 }
 
 /// Copies a value that comes to stand beside what there is.
-pub(crate) fn copied<'a>(root: &Json<'a>, value: &Json<'a>) -> Result<Json<'a>> {
-    affordable(root.cost() + value.cost())?;
+pub(crate) fn copied<'a>(root: &Json<'a>, value: &Json<'a>, budget: usize) -> Result<Json<'a>> {
+    affordable(root.cost() + value.cost(), budget)?;
     Ok(value.clone())
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum Unreadable {
 
 /// Reads a form as an object of strings; a name that occurs several times has an array of them. Names are taken as they
 /// are: `a[b]` is a member called `a[b]`.
-pub(crate) fn read(body: &[u8]) -> Result<Json<'_>, Unreadable> {
+pub(crate) fn read(body: &[u8], budget: usize) -> Result<Json<'_>, Unreadable> {
     let mut members: Vec<(Cow<'_, str>, Json<'_>)> = Vec::new();
     let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
     let mut cost = VALUE_COST;
@@ -34,7 +34,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Json<'_>, Unreadable> {
         let (name, value) = (text(name, "name")?, Json::Text(text(value, "value")?));
         // The name is held twice while it is looked for.
         cost += 2 * (name.len() + VALUE_COST) + value.cost();
-        edit::affordable(cost).map_err(Unreadable::TooLarge)?;
+        edit::affordable(cost, budget).map_err(Unreadable::TooLarge)?;
         match places.get(&name) {
             None => {
                 places.insert(name.clone(), members.len());
@@ -126,10 +126,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::json::parse;
+    use crate::json::{self, LEAST_BUDGET};
+
+    fn parse(text: &str) -> Json<'_> {
+        json::parse(text.as_bytes(), LEAST_BUDGET).unwrap()
+    }
 
     fn same(form: &str, json: &str) {
-        assert_eq!(read(form.as_bytes()).unwrap(), parse(json.as_bytes()).unwrap(), "{form}");
+        assert_eq!(read(form.as_bytes(), LEAST_BUDGET).unwrap(), parse(json), "{form}");
     }
 
     #[test]
@@ -144,22 +148,21 @@ mod tests {
         for (form, reason) in
             [("a=%", "the value of field 1"), ("b&%zz", "the name of field 2"), ("a=%ff", "UTF-8")]
         {
-            let Err(Unreadable::Malformed(said)) = read(form.as_bytes()) else { panic!("{form} was read") };
+            let Err(Unreadable::Malformed(said)) = read(form.as_bytes(), LEAST_BUDGET) else {
+                panic!("{form} was read")
+            };
             assert!(said.contains(reason), "{form}: {said}");
         }
     }
 
     #[test]
     fn forms_are_written() {
-        let value = parse(r#"{"a":[1,true,null],"b c":"x&y=é","n":null,"e":[]}"#.as_bytes()).unwrap();
+        let value = parse(r#"{"a":[1,true,null],"b c":"x&y=é","n":null,"e":[]}"#);
         let written = write(&value, 100).unwrap().unwrap();
         assert_eq!(String::from_utf8(written).unwrap(), "a=1&a=true&b+c=x%26y%3D%C3%A9");
         assert_eq!(write(&value, 10).unwrap(), None);
         for nested in ["[]", r#"{"a":{}}"#, r#"{"a":[[]]}"#] {
-            assert!(
-                matches!(write(&parse(nested.as_bytes()).unwrap(), 10), Err(Stop::Mismatch(_))),
-                "{nested}"
-            );
+            assert!(matches!(write(&parse(nested), 10), Err(Stop::Mismatch(_))), "{nested}");
         }
     }
 
@@ -181,7 +184,7 @@ mod tests {
             let object = members.iter().map(|(name, values)| (name.clone().into(), shape(values))).collect();
             let object = Json::Object(object);
             let written = write(&object, 1 << 20).unwrap().unwrap();
-            prop_assert_eq!(read(&written).unwrap(), object);
+            prop_assert_eq!(read(&written, LEAST_BUDGET).unwrap(), object);
         }
     }
 }

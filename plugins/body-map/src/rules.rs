@@ -47,6 +47,9 @@ fn default_max_size() -> Size {
 /// What a body takes at most: a plugin's memory has to hold it several times.
 const MAX_SIZE: u64 = 64 << 20;
 
+/// What a document may cost for every byte of its body.
+const BUDGET_FACTOR: usize = 6;
+
 /// Checked rules.
 #[derive(Debug)]
 pub(crate) struct Rules {
@@ -55,6 +58,8 @@ pub(crate) struct Rules {
     require_json: bool,
     on_mismatch: OnMismatch,
     max_size: usize,
+    /// What a document may cost: see [`json::Json::cost`].
+    budget: usize,
 }
 
 /// What the head says of the body.
@@ -91,12 +96,14 @@ impl Rules {
         };
         let bytes = config.max_size.bytes();
         ensure!((1..=MAX_SIZE).contains(&bytes), "`{name}.max_size` lies between \"1B\" and \"64MiB\"");
+        let max_size = usize::try_from(bytes)?;
         Ok(Self {
             program,
             types,
             require_json: config.require_json,
             on_mismatch: config.on_mismatch,
-            max_size: usize::try_from(bytes)?,
+            max_size,
+            budget: (max_size * BUDGET_FACTOR).max(json::LEAST_BUDGET),
         })
     }
 
@@ -128,7 +135,7 @@ impl Rules {
     /// From body to body; none if it is to pass as it came.
     pub(crate) fn transform(&self, body: &[u8], render: Render<'_>) -> Result<Option<Transformed>, Refusal> {
         let root = if self.program.from_form { self.read_form(body)? } else { self.read_json(body)? };
-        let root = match self.program.run(root, render) {
+        let root = match self.program.run(root, self.budget, render) {
             Ok(root) => root,
             Err(Stopped { operation, stop }) => return self.stopped(operation, stop),
         };
@@ -144,7 +151,7 @@ impl Rules {
     }
 
     fn read_json<'b>(&self, body: &'b [u8]) -> Result<json::Json<'b>, Refusal> {
-        json::parse(body).map_err(|error| {
+        json::parse(body, self.budget).map_err(|error| {
             let fault = match error.reason {
                 Reason::Malformed(_) => Fault::NotJson,
                 Reason::Duplicate(_) => Fault::DuplicateMember,
@@ -155,7 +162,7 @@ impl Rules {
     }
 
     fn read_form<'b>(&self, body: &'b [u8]) -> Result<json::Json<'b>, Refusal> {
-        form::read(body).map_err(|error| match error {
+        form::read(body, self.budget).map_err(|error| match error {
             form::Unreadable::Malformed(why) => Refusal::new(Fault::NotForm, why),
             form::Unreadable::TooLarge(Stop::TooComplex(why) | Stop::Mismatch(why)) => {
                 Refusal::new(Fault::TooComplex, why)

@@ -15,8 +15,9 @@ pub(crate) use write::write;
 /// Arrays and objects within one another. All that walks a document recurses, so no document may exceed this.
 pub(crate) const MAX_DEPTH: usize = 128;
 
-/// What a document may take in memory, roughly: half of the 16 MiB that a plugin has by default. See [`Json::cost`].
-pub(crate) const MAX_COST: usize = 8 << 20;
+/// What a document may take in memory at least, roughly ([`Json::cost`]): as much as 16 MiB have room for, which a plugin
+/// has by default, with the body, what comes of it and room for growth beside.
+pub(crate) const LEAST_BUDGET: usize = 6 << 20;
 
 /// What a value takes in memory beside its text, roughly.
 pub(crate) const VALUE_COST: usize = 32;
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Json<'_> {
-        parse(text.as_bytes()).unwrap()
+        parse(text.as_bytes(), LEAST_BUDGET).unwrap()
     }
 
     #[test]

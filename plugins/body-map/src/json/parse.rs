@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::{Json, MAX_COST, MAX_DEPTH, Member, Number, VALUE_COST};
+use super::{Json, MAX_DEPTH, Member, Number, VALUE_COST};
 
 /// Why a text is not read, and where.
 #[derive(Debug, PartialEq)]
@@ -29,7 +29,7 @@ impl fmt::Display for Unreadable {
             Reason::Malformed(reason) => f.write_str(reason)?,
             Reason::Duplicate(name) => write!(f, "the member `{}` occurs twice", name.escape_debug())?,
             Reason::TooDeep => write!(f, "more than {MAX_DEPTH} arrays and objects within one another")?,
-            Reason::TooLarge => write!(f, "more values than fit into {} MiB", MAX_COST >> 20)?,
+            Reason::TooLarge => f.write_str("more values than there is memory for")?,
         }
         write!(f, " at line {}, column {}", self.line, self.column)
     }
@@ -38,12 +38,12 @@ impl fmt::Display for Unreadable {
 /// Names beyond this many bytes are cut in messages.
 const SHOWN: usize = 64;
 
-/// Reads a text. A byte order mark before it is passed over (RFC 8259 section 8.1).
-pub(crate) fn parse(bytes: &[u8]) -> Result<Json<'_>, Unreadable> {
+/// Reads a text into a document that costs at most `budget`. A byte order mark before it is passed over (RFC 8259 section 8.1).
+pub(crate) fn parse(bytes: &[u8], budget: usize) -> Result<Json<'_>, Unreadable> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes)
         .map_err(|error| place(bytes, error.valid_up_to(), Reason::Malformed("it is not UTF-8")))?;
-    let mut parser = Parser { text, bytes, at: 0, depth: 0, cost: 0 };
+    let mut parser = Parser { text, bytes, at: 0, depth: 0, left: budget };
     parser.document().map_err(|reason| place(bytes, parser.at, reason))
 }
 
@@ -61,7 +61,7 @@ struct Parser<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: usize,
-    cost: usize,
+    left: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -92,8 +92,8 @@ impl<'a> Parser<'a> {
     }
 
     fn charge(&mut self, cost: usize) -> Result<(), Reason> {
-        self.cost += cost;
-        if self.cost > MAX_COST { Err(Reason::TooLarge) } else { Ok(()) }
+        self.left = self.left.checked_sub(cost).ok_or(Reason::TooLarge)?;
+        Ok(())
     }
 
     fn value(&mut self) -> Result<Json<'a>, Reason> {
@@ -232,7 +232,7 @@ impl<'a> Parser<'a> {
                     start = self.at;
                 }
                 Some(0..b' ') => return Err(Reason::Malformed("a control character stands in a string")),
-                Some(_) => self.at += 1,
+                Some(_) => self.at += plain(&self.bytes[self.at..]),
                 None => return Err(Reason::Malformed("a string does not end")),
             }
         }
@@ -292,6 +292,11 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// How many bytes of a string stand for themselves.
+fn plain(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| matches!(byte, 0..b' ' | b'"' | b'\\')).unwrap_or(bytes.len())
+}
+
 /// Finds a name that occurs twice, without comparing all with all.
 fn unique(members: &[Member<'_>]) -> Result<(), Reason> {
     let twice = if members.len() <= super::FEW {
@@ -314,11 +319,11 @@ mod tests {
     use proptest::prelude::*;
     use sluice_sdk::serde_json;
 
-    use super::super::write;
+    use super::super::{LEAST_BUDGET, write};
     use super::*;
 
     fn again(text: &str) -> Result<String, String> {
-        let value = parse(text.as_bytes()).map_err(|error| error.to_string())?;
+        let value = parse(text.as_bytes(), LEAST_BUDGET).map_err(|error| error.to_string())?;
         Ok(String::from_utf8(write(&value, 1 << 20).unwrap()).unwrap())
     }
 
@@ -357,7 +362,7 @@ mod tests {
         ] {
             assert_eq!(again(text).unwrap_err(), error, "{text}");
         }
-        let error = parse(b"[\"\xc3\xa9\xff\"]").unwrap_err().to_string();
+        let error = parse(b"[\"\xc3\xa9\xff\"]", LEAST_BUDGET).unwrap_err().to_string();
         assert_eq!(error, "it is not UTF-8 at line 1, column 4");
     }
 
@@ -374,8 +379,8 @@ mod tests {
         assert!(again(&nested(MAX_DEPTH)).is_ok());
         assert!(again(&nested(MAX_DEPTH + 1)).unwrap_err().starts_with("more than 128 arrays"));
         assert!(again(&"[".repeat(1 << 20)).unwrap_err().starts_with("more than 128 arrays"));
-        let many = format!("[{}0]", "0,".repeat(MAX_COST / VALUE_COST));
-        assert!(again(&many).unwrap_err().starts_with("more values than fit into 8 MiB"));
+        let many = format!("[{}0]", "0,".repeat(LEAST_BUDGET / VALUE_COST));
+        assert!(again(&many).unwrap_err().starts_with("more values than there is memory for"));
     }
 
     proptest! {
@@ -386,7 +391,7 @@ mod tests {
                 Ok(_) => true,
                 Err(error) => error.to_string().starts_with("number out of range"),
             };
-            let ours = match parse(text.as_bytes()) {
+            let ours = match parse(text.as_bytes(), LEAST_BUDGET) {
                 Ok(_) => true,
                 Err(error) => matches!(error.reason, Reason::Duplicate(_)),
             };
@@ -402,7 +407,7 @@ mod tests {
 
         #[test]
         fn nothing_makes_it_panic(bytes: Vec<u8>) {
-            let _ = parse(&bytes);
+            let _ = parse(&bytes, LEAST_BUDGET);
         }
     }
 }

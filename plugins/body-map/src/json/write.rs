@@ -85,13 +85,13 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
+    use super::super::{LEAST_BUDGET, parse};
     use super::*;
 
     #[test]
     fn nothing_is_written_past_the_bound() {
         let text = r#"{"a":["b\n",1.50,null,true,false]}"#;
-        let value = parse(text.as_bytes()).unwrap();
+        let value = parse(text.as_bytes(), LEAST_BUDGET).unwrap();
         assert_eq!(write(&value, text.len()).unwrap(), text.as_bytes());
         for bound in 0..text.len() {
             assert_eq!(write(&value, bound), Err(TooLong), "{bound}");

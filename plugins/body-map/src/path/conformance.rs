@@ -2,9 +2,13 @@
 
 use super::*;
 use crate::edit::place_of;
-use crate::json::{Json, parse};
+use crate::json::{Json, LEAST_BUDGET};
 
 const SUITE: &str = include_str!("../../tests/data/jsonpath-cts.json");
+
+fn parse(text: &str) -> Json<'_> {
+    crate::json::parse(text.as_bytes(), LEAST_BUDGET).unwrap()
+}
 
 fn text<'v>(case: &'v Json<'_>, member: &str) -> &'v str {
     match case.member(member) {
@@ -70,7 +74,7 @@ fn check(case: &Json<'_>) -> Result<(), String> {
 
 #[test]
 fn the_compliance_suite_passes() {
-    let suite = parse(SUITE.as_bytes()).unwrap();
+    let suite = parse(SUITE);
     let cases = items(suite.member("tests"));
     assert_eq!(cases.len(), 703, "the suite that was embedded");
     let failures: Vec<_> = cases
@@ -103,7 +107,7 @@ fn what_is_wrong_is_said_with_its_place() {
 #[test]
 fn a_document_cannot_make_a_path_run_away() {
     let wide = format!("[{}]", vec!["[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]"; 2_000].join(","));
-    let document = parse(wide.as_bytes()).unwrap();
+    let document = parse(&wide);
     let path = Path::parse("$[?count($..*) > 1]").unwrap();
     assert_eq!(path.select(&document).unwrap_err(), TooMuch);
     assert_eq!(Path::parse("$..*").unwrap().select(&document).unwrap().len(), 34_000);
@@ -111,7 +115,7 @@ fn a_document_cannot_make_a_path_run_away() {
 
 #[test]
 fn large_numbers_are_told_apart() {
-    let document = parse(b"[{\"id\":9007199254740993},{\"id\":9007199254740992}]").unwrap();
+    let document = parse("[{\"id\":9007199254740993},{\"id\":9007199254740992}]");
     let nodes = Path::parse("$[?@.id == 9007199254740993].id").unwrap();
     assert_eq!(nodes.select(&document).unwrap().len(), 1);
 }

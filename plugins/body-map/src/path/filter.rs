@@ -102,7 +102,7 @@ impl Parser<'_> {
 
     fn number(&mut self) -> Result<Term> {
         let text = self.take_while(|character| matches!(character, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'));
-        match json::parse(text.as_bytes()) {
+        match json::parse(text.as_bytes(), json::LEAST_BUDGET) {
             Ok(number @ Json::Number(_)) => Ok(literal(number.into_owned())),
             _ => bail!("`{text}` is not a number"),
         }

@@ -68,7 +68,7 @@ impl Literal {
 }
 
 pub(crate) fn read(text: &str) -> Result<Json<'static>> {
-    match json::parse(text.as_bytes()) {
+    match json::parse(text.as_bytes(), json::LEAST_BUDGET) {
         Ok(value) => Ok(value.into_owned()),
         Err(error) => bail!("the text is not JSON: {error}"),
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use sluice_sdk::serde_json::{self, Value, json};
 
 use super::*;
-use crate::json::{Reason, parse};
+use crate::json::{LEAST_BUDGET, Reason, parse};
 
 const SUITES: [(&str, &str, usize); 2] = [
     ("json-patch-tests.json", include_str!("../../tests/data/json-patch-tests.json"), 95),
@@ -18,12 +18,12 @@ const AMBIGUOUS: [&str; 2] = [
 ];
 
 fn read(text: &str) -> Json<'_> {
-    parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"))
+    parse(text.as_bytes(), LEAST_BUDGET).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 fn patched<'a>(document: &Json<'a>, patch: &'a Patch) -> edit::Result<Json<'a>> {
     let mut root = document.clone();
-    patch.apply(&mut root).map(|()| root)
+    patch.apply(&mut root, LEAST_BUDGET).map(|()| root)
 }
 
 fn check(case: &Json<'_>) -> Result<(), String> {
@@ -46,7 +46,7 @@ fn check(case: &Json<'_>) -> Result<(), String> {
 fn the_json_patch_suite_passes() {
     for ((name, suite, count), ambiguous) in SUITES.into_iter().zip(AMBIGUOUS) {
         assert!(suite.contains(ambiguous), "{name}");
-        let refused = parse(ambiguous.as_bytes()).unwrap_err();
+        let refused = parse(ambiguous.as_bytes(), LEAST_BUDGET).unwrap_err();
         assert_eq!(refused.reason, Reason::Duplicate("op".to_owned()));
         // The case stays, with an operation that can be read and is wrong all the same.
         let suite = suite.replace(ambiguous, "{}");

@@ -98,10 +98,15 @@ impl Program {
         names.into_iter().collect()
     }
 
-    /// Runs the operations in their order; all of them or none.
-    pub(crate) fn run<'a>(&'a self, mut root: Json<'a>, render: Render<'_>) -> Result<Json<'a>, Stopped<'a>> {
+    /// Runs the operations in their order on a document that may cost `budget`; all of them or none.
+    pub(crate) fn run<'a>(
+        &'a self,
+        mut root: Json<'a>,
+        budget: usize,
+        render: Render<'_>,
+    ) -> Result<Json<'a>, Stopped<'a>> {
         for (operation, step) in &self.steps {
-            root = step.run(root, render).map_err(|stop| Stopped { operation, stop })?;
+            root = step.run(root, budget, render).map_err(|stop| Stopped { operation, stop })?;
         }
         Ok(root)
     }
@@ -138,18 +143,18 @@ impl Step {
         })
     }
 
-    fn run<'a>(&'a self, mut root: Json<'a>, render: Render<'_>) -> edit::Result<Json<'a>> {
+    fn run<'a>(&'a self, mut root: Json<'a>, budget: usize, render: Render<'_>) -> edit::Result<Json<'a>> {
         match self {
-            Self::Patch(patch) => patch.apply(&mut root)?,
+            Self::Patch(patch) => patch.apply(&mut root, budget)?,
             Self::Merge(patch) => merge::merge(&mut root, patch),
             Self::Pick(pick) => {
-                if let Some(picked) = pick.of(&root, root.cost(), 0)? {
+                if let Some(picked) = pick.of(&root, budget.saturating_sub(root.cost()), 0)? {
                     root = picked;
                 }
             }
-            Self::Build(members) => root = pick::build(members, &root)?,
+            Self::Build(members) => root = pick::build(members, &root, budget)?,
             Self::Move(transfer) => transfer.moves(&mut root)?,
-            Self::Copy(transfer) => transfer.copies(&mut root)?,
+            Self::Copy(transfer) => transfer.copies(&mut root, budget)?,
             Self::Remove(targets) => {
                 for target in targets {
                     target.remove_from(&mut root)?;

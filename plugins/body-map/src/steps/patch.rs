@@ -32,9 +32,9 @@ impl Patch {
     }
 
     /// Applies it. What is left of the document if it stops is not meant for use.
-    pub(crate) fn apply<'a>(&'a self, root: &mut Json<'a>) -> edit::Result<()> {
+    pub(crate) fn apply<'a>(&'a self, root: &mut Json<'a>, budget: usize) -> edit::Result<()> {
         self.0.iter().enumerate().try_for_each(|(at, operation)| {
-            operation.apply(root).map_err(|stop| match stop {
+            operation.apply(root, budget).map_err(|stop| match stop {
                 Stop::Mismatch(why) => {
                     Stop::Mismatch(format!("operation {at} (`{}`): {why}", operation.name()))
                 }
@@ -83,7 +83,7 @@ impl Operation {
         }
     }
 
-    fn apply<'a>(&'a self, root: &mut Json<'a>) -> edit::Result<()> {
+    fn apply<'a>(&'a self, root: &mut Json<'a>, budget: usize) -> edit::Result<()> {
         match self {
             Self::Add(path, value) => edit::add(root, path, value.borrowed()),
             Self::Remove(path) if path.tokens().is_empty() => {
@@ -101,7 +101,7 @@ impl Operation {
             }
             Self::Copy(from, path) => {
                 let value = from.find(root).ok_or_else(|| Stop::missing(from))?;
-                let value = edit::copied(root, value)?;
+                let value = edit::copied(root, value, budget)?;
                 edit::add(root, path, value)
             }
             Self::Test(path, value) => match path.find(root) {

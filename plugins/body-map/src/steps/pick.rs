@@ -26,16 +26,16 @@ impl Pick {
         Ok(Self { path: Path::parse(&path)?, into, optional })
     }
 
-    /// What it picks, to stand `levels` below the root beside what costs `beside`; none if it may select nothing and does.
+    /// What it picks, to stand `levels` below the root and cost `budget` at most; none if it may select nothing and does.
     pub(crate) fn of<'a>(
         &self,
         root: &Json<'a>,
-        beside: usize,
+        budget: usize,
         levels: usize,
     ) -> edit::Result<Option<Json<'a>>> {
         let nodes = self.path.select(root)?;
         let nothing = || Stop::Mismatch(format!("`{}` selects nothing", self.path));
-        edit::affordable(beside + nodes.iter().map(|node| node.cost()).sum::<usize>())?;
+        edit::affordable(nodes.iter().map(|node| node.cost()).sum(), budget)?;
         let picked = match (self.into, &nodes[..]) {
             (_, []) if self.optional => return Ok(None),
             (Shape::List, nodes) => Json::Array(nodes.iter().map(|node| (*node).clone()).collect()),
@@ -55,12 +55,16 @@ impl Pick {
 }
 
 /// An object of what is picked for each member.
-pub(crate) fn build<'a>(members: &'a [(String, Pick)], root: &Json<'a>) -> edit::Result<Json<'a>> {
+pub(crate) fn build<'a>(
+    members: &'a [(String, Pick)],
+    root: &Json<'a>,
+    budget: usize,
+) -> edit::Result<Json<'a>> {
     let mut built = Vec::with_capacity(members.len());
-    let mut cost = root.cost();
+    let mut left = budget.saturating_sub(root.cost());
     for (name, pick) in members {
-        if let Some(picked) = pick.of(root, cost, 1)? {
-            cost += picked.cost();
+        if let Some(picked) = pick.of(root, left, 1)? {
+            left = left.saturating_sub(picked.cost());
             built.push((Cow::Borrowed(&**name), picked));
         }
     }

@@ -99,9 +99,9 @@ impl Transfer {
         }
     }
 
-    pub(crate) fn copies<'a>(&'a self, root: &mut Json<'a>) -> edit::Result<()> {
+    pub(crate) fn copies<'a>(&'a self, root: &mut Json<'a>, budget: usize) -> edit::Result<()> {
         let Some(node) = self.from.one(root)? else { return self.absent() };
-        let value = edit::copied(root, node)?;
+        let value = edit::copied(root, node, budget)?;
         edit::put(root, &self.to, value)
     }
 }
