@@ -161,7 +161,7 @@ impl Plugin for BodyMap {
 }
 
 impl BodyMap {
-    /// Remembers what values refer to, and asks for the whole: a part of a body cannot be transformed.
+    /// Remembers what values refer to, and asks for the whole and without coding: nothing else can be transformed.
     fn prepare_response(&self, request: &mut Request, ctx: &mut Context) -> Result<()> {
         if !self.remembered.is_empty() {
             let headers = request.headers();
@@ -171,7 +171,7 @@ impl BodyMap {
         for name in ["range", "if-range"] {
             request.headers_mut().remove(name)?;
         }
-        Ok(())
+        request.headers_mut().set("accept-encoding", "identity")
     }
 }
 

@@ -2,26 +2,40 @@
 
 use sluice_sdk::prelude::*;
 
-/// Types and subtypes, `type/subtype` or `+suffix`, in lower case.
+/// Which media types are meant.
 #[derive(Debug)]
-pub(crate) struct MediaTypes(Vec<String>);
+pub(crate) struct MediaTypes {
+    /// `type/subtype` or `+suffix`, in lower case.
+    known: Vec<String>,
+    /// One that is never meant, nor refused.
+    exempt: Option<&'static str>,
+}
+
+/// The media type of problem documents (RFC 9457).
+const PROBLEM: &str = "application/problem+json";
 
 /// What a message says of its body's type.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Declared {
     Meant,
     Other,
+    Exempt,
     /// Several times: who reads it further on may go by another one.
     Several,
 }
 
 impl MediaTypes {
     pub(crate) fn json() -> Self {
-        Self(["application/json", "+json"].map(str::to_owned).into())
+        Self { known: ["application/json", "+json"].map(str::to_owned).into(), exempt: None }
+    }
+
+    /// As [`json`](Self::json), without problem documents: those are mostly the gateway's own.
+    pub(crate) fn json_but_problems() -> Self {
+        Self { exempt: Some(PROBLEM), ..Self::json() }
     }
 
     pub(crate) fn only(essence: &str) -> Self {
-        Self(vec![essence.to_owned()])
+        Self { known: vec![essence.to_owned()], exempt: None }
     }
 
     pub(crate) fn new(types: Vec<String>) -> Result<Self> {
@@ -36,30 +50,33 @@ impl MediaTypes {
             let is_type = parts.is_some_and(|(kind, subtype)| is_name(kind) && is_name(subtype));
             ensure!(is_type, "`{text}` is neither `type/subtype` nor `+suffix`");
         }
-        Ok(Self(types.into_iter().map(|text| text.to_ascii_lowercase()).collect()))
+        let known = types.into_iter().map(|text| text.to_ascii_lowercase()).collect();
+        Ok(Self { known, exempt: None })
     }
 
     pub(crate) fn declared(&self, headers: &Headers<'_>) -> Declared {
         match &headers.get_all("content-type")[..] {
             [] => Declared::Other,
-            [only] if self.hold(&String::from_utf8_lossy(only.as_bytes())) => Declared::Meant,
-            [_] => Declared::Other,
+            [only] => self.of(&String::from_utf8_lossy(only.as_bytes())),
             _ => Declared::Several,
         }
     }
 
-    fn hold(&self, content_type: &str) -> bool {
+    fn of(&self, content_type: &str) -> Declared {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if self.exempt == Some(&*essence) {
+            return Declared::Exempt;
+        }
         let holds = |known: &String| match known.strip_prefix('+') {
             Some(_) => essence.contains('/') && essence.ends_with(known.as_str()),
             None => essence == *known,
         };
-        self.0.iter().any(holds)
+        if self.known.iter().any(holds) { Declared::Meant } else { Declared::Other }
     }
 
     /// For people.
     pub(crate) fn listed(&self) -> String {
-        self.0.join(", ")
+        self.known.join(", ")
     }
 }
 
@@ -80,13 +97,14 @@ mod tests {
             ("+json", false),
             ("", false),
         ] {
-            assert_eq!(json.hold(text), meant, "{text}");
+            assert_eq!(json.of(text) == Declared::Meant, meant, "{text}");
         }
     }
 
     #[test]
     fn what_is_no_type_is_refused() {
-        assert!(MediaTypes::new(vec!["Text/JSON".to_owned(), "+ld".to_owned()]).unwrap().hold("text/json"));
+        let types = MediaTypes::new(vec!["Text/JSON".to_owned(), "+ld".to_owned()]).unwrap();
+        assert_eq!(types.of("text/json"), Declared::Meant);
         for bad in ["json", "a/b;c=d", "*/*", "+", "/", " a/b"] {
             assert!(MediaTypes::new(vec![bad.to_owned()]).is_err(), "{bad}");
         }

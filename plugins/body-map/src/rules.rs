@@ -15,7 +15,8 @@ use crate::steps::{OperationConfig, Program, Render, Stopped};
 pub struct RulesConfig {
     /// The transformations, in their order.
     operations: Vec<OperationConfig>,
-    /// Media types of the bodies that are meant, `type/subtype` or `+suffix`; `application/json` and `+json` if not given.
+    /// Media types of the bodies that are meant, `type/subtype` or `+suffix`. If not given, `application/json` and `+json`, but no
+    /// problem documents of responses.
     #[serde(default)]
     types: Option<Vec<String>>,
     /// Whether a body of any other type is refused instead of passed on as it is.
@@ -92,6 +93,7 @@ impl Rules {
             Some(_) if program.from_form => bail!("`{name}.types` has no meaning with `form_to_json`"),
             Some(types) => MediaTypes::new(types).context(format_args!("{name}.types"))?,
             None if program.from_form => MediaTypes::only(form::FORM),
+            None if side == Side::Response => MediaTypes::json_but_problems(),
             None => MediaTypes::json(),
         };
         let bytes = config.max_size.bytes();
@@ -121,7 +123,7 @@ impl Rules {
         match self.types.declared(headers) {
             Declared::Meant => Ok(Concern::Transform),
             Declared::Other if self.require_json => Ok(Concern::Refuse),
-            Declared::Other => Ok(Concern::Leave),
+            Declared::Other | Declared::Exempt => Ok(Concern::Leave),
             Declared::Several => {
                 Err(Refusal::new(Fault::AmbiguousType, "there are several `Content-Type` headers"))
             }

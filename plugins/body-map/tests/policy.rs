@@ -180,9 +180,13 @@ fn a_response_knows_the_request() {
         { "set": { "at": "/trace", "value": "{header:x-trace} {path}" } },
         { "remove": "$..internal" },
     ]}}));
-    let request = Request::get("/a").with_header("x-trace", "t1").with_header("range", "bytes=0-5");
+    let request = Request::get("/a")
+        .with_header("x-trace", "t1")
+        .with_header("range", "bytes=0-5")
+        .with_header("accept-encoding", "br, gzip");
     let mut exchange = plugin.send(request);
     assert_eq!(exchange.forwarded().header("range"), None, "a part could not be transformed");
+    assert_eq!(exchange.forwarded().header_all("accept-encoding"), ["identity"]);
     let response = Response::new(200)
         .with_header("content-digest", "sha-256=:AA==:")
         .with_header("content-type", "application/hal+json")
@@ -239,6 +243,21 @@ fn the_steps_own_answer_is_no_upstreams_response() {
     assert_eq!(exchange.answer().status(), 422);
     let own = Response::new(422).with_header("content-type", "application/problem+json").with_body("{}");
     assert_eq!(exchange.respond(own).status(), 422);
+}
+
+#[test]
+fn problem_documents_pass_unless_they_are_meant() {
+    let with = |types: Value| {
+        let mut rules = json!({ "operations": [{ "pick": "$.detail" }], "require_json": true });
+        if !types.is_null() {
+            rules["types"] = types;
+        }
+        let plugin = plugin(json!({ "response": rules }));
+        let problem = Response::new(429).with_header("content-type", "application/problem+json");
+        plugin.send(Request::get("/")).respond(problem.with_body(r#"{"detail":"no"}"#)).text()
+    };
+    assert_eq!(with(Value::Null), r#"{"detail":"no"}"#);
+    assert_eq!(with(json!(["+json"])), "\"no\"");
 }
 
 #[test]
@@ -311,6 +330,15 @@ fn forms_become_json_and_json_becomes_forms() {
         "body-mismatch",
         "request.operations[1].json_to_form: a form cannot hold an object",
     );
+}
+
+#[test]
+fn a_coded_body_is_not_guessed_at() {
+    let plugin = operations(json!([{ "remove": "$.a" }]));
+    let coded = |coding: &str| plugin.send(post("{}").with_header("content-encoding", coding));
+    refused(&coded("gzip").answer(), 415, "content-coding-unsupported", "`Content-Encoding`");
+    let identity = coded("Identity");
+    assert_eq!(identity.forwarded().header("content-encoding"), None);
 }
 
 #[test]

@@ -49,6 +49,29 @@ impl<'d, 'a> Search<'d, 'a> {
         Ok(nodes)
     }
 
+    /// As [`query`](Self::query) of a singular query, which filters have for nearly every node.
+    fn single(&self, query: &Query, current: &'d Json<'a>) -> Result<Option<&'d Json<'a>>, TooMuch> {
+        let mut node = if query.absolute { self.root } else { current };
+        for segment in &query.segments {
+            let found = match (&segment.selectors[..], node) {
+                ([Selector::Name(name)], Json::Object(members)) => {
+                    self.visit(looking_through(members))?;
+                    node.member(name)
+                }
+                ([Selector::Index(index)], Json::Array(items)) => {
+                    self.visit(1)?;
+                    at(items, *index)
+                }
+                _ => None,
+            };
+            match found {
+                Some(child) => node = child,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(node))
+    }
+
     fn segment(
         &self,
         segment: &Segment,
@@ -75,8 +98,7 @@ impl<'d, 'a> Search<'d, 'a> {
     ) -> Result<(), TooMuch> {
         match (selector, node) {
             (Selector::Name(name), Json::Object(members)) => {
-                // Names are looked for one by one, which adds up over large objects.
-                self.visit(1 + members.len() / 16)?;
+                self.visit(looking_through(members))?;
                 into.extend(node.member(name));
             }
             (Selector::Wildcard, _) => {
@@ -86,8 +108,7 @@ impl<'d, 'a> Search<'d, 'a> {
                 }
             }
             (Selector::Index(index), Json::Array(items)) => {
-                let at = if *index < 0 { *index + length(items) } else { *index };
-                into.extend(usize::try_from(at).ok().and_then(|at| items.get(at)));
+                into.extend(at(items, *index));
             }
             (Selector::Slice { start, end, step }, Json::Array(items)) => {
                 for at in slice(*start, *end, *step, length(items)) {
@@ -113,6 +134,7 @@ impl<'d, 'a> Search<'d, 'a> {
             Logical::Or(terms) => self.any(terms, current, true)?,
             Logical::And(terms) => !self.any(terms, current, false)?,
             Logical::Not(term) => !self.holds(term, current)?,
+            Logical::Exists(query) if query.is_singular() => self.single(query, current)?.is_some(),
             Logical::Exists(query) => !self.query(query, current)?.is_empty(),
             Logical::Compare(left, comparison, right) => {
                 let (left, right) = (self.value(left, current)?, self.value(right, current)?);
@@ -165,7 +187,7 @@ impl<'d, 'a> Search<'d, 'a> {
         let count = |count: usize| Some(Cow::Owned(Json::Number(Number::from_count(count))));
         Ok(match operand {
             Operand::Literal(value) => Some(Cow::Borrowed(value)),
-            Operand::Query(query) => self.query(query, current)?.first().copied().map(Cow::Borrowed),
+            Operand::Query(query) => self.single(query, current)?.map(Cow::Borrowed),
             Operand::Value(query) => match self.query(query, current)?[..] {
                 [only] => Some(Cow::Borrowed(only)),
                 _ => None,
@@ -179,6 +201,17 @@ impl<'d, 'a> Search<'d, 'a> {
             },
         })
     }
+}
+
+/// Names are looked for one by one, which adds up over large objects.
+fn looking_through<T>(members: &[T]) -> usize {
+    1 + members.len() / 16
+}
+
+/// An item by its index, from the end if that is negative.
+fn at<T>(items: &[T], index: i64) -> Option<&T> {
+    let at = if index < 0 { index + length(items) } else { index };
+    items.get(usize::try_from(at).ok()?)
 }
 
 fn length<T>(items: &[T]) -> i64 {

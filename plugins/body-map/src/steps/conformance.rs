@@ -170,9 +170,9 @@ fn model(target: Value, patch: &Value) -> Value {
 proptest! {
     #[test]
     fn an_inverse_undoes_a_patch(document in documents(), new in documents(), choice: prop::sample::Index, kind in 0..3) {
+        let document = json!([document]);
         let mut found = Vec::new();
         places(&document, "", &mut found);
-        prop_assume!(!found.is_empty());
         let (path, in_array, old) = choice.get(&found);
         let (forth, back) = match kind {
             0 => (
