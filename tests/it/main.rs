@@ -5,6 +5,8 @@ mod admin;
 mod capabilities;
 mod check;
 mod commands;
+mod consumers;
+mod contract;
 mod damage;
 mod deadlines;
 mod drain;
