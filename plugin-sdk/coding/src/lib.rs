@@ -29,6 +29,6 @@ mod error;
 
 pub use accept::{Choice, negotiate};
 pub use coding::Coding;
-pub use decode::{MAX_CODINGS, decode};
+pub use decode::{MAX_CODINGS, applied, decode};
 pub use encode::{Encoder, encode};
 pub use error::CodingError;

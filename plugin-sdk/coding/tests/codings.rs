@@ -2,7 +2,9 @@
 
 use std::io::{Read, Write};
 
-use proptest::prelude::*;
+use proptest::prelude::{
+    Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
 use sluice_sdk_coding::{Coding, CodingError, Encoder, decode};
 
 const ALL: [Coding; 4] = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];

@@ -276,6 +276,12 @@ impl Response {
         String::from_utf8_lossy(&self.body()).into_owned()
     }
 
+    /// The body in the pieces in which it passes.
+    #[must_use]
+    pub fn chunks(&self) -> Vec<&[u8]> {
+        self.body.iter().map(Bytes::as_slice).collect()
+    }
+
     pub(crate) fn canned(self) -> CannedAnswer {
         let body = Bytes(self.body());
         CannedAnswer::Response { status: self.head.status, headers: self.head.headers, body }

@@ -41,8 +41,9 @@ pub fn decode<'b>(
     Ok(body)
 }
 
-/// The codings in the order in which they were applied. All are known before any is undone.
-fn applied(content_encoding: &str) -> Result<Vec<Coding>, CodingError> {
+/// The codings that a `Content-Encoding` names, in the order in which they were applied, without `identity`. Fails if
+/// one of them cannot be decoded, so that a body can be refused before it is read.
+pub fn applied(content_encoding: &str) -> Result<Vec<Coding>, CodingError> {
     let names = content_encoding.split(',').map(|name| name.trim_matches([' ', '\t']));
     let mut codings = Vec::new();
     for name in names.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity")) {

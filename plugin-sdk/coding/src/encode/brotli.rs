@@ -52,8 +52,10 @@ impl Encode for Encoder {
     }
 
     fn store(&mut self) -> Vec<u8> {
-        // Even with nothing in it: the stream's header comes with the first block.
-        self.encoder.flush().expect(WRITES);
+        if !self.stores {
+            // Even with nothing in it: the stream's header comes with the first block.
+            self.encoder.flush().expect(WRITES);
+        }
         (self.holds, self.stores) = (false, true);
         self.take()
     }

@@ -1,0 +1,60 @@
+//! Whether a response may be compressed, and what its head says then.
+
+use sluice_sdk::prelude::*;
+use sluice_sdk_coding::Coding;
+
+/// The length that the response says it has.
+pub(crate) fn length(headers: Headers<'_>) -> Option<u64> {
+    headers.get("content-length")?.as_str()?.parse().ok()
+}
+
+/// Whether the response has a body of its own that no one has encoded yet and that may be changed.
+pub(crate) fn may_change(response: &Response) -> bool {
+    let headers = response.headers();
+    // 206 is a piece of the encoded or the plain body, and cannot be turned into one of the other.
+    !matches!(response.status(), 204 | 205 | 206 | 304)
+        && !FORBIDDING.iter().any(|name| headers.contains(name))
+        && !forbids_transformation(headers)
+}
+
+/// Fields that speak of the body's bytes as they are.
+const FORBIDDING: [&str; 6] =
+    ["content-encoding", "content-range", "content-digest", "repr-digest", "digest", "content-md5"];
+
+/// `Cache-Control: no-transform`, RFC 9111 section 5.2.2.6.
+fn forbids_transformation(headers: Headers<'_>) -> bool {
+    members(&headers.get_all("cache-control")).any(|directive| directive.eq_ignore_ascii_case("no-transform"))
+}
+
+/// The members of a list of tokens.
+fn members(values: &[HeaderValue]) -> impl Iterator<Item = &str> {
+    values.iter().filter_map(HeaderValue::as_str).flat_map(|value| value.split(',')).map(str::trim_ascii)
+}
+
+/// Tells caches that the response depends on what the client accepts.
+pub(crate) fn vary(response: &mut Response) -> Result<()> {
+    let values = response.headers().get_all("vary");
+    let is_told = |member: &str| member == "*" || member.eq_ignore_ascii_case("accept-encoding");
+    if members(&values).any(is_told) {
+        return Ok(());
+    }
+    let mut list: Vec<&str> = members(&values).filter(|member| !member.is_empty()).collect();
+    list.push("Accept-Encoding");
+    response.headers_mut().set("vary", list.join(", "))
+}
+
+/// What changes with the body. `Content-Length` is the gateway's to take away.
+pub(crate) fn encoded(response: &mut Response, coding: Coding) -> Result<()> {
+    let etag = response.headers().get("etag");
+    let mut headers = response.headers_mut();
+    headers.set("content-encoding", coding.name())?;
+    // A range would be one of the encoded body, which is made anew each time.
+    headers.remove("accept-ranges")?;
+    // The same entity in other bytes: RFC 9110 section 8.8.3.3 wants another tag, and a weak one says just that.
+    match etag.as_ref().map(HeaderValue::as_bytes) {
+        None | Some([b'W', b'/', ..]) => {}
+        Some(strong @ [b'"', ..]) => headers.set("etag", [b"W/", strong].concat())?,
+        Some(_) => drop(headers.remove("etag")?),
+    }
+    Ok(())
+}
