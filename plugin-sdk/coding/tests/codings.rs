@@ -132,6 +132,19 @@ fn members_and_frames_are_one_body() {
 }
 
 #[test]
+fn a_body_of_countless_empty_members_is_refused() {
+    for coding in [Coding::Gzip, Coding::Zstd] {
+        let empty = encode(coding, 4, b"").unwrap();
+        assert_eq!(decoded(coding, &empty.repeat(256), 0), Ok(Vec::new()), "{coding}");
+        assert_eq!(
+            decoded(coding, &empty.repeat(257), 0),
+            Err(CodingError::Malformed { coding }),
+            "{coding}"
+        );
+    }
+}
+
+#[test]
 fn frames_of_zstd_that_carry_no_data_are_skipped() {
     let frame = encode(Coding::Zstd, 1, b"body").unwrap();
     let skipped =

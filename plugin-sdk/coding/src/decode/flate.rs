@@ -2,19 +2,20 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::{Failure, Output, STRIDE};
+use super::{Failure, MAX_PARTS, Output, STRIDE};
 
 /// 32 KiB, the largest window that the format has.
 const WINDOW_BITS: u8 = 15;
 
 /// One member after the other, to the end of the input.
 pub(super) fn gzip(mut input: &[u8], out: &mut Output) -> Result<(), Failure> {
-    loop {
+    for _ in 0..MAX_PARTS {
         input = stream(Decompress::new_gzip(WINDOW_BITS), input, out)?;
         if input.is_empty() {
             return Ok(());
         }
     }
+    Err(Failure::Malformed)
 }
 
 pub(super) fn zlib(input: &[u8], out: &mut Output) -> Result<(), Failure> {

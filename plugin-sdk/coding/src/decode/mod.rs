@@ -19,7 +19,7 @@ pub const MAX_CODINGS: usize = 3;
 /// Neither the result nor what any single coding yields is ever larger than `bound` bytes: a body that would be
 /// is [`TooLarge`](CodingError::TooLarge) at the moment it passes the bound, whatever its ratio. With a decoder's
 /// own window no more than about four times the bound (and 1 MiB) is in memory. Several members (gzip) or frames
-/// (zstd) are decoded as one body; a stream that is cut off, or followed by anything else, is malformed, and so
+/// (zstd), at most 256, are decoded as one body; a stream that is cut off, or followed by anything else, is malformed, and so
 /// is an empty body that claims a coding.
 pub fn decode<'b>(
     content_encoding: Option<&str>,
@@ -88,6 +88,11 @@ struct Output {
     bytes: Vec<u8>,
     bound: usize,
 }
+
+/// How many members or frames one body may have. Each takes a decoder of its own, also if nothing is in it, so that
+/// a body of many empty ones would cost time out of proportion.
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+const MAX_PARTS: usize = 256;
 
 /// How much a decoder yields at a time.
 const STRIDE: usize = 16 * 1024;

@@ -5,16 +5,17 @@ use std::io::Read;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::{Failure, Output, STRIDE};
+use super::{Failure, MAX_PARTS, Output, STRIDE};
 
 /// One frame after the other, to the end of the input.
 pub(super) fn decode(mut input: &[u8], out: &mut Output) -> Result<(), Failure> {
-    loop {
+    for _ in 0..MAX_PARTS {
         input = frame(input, out)?;
         if input.is_empty() {
             return Ok(());
         }
     }
+    Err(Failure::Malformed)
 }
 
 /// Decodes one frame, or skips it if it is of those that carry no data, and returns what follows it.
