@@ -44,7 +44,7 @@ fn a_trusted_proxy_tells_the_scheme_and_anybody_else_nothing() {
     let text = |trusted: &str| {
         config::plugin("headers", set)
             + &config::service(Origin::echo(), &["headers"])
-            + &format!("[listeners.public]\nbind = \"127.0.0.1:0\"\n{trusted}\n")
+            + &format!("[listeners.public]\nbind = \"@public@\"\n{trusted}\n")
     };
     let start = |trusted: &str| Setup::new().plugin("headers", plugin("headers")).start(&text(trusted));
     let sent = [("x-forwarded-proto", "https"), ("client-cert", ":AAAA:"), ("client-cert-chain", ":AAAA:")];
