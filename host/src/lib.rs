@@ -12,6 +12,12 @@ mod connection;
 mod consumers;
 mod exchange;
 mod gateway;
+mod http_client;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "`config` and `wasm` do not name key sets yet")
+)]
+mod jwks;
 mod listener;
 #[cfg(feature = "measure")]
 #[doc(hidden)]
@@ -22,6 +28,7 @@ mod router;
 mod snapshot;
 mod store;
 mod telemetry;
+mod tls;
 mod upstream;
 mod wasm;
 

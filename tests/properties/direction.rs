@@ -14,7 +14,7 @@ const KEPT: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that name no other module of the host, but for their own settings in `config`.
-const LEAVES: &[&str] = &["config", "store", "metering", "telemetry", "body"];
+const LEAVES: &[&str] = &["config", "store", "metering", "telemetry", "body", "tls"];
 
 /// Modules that wire the others, or look at all of them.
 const WIRING: &[&str] = &["gateway", "admin", "cli"];
