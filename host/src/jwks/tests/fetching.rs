@@ -175,6 +175,36 @@ fn a_set_that_has_not_changed_is_not_sent_again() {
 }
 
 #[test]
+fn a_tag_is_for_the_url_that_gave_it() {
+    frozen(async {
+        let (old, new) = (Pair::new(), Pair::new());
+        let provider = Provider::plain(|_, _| Answer::Nothing).await;
+        let url = provider.url.clone();
+        let moves = move |jwks_uri: &'static str, jwk: Value| {
+            let url = url.clone();
+            move |path: &str, head: &str| match path {
+                "/.well-known/openid-configuration" => {
+                    document(&json!({ "issuer": url, "jwks_uri": format!("{url}{jwks_uri}") }))
+                }
+                _ if head.contains("if-none-match") => Answer::Whole(304, String::new(), String::new()),
+                _ => Answer::Whole(200, "etag: \"1\"\r\n".into(), json!({ "keys": [jwk] }).to_string()),
+            }
+        };
+        provider.does(moves("/one", old.jwk("old")));
+        let sets = started(KeySetConfig::new(KeySource::Issuer(provider.url.clone())));
+        assert_eq!(verify(&sets, Some("old"), &old.sign(b"data")).await, Verification::Verified);
+        provider.does(moves("/two", new.jwk("new")));
+        for fetches in 2..=7 {
+            pass(600).await;
+            until(|| status(&sets).fetches == fetches).await;
+        }
+        assert_eq!(status(&sets).failures, 0);
+        assert_eq!(verify(&sets, Some("old"), &old.sign(b"data")).await, Verification::NoKey);
+        assert_eq!(verify(&sets, Some("new"), &new.sign(b"data")).await, Verification::Verified);
+    });
+}
+
+#[test]
 fn what_cannot_be_a_set_is_refused_before_it_is_one() {
     let errors = |config| KeySets::new([("a".into(), config)], None).err().map(|mut all| all.remove(0).1);
     let source = |source| errors(KeySetConfig::new(source));
