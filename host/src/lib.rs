@@ -13,10 +13,6 @@ mod consumers;
 mod exchange;
 mod gateway;
 mod http_client;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "`config` and `wasm` do not name key sets yet")
-)]
 mod jwks;
 mod listener;
 #[cfg(feature = "measure")]

@@ -328,8 +328,9 @@ pub(crate) struct Step {
 }
 
 /// Public keys of those who issue tokens, by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct KeySet {
+    pub(crate) place: Place,
     pub(crate) source: KeySource,
     /// Certificates in PEM that are trusted beside the system's.
     pub(crate) ca: Option<String>,

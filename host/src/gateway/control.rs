@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::State;
@@ -164,6 +165,7 @@ impl Control {
             return Ok(Reloaded::Unchanged(current.generation));
         }
         let sockets = self.bind_new(&snapshot)?;
+        snapshot.key_sets.start(&Handle::current());
         let snapshot = Arc::new(snapshot);
         let board = self.crew.publish(&snapshot, sockets);
         if tokio::time::timeout(PUBLISH_TIME, board.answered()).await.is_err() {

@@ -89,6 +89,7 @@ impl Workshop {
         let loaded = self.runtime.block_on(self.loader.load(file.path(), None, &limits));
         let module = loaded.unwrap_or_else(|error| panic!("the guest does not load: {error}"));
         let services = Services {
+            jwks: crate::jwks::KeySets::default(),
             store: Arc::new(MemoryStore::new(&Store::default())),
             consumers: Arc::default(),
             secrets: Arc::default(),

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 
-use crate::config::{Capability, Config, Consumer, Plugin, Secret};
+use crate::config::{self, Capability, Config, Consumer, Plugin, Problem, Problems, Secret};
 use crate::consumers::Consumers;
+use crate::jwks::{KeySetConfig, KeySets, KeySource};
 use crate::store::MemoryStore;
 use crate::wasm::{Bound, Clock, Module, Services, sha256_hex};
 
@@ -20,6 +21,7 @@ pub(super) struct Bounds {
 struct Current {
     consumers: (Vec<Consumer>, Option<Secret>, u64),
     secrets: (BTreeMap<String, Secret>, u64),
+    jwks: (Vec<(Arc<str>, KeySetConfig)>, u64),
     services: Services,
 }
 
@@ -33,8 +35,9 @@ impl Bounds {
         Self::new(Arc::clone(&self.store), self.clock.clone())
     }
 
-    /// The services for a configuration: the same ones as before where nothing they hold has changed.
-    pub(super) fn prepare(&mut self, config: &Config) {
+    /// The services for a configuration: the same ones as before where nothing they hold has changed. What is wrong with them goes
+    /// to `problems`, and is then missing.
+    pub(super) fn prepare(&mut self, config: &Config, problems: &mut Problems) {
         // Not taken: what is kept stays whole if making the new ones fails.
         let before = self.services.as_ref();
         let (consumers, consumers_generation) = match before {
@@ -54,18 +57,43 @@ impl Bounds {
             }
             _ => (Arc::new(config.secrets.clone()), before.map_or(0, |current| current.secrets.1 + 1)),
         };
+        let wanted: Vec<_> = config.jwks.iter().map(|(name, set)| (Arc::clone(name), wanted(set))).collect();
+        let (jwks, jwks_generation) = match before {
+            Some(current) if current.jwks.0 == wanted => (current.services.jwks.clone(), current.jwks.1),
+            _ => {
+                let sets = KeySets::new(wanted.iter().cloned(), before.map(|current| &current.services.jwks));
+                let sets = sets.unwrap_or_else(|errors| {
+                    problems.extend(errors.iter().map(|(name, error)| {
+                        let problem = Problem::new(format!("key set `{name}`: {error}"));
+                        match config.jwks.get(name) {
+                            Some(set) => problem.at(set.place.clone()),
+                            None => problem,
+                        }
+                    }));
+                    KeySets::default()
+                });
+                (sets, before.map_or(0, |current| current.jwks.1 + 1))
+            }
+        };
         self.services = Some(Current {
+            jwks: (wanted, jwks_generation),
             consumers: (config.consumers.clone(), config.pepper.clone(), consumers_generation),
             secrets: (config.secrets.clone(), secrets_generation),
             services: Services {
                 store: Arc::clone(&self.store),
                 consumers,
                 secrets,
+                jwks,
                 clock: self.clock.clone(),
                 tap: None,
             },
         });
         self.by_key.retain(|_, bound| bound.strong_count() > 0);
+    }
+
+    /// The key sets of the configuration that was prepared last.
+    pub(super) fn key_sets(&self) -> KeySets {
+        self.services.as_ref().map(|current| current.services.jwks.clone()).unwrap_or_default()
     }
 
     /// The bound plugin for these, and whether it is new.
@@ -79,7 +107,7 @@ impl Bounds {
         let has = |wanted: fn(&Capability) -> bool| plugin.capabilities.iter().any(wanted);
         // Everything that makes instances differ. Services count only for those that were granted them.
         let key = format!(
-            "{} {} {:?} {:?} {:?} {:?} {:?} {config}",
+            "{} {} {:?} {:?} {:?} {:?} {:?} {:?} {config}",
             plugin.name,
             sha256_hex(&module.digest),
             plugin.capabilities,
@@ -87,6 +115,7 @@ impl Bounds {
             plugin.isolation,
             has(|capability| matches!(capability, Capability::Consumers)).then_some(current.consumers.2),
             has(|capability| matches!(capability, Capability::Secret(_))).then_some(current.secrets.1),
+            has(|capability| matches!(capability, Capability::Jwks(_))).then_some(current.jwks.1),
         );
         if let Some(bound) = self.by_key.get(&key).and_then(Weak::upgrade) {
             return (bound, false);
@@ -102,5 +131,22 @@ impl Bounds {
         ));
         self.by_key.insert(key, Arc::downgrade(&bound));
         (bound, true)
+    }
+}
+
+/// A key set as it is kept.
+fn wanted(set: &config::KeySet) -> KeySetConfig {
+    let source = match &set.source {
+        config::KeySource::Issuer(url) => KeySource::Issuer(url.clone()),
+        config::KeySource::Url(url) => KeySource::Url(url.clone()),
+        config::KeySource::Keys(text) => KeySource::Keys(text.clone()),
+    };
+    KeySetConfig {
+        ca: set.ca.as_ref().map(|pem| pem.as_bytes().to_vec()),
+        refresh: set.refresh,
+        cooldown: set.cooldown,
+        timeout: set.timeout,
+        max_stale: set.max_stale,
+        ..KeySetConfig::new(source)
     }
 }

@@ -34,7 +34,7 @@ impl Builder {
     pub(crate) async fn build(&mut self, config: Config, generation: u64) -> Result<Snapshot, Problems> {
         let mut problems = Problems::default();
         let modules = load_all(&self.loader, &config, &BTreeMap::new(), &mut problems).await;
-        self.bounds.prepare(&config);
+        self.bounds.prepare(&config, &mut problems);
         let mut trials = Trials::new(&mut self.bounds, &mut problems);
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
@@ -71,7 +71,8 @@ impl Builder {
                     "a step that was left out has a problem"
                 );
                 let plugins = modules.into_iter().map(|(name, module)| PluginPlan { name, module }).collect();
-                Ok(Snapshot { generation, config, router, routes, plugins })
+                let key_sets = self.bounds.key_sets();
+                Ok(Snapshot { generation, config, router, routes, plugins, key_sets })
             }
             _ => Err(problems),
         }
@@ -84,7 +85,7 @@ impl Builder {
         let Some(config) = config else { return problems };
         let modules = load_all(&self.loader, &config, &known.doubts, &mut problems).await;
         let mut bounds = self.bounds.apart();
-        bounds.prepare(&config);
+        bounds.prepare(&config, &mut problems);
         let mut trials = Trials::new(&mut bounds, &mut problems);
         trials.doubts = known.doubts;
         for step in &known.steps {

@@ -11,6 +11,7 @@ pub(crate) use build::Builder;
 pub(crate) use worker::{WorkerParts, WorkerRoute, WorkerSnapshot};
 
 use crate::config::{CircuitSettings, Config, OnError};
+use crate::jwks::KeySets;
 use crate::router::Router;
 use crate::wasm::Bound;
 
@@ -24,6 +25,7 @@ pub(crate) struct Snapshot {
     pub(crate) routes: Vec<RoutePlan>,
     /// Every plugin's module, in use or not.
     pub(crate) plugins: Vec<PluginPlan>,
+    pub(crate) key_sets: KeySets,
 }
 
 impl Snapshot {

@@ -1,9 +1,12 @@
 //! A snapshot as operators see it: names, versions, digests and states, no secrets.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde_json::{Value, json};
 
 use super::{PluginPlan, RoutePlan, Snapshot};
 use crate::config::Route;
+use crate::jwks::Status;
 use crate::wasm::sha256_hex;
 
 impl Snapshot {
@@ -37,9 +40,11 @@ impl Snapshot {
                 json!({ "name": &*upstream.name, "targets": targets })
             })
             .collect();
+        let key_sets: Vec<Value> = self.key_sets.statuses().iter().map(key_set_json).collect();
         json!({
             "generation": self.generation,
             "config_digest": self.config.digest,
+            "jwks": key_sets,
             "listeners": listeners,
             "plugins": plugins,
             "routes": routes,
@@ -63,6 +68,22 @@ impl PluginPlan {
             "faults": status["faults"].take(),
         })
     }
+}
+
+fn key_set_json(status: &Status) -> Value {
+    let seconds =
+        |time: SystemTime| time.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default();
+    let failure = status.last_failure.as_ref();
+    json!({
+        "name": &*status.name,
+        "keys": status.keys.map(|(usable, _)| usable),
+        "passed_over": status.keys.map(|(_, passed_over)| passed_over),
+        "fetched": status.last_success.map(seconds),
+        "failed": failure.map(|(time, _)| seconds(*time)),
+        "failure": failure.map(|(_, text)| &**text),
+        "fetches": status.fetches,
+        "failures": status.failures,
+    })
 }
 
 fn route_json(route: &Route, plan: &RoutePlan) -> Value {

@@ -16,6 +16,7 @@ use super::limits::{Budget, Deadline, Space};
 use super::view::ExchangeView;
 use crate::config::{Capability, Secret};
 use crate::consumers::Consumers;
+use crate::jwks::KeySets;
 use crate::store::MemoryStore;
 
 /// Room for results that an instance keeps between calls.
@@ -27,6 +28,7 @@ pub(crate) struct Services {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) consumers: Arc<Consumers>,
     pub(crate) secrets: Arc<BTreeMap<String, Secret>>,
+    pub(crate) jwks: KeySets,
     pub(crate) clock: Clock,
     /// Set by a test that wants to see what would be logged, and randomness that repeats.
     pub(crate) tap: Option<Arc<Tap>>,

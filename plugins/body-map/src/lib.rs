@@ -192,7 +192,7 @@ fn transform(
         Ok(Concern::Refuse) => return Ok(Err(rules.wanted())),
         Err(refusal) => return Ok(Err(refusal)),
     }
-    let plain = coding::decode(headers, body.bytes()?, rules.max_size());
+    let plain = coding::decode(headers, &body.bytes()?, rules.max_size());
     Ok(plain.and_then(|plain| rules.transform(&plain, render)))
 }
 

@@ -11,6 +11,7 @@ pub(crate) enum Fault {
     AmbiguousType,
     MediaType,
     Coding,
+    Damaged,
     Partial,
     TooLarge,
     TooComplex,
@@ -42,6 +43,7 @@ impl Fault {
             Self::AmbiguousType => "content-type-ambiguous",
             Self::MediaType => "media-type-unsupported",
             Self::Coding => "content-coding-unsupported",
+            Self::Damaged => "content-coding-malformed",
             Self::Partial => "content-partial",
             Self::TooLarge => "body-too-large",
             Self::TooComplex => "body-too-complex",
@@ -51,9 +53,12 @@ impl Fault {
 
     fn request_status(self) -> u16 {
         match self {
-            Self::NotJson | Self::NotForm | Self::DuplicateMember | Self::AmbiguousType | Self::Partial => {
-                400
-            }
+            Self::NotJson
+            | Self::NotForm
+            | Self::DuplicateMember
+            | Self::AmbiguousType
+            | Self::Damaged
+            | Self::Partial => 400,
             Self::MediaType | Self::Coding => 415,
             Self::TooLarge | Self::TooComplex => 413,
             Self::Mismatch => 422,

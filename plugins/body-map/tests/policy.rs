@@ -1,6 +1,7 @@
 //! What becomes of requests and responses.
 
 use body_map::BodyMap;
+use sluice_sdk_coding::Coding;
 use sluice_sdk_testing::{Answer, Consumer, Harness, Request, Response, TestPlugin, Value, json};
 
 fn plugin(config: Value) -> TestPlugin {
@@ -336,9 +337,27 @@ fn forms_become_json_and_json_becomes_forms() {
 fn a_coded_body_is_not_guessed_at() {
     let plugin = operations(json!([{ "remove": "$.a" }]));
     let coded = |coding: &str| plugin.send(post("{}").with_header("content-encoding", coding));
-    refused(&coded("gzip").answer(), 415, "content-coding-unsupported", "`Content-Encoding`");
+    refused(&coded("compress").answer(), 415, "content-coding-unsupported", "`compress`");
+    refused(&coded("gzip").answer(), 400, "content-coding-malformed", "`gzip`");
     let identity = coded("Identity");
     assert_eq!(identity.forwarded().header("content-encoding"), None);
+}
+
+#[test]
+fn a_coded_body_is_decoded_within_its_bound() {
+    let config = json!({ "request": { "operations": [{ "remove": "$.a" }], "max_size": "64KiB" } });
+    let plugin = plugin(config);
+    let coded = |coding: Coding, body: &[u8]| {
+        let encoded = sluice_sdk_coding::encode(coding, 5, body).unwrap();
+        plugin.send(post("").with_body(encoded).with_header("content-encoding", coding.name()))
+    };
+    for coding in [Coding::Gzip, Coding::Brotli, Coding::Zstd] {
+        let exchange = coded(coding, br#"{"a":1,"b":2}"#);
+        assert_eq!(exchange.forwarded().text(), r#"{"b":2}"#);
+        assert_eq!(exchange.forwarded().header("content-encoding"), None);
+        let bomb = format!("{{\"a\":\"{}\"}}", "x".repeat(64 << 10));
+        refused(&coded(coding, bomb.as_bytes()).answer(), 413, "body-too-large", "65536 bytes of `max_size`");
+    }
 }
 
 #[test]

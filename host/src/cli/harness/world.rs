@@ -16,6 +16,7 @@ use crate::config::{
     Capability, Consumer, Isolation, Key, KeyHash, KeyMaterial, Limits, Secret, SignatureKey, Store, Token,
 };
 use crate::consumers::Consumers;
+use crate::jwks::{KeySetConfig, KeySets, KeySource};
 use crate::store::MemoryStore;
 use crate::wasm::{BindError, Bound, Clock, FaultKind, FetchJob, Module, Pool, PoolMetrics, Services, Tap};
 
@@ -45,7 +46,16 @@ impl Stage {
         let consumers = Arc::new(Consumers::new(&consumers(&world), None));
         let secrets =
             world.secrets.iter().map(|(name, value)| (name.clone(), Secret::new(value.as_str()))).collect();
+        let sets = world.jwks.iter().map(|(name, set)| {
+            (Arc::from(name.as_str()), KeySetConfig::new(KeySource::Keys(set.to_string())))
+        });
+        let jwks = KeySets::new(sets, None).map_err(|errors| {
+            let lines: Vec<String> =
+                errors.iter().map(|(name, error)| format!("`{name}`: {error}")).collect();
+            (harness::Stage::Config, lines.join("\n"))
+        })?;
         let services = Services {
+            jwks,
             store: Arc::new(MemoryStore::new(&Store::default())),
             consumers: Arc::clone(&consumers),
             secrets: Arc::new(secrets),

@@ -43,7 +43,15 @@ impl Resolver<'_> {
             self.invalid(&ca_at, expected, &format!("expected {expected}"), None);
         }
         let source = self.key_source(at, raw)?;
-        Some(KeySet { source, ca, refresh: refresh.max(cooldown), cooldown, timeout, max_stale })
+        Some(KeySet {
+            place: at.head()?,
+            source,
+            ca,
+            refresh: refresh.max(cooldown),
+            cooldown,
+            timeout,
+            max_stale,
+        })
     }
 
     fn key_source(&mut self, at: &At<'_>, raw: &RawKeySet) -> Option<KeySource> {

@@ -10,6 +10,7 @@ pub(crate) mod fetch;
 mod guest;
 mod http;
 mod http_head;
+mod jwks;
 mod keys;
 mod log;
 mod random;
@@ -35,6 +36,7 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     store::link(&mut linker)?;
     consumers::link(&mut linker)?;
     crypto::link(&mut linker)?;
+    jwks::link(&mut linker)?;
     fetch::link(&mut linker)?;
     wasi::link(&mut linker)?;
     Ok(linker)
