@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-pub use sluice_abi::{Algorithm, Take, Taken};
+pub use sluice_abi::{Algorithm, Mode, Take, Taken};
 
 use crate::host::{self, raw};
 use crate::{Code, Error, Result};
@@ -92,6 +92,8 @@ fn millis(ttl: Option<Duration>) -> i64 {
 /// let taken = store::take(&[per_minute.take(ctx.client_address())])?;
 /// # Ok(()) }
 /// ```
+///
+/// What a limit counts is known by its key, algorithm, quota and window together: one with another quota begins anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     algorithm: Algorithm,
@@ -112,6 +114,30 @@ impl Limit {
         Self { algorithm: Algorithm::SlidingWindow, quota, window }
     }
 
+    /// At most `quota` in each window. They begin at whole multiples of their length since 1970, for all keys at once: up to
+    /// twice the quota can pass in a short time around the end of one.
+    #[must_use]
+    pub const fn fixed_window(quota: u64, window: Duration) -> Self {
+        Self { algorithm: Algorithm::FixedWindow, quota, window }
+    }
+
+    /// At most `quota` held at the same time. Say who holds with [`held_by`](Take::held_by), and give back when it is over:
+    /// what is never given back counts for `hold`, and in the memory of a gateway for at most a third longer.
+    ///
+    /// ```
+    /// # use sluice_sdk::prelude::*;
+    /// # fn phase(ctx: &Context) -> Result<()> {
+    /// let at_once = Limit::concurrency(10, std::time::Duration::from_secs(60));
+    /// let taken = store::take(&[at_once.take("reports").held_by(ctx.request_id())])?;
+    /// // ... and when it is done:
+    /// store::take(&[at_once.give_back("reports", 1).held_by(ctx.request_id())])?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub const fn concurrency(quota: u64, hold: Duration) -> Self {
+        Self { algorithm: Algorithm::Concurrency, quota, window: hold }
+    }
+
     /// Takes one unit for `key`.
     #[must_use]
     pub fn take(&self, key: impl Into<Vec<u8>>) -> Take {
@@ -121,7 +147,28 @@ impl Limit {
     /// Takes `cost` units for `key`; 0 looks without taking.
     #[must_use]
     pub fn take_many(&self, key: impl Into<Vec<u8>>, cost: u64) -> Take {
+        self.with(key.into(), cost, Mode::Try)
+    }
+
+    /// Takes `cost` units for `key` even beyond the quota, for what is only known once it was used. It is always allowed; what
+    /// comes after it is refused until the excess has drained.
+    #[must_use]
+    pub fn force(&self, key: impl Into<Vec<u8>>, cost: u64) -> Take {
+        self.with(key.into(), cost, Mode::Force)
+    }
+
+    /// Gives `cost` units back to `key`, never more than are taken. It is always allowed, and done after everything else in the
+    /// same call.
+    ///
+    /// Of a window that is over, nothing is left to give back: what was taken in it must not be given to the next. Of
+    /// [`concurrency`](Self::concurrency) it ends what the holder holds, whatever the cost.
+    #[must_use]
+    pub fn give_back(&self, key: impl Into<Vec<u8>>, cost: u64) -> Take {
+        self.with(key.into(), cost, Mode::GiveBack)
+    }
+
+    fn with(&self, key: Vec<u8>, cost: u64, mode: Mode) -> Take {
         let window_ms = u64::try_from(self.window.as_millis()).unwrap_or(u64::MAX).max(1);
-        Take { key: key.into(), algorithm: self.algorithm, quota: self.quota, window_ms, cost }
+        Take { key, algorithm: self.algorithm, quota: self.quota, window_ms, cost, mode, holder: Vec::new() }
     }
 }

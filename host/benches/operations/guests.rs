@@ -1,6 +1,6 @@
 //! The guests of the measurements, in text: raw enough that nothing but the host's work is measured.
 
-use sluice_abi::{Algorithm, Take};
+use sluice_abi::{Algorithm, Mode, Take};
 
 /// Host calls in one call of a guest that makes many.
 pub(crate) const MANY: u32 = 1_000;
@@ -48,6 +48,8 @@ pub(crate) fn take() -> Take {
         quota: 1_000_000_000,
         window_ms: 1_000,
         cost: 1,
+        mode: Mode::Try,
+        holder: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sluice_abi::Taken;
 
-use super::limit::{Charge, MAX_SKEW_NS, RETIRED, Rule, Unless, scale_down, scale_up, to_ms};
+use super::limit::{Charge, MAX_SKEW_NS, RETIRED, Rule, Unless, Wanted, scale_down, scale_up, to_ms};
 
 /// Beyond this a counter is begun anew. At a billion units a second that is after a hundred years.
 const LAST: u64 = 1 << 62;
@@ -19,6 +19,8 @@ pub(super) struct Gcra {
     born: u64,
     /// The tick at which everything has leaked.
     empty_at: AtomicU64,
+    /// The most that was ever taken by force, in ticks; 0 if within the quota. So much is no error of a clock.
+    deepest: AtomicU64,
 }
 
 /// A rule in ticks.
@@ -48,11 +50,22 @@ impl Ticks {
     fn in_ms(&self, ticks: u64) -> u64 {
         to_ms(self.in_ns(ticks))
     }
+
+    /// The level after what is wanted; `None` if that is not allowed.
+    fn charged(&self, rule: &Rule, level: u64, wanted: Wanted) -> Option<u64> {
+        if wanted.force {
+            return Some(
+                level.saturating_add(wanted.cost.saturating_mul(self.per_unit)).min(LAST.max(level)),
+            );
+        }
+        let charged = level + cost_in_ticks(self, rule, wanted.cost)?;
+        (charged <= self.per_window).then_some(charged)
+    }
 }
 
 impl Gcra {
     pub(super) const fn new(now: u64) -> Self {
-        Self { born: now, empty_at: AtomicU64::new(0) }
+        Self { born: now, empty_at: AtomicU64::new(0), deepest: AtomicU64::new(0) }
     }
 
     /// The tick of `now`; `None` if they have run out, in which case the counter has ended.
@@ -65,43 +78,81 @@ impl Gcra {
         Some(tick)
     }
 
-    pub(super) fn look(&self, rule: &Rule, now: u64, cost: u64) -> Unless<Taken> {
+    /// How many ticks are taken at `tick`.
+    fn level(&self, ticks: &Ticks, empty_at: u64, tick: u64) -> Unless<u64> {
+        if empty_at == RETIRED {
+            return None;
+        }
+        let level = empty_at.saturating_sub(tick);
+        if level <= ticks.per_window {
+            return Some(level);
+        }
+        // More than full by more than clocks differ: the clock was set back, and waiting for it could take for
+        // ever.
+        let most = ticks.per_window.max(self.deepest.load(Ordering::Acquire));
+        let skew = ticks.per_window.max(ticks.of_ns(MAX_SKEW_NS));
+        Some(if level > most.saturating_add(skew) { 0 } else { level })
+    }
+
+    pub(super) fn look(&self, rule: &Rule, now: u64, wanted: Wanted) -> Unless<Taken> {
         let ticks = Ticks::new(rule);
         let tick = self.tick(&ticks, now)?;
-        let level = level(&ticks, self.empty_at.load(Ordering::Acquire), tick)?;
-        Some(match cost_in_ticks(&ticks, rule, cost).filter(|cost| level + cost <= ticks.per_window) {
+        let level = self.level(&ticks, self.empty_at.load(Ordering::Acquire), tick)?;
+        Some(match ticks.charged(rule, level, wanted) {
             Some(_) => answer(&ticks, level),
-            None => refusal(&ticks, rule, level, cost),
+            None => refusal(&ticks, rule, level, wanted.cost),
         })
     }
 
-    pub(super) fn charge(&self, rule: &Rule, now: u64, cost: u64) -> Unless<Result<(Taken, Charge), Taken>> {
+    pub(super) fn charge(
+        &self,
+        rule: &Rule,
+        now: u64,
+        wanted: Wanted,
+    ) -> Unless<Result<(Taken, Charge), Taken>> {
         let ticks = Ticks::new(rule);
         let tick = self.tick(&ticks, now)?;
         let mut empty_at = self.empty_at.load(Ordering::Acquire);
         loop {
-            let level = level(&ticks, empty_at, tick)?;
-            let charged = cost_in_ticks(&ticks, rule, cost).map(|cost| level + cost);
-            let Some(charged) = charged.filter(|&level| level <= ticks.per_window) else {
-                return Some(Err(refusal(&ticks, rule, level, cost)));
+            let level = self.level(&ticks, empty_at, tick)?;
+            let Some(charged) = ticks.charged(rule, level, wanted) else {
+                return Some(Err(refusal(&ticks, rule, level, wanted.cost)));
             };
-            match self.empty_at.compare_exchange_weak(
-                empty_at,
-                tick + charged,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => return Some(Ok((answer(&ticks, charged), Charge { cost, window: 0 }))),
+            if charged > ticks.per_window {
+                // First, so that nobody takes the level for an error.
+                self.deepest.fetch_max(charged, Ordering::AcqRel);
+            }
+            match self.replace(empty_at, tick + charged) {
+                Ok(_) => {
+                    let charge = Charge { cost: charged - level, window: 0 };
+                    return Some(Ok((answer(&ticks, charged), charge)));
+                }
                 Err(newer) => empty_at = newer,
             }
         }
     }
 
-    pub(super) fn refund(&self, rule: &Rule, charge: Charge) {
+    pub(super) fn give_back(&self, rule: &Rule, now: u64, cost: u64) -> Unless<Taken> {
         let ticks = Ticks::new(rule);
-        let back = charge.cost.saturating_mul(ticks.per_unit);
+        let tick = self.tick(&ticks, now)?;
+        let mut empty_at = self.empty_at.load(Ordering::Acquire);
+        loop {
+            let level = self.level(&ticks, empty_at, tick)?;
+            let left = level.saturating_sub(cost.saturating_mul(ticks.per_unit));
+            match self.replace(empty_at, tick + left) {
+                Ok(_) => return Some(answer(&ticks, left)),
+                Err(newer) => empty_at = newer,
+            }
+        }
+    }
+
+    fn replace(&self, empty_at: u64, new: u64) -> Result<u64, u64> {
+        self.empty_at.compare_exchange_weak(empty_at, new, Ordering::AcqRel, Ordering::Acquire)
+    }
+
+    pub(super) fn refund(&self, charge: Charge) {
         let _ = self.empty_at.fetch_update(Ordering::AcqRel, Ordering::Acquire, |empty_at| {
-            (empty_at != RETIRED).then(|| empty_at.saturating_sub(back))
+            (empty_at != RETIRED).then(|| empty_at.saturating_sub(charge.cost))
         });
     }
 
@@ -109,7 +160,7 @@ impl Gcra {
         let ticks = Ticks::new(rule);
         let Some(tick) = self.tick(&ticks, now) else { return true };
         let empty_at = self.empty_at.load(Ordering::Acquire);
-        match level(&ticks, empty_at, tick) {
+        match self.level(&ticks, empty_at, tick) {
             None => true,
             Some(0) => {
                 self.empty_at.compare_exchange(empty_at, RETIRED, Ordering::AcqRel, Ordering::Acquire).is_ok()
@@ -121,21 +172,6 @@ impl Gcra {
     pub(super) fn is_retired(&self) -> bool {
         self.empty_at.load(Ordering::Acquire) == RETIRED
     }
-}
-
-/// How many ticks are taken at `tick`.
-fn level(ticks: &Ticks, empty_at: u64, tick: u64) -> Unless<u64> {
-    if empty_at == RETIRED {
-        return None;
-    }
-    let level = empty_at.saturating_sub(tick);
-    if level <= ticks.per_window {
-        return Some(level);
-    }
-    // More than full by more than clocks differ: the clock was set back, and waiting for it could take for
-    // ever.
-    let skew = ticks.per_window.max(ticks.of_ns(MAX_SKEW_NS));
-    Some(if level > ticks.per_window.saturating_add(skew) { 0 } else { level })
 }
 
 /// `None` if more than the quota.

@@ -8,14 +8,14 @@ use papaya::Equivalent;
 use super::account::Account;
 use super::limit::Rule;
 
-/// The name of an entry. Values have no rule.
+/// The name of an entry. Values have no rule, and only what is held has a holder.
 #[derive(Debug)]
 pub(super) struct Key {
     hash: u64,
-    /// Namespace and key, one after the other.
+    /// Namespace, key and holder, one after the other.
     bytes: Box<[u8]>,
-    /// Bytes of the namespace.
-    split: usize,
+    /// Bytes of the namespace, and of the holder.
+    split: (u32, u32),
     rule: Option<Rule>,
     /// The namespace's.
     account: Arc<Account>,
@@ -28,12 +28,19 @@ pub(super) struct KeyRef<'a> {
     namespace: &'a str,
     key: &'a [u8],
     rule: Option<Rule>,
+    holder: &'a [u8],
 }
 
 impl<'a> KeyRef<'a> {
     /// Hashes with a secret, because clients choose keys.
-    pub(super) fn new(hasher: &RandomState, namespace: &'a str, key: &'a [u8], rule: Option<Rule>) -> Self {
-        Self { hash: hasher.hash_one((namespace, key, rule)), namespace, key, rule }
+    pub(super) fn new(
+        hasher: &RandomState,
+        namespace: &'a str,
+        key: &'a [u8],
+        rule: Option<Rule>,
+        holder: &'a [u8],
+    ) -> Self {
+        Self { hash: hasher.hash_one((namespace, key, rule, holder)), namespace, key, rule, holder }
     }
 
     pub(super) const fn hash(&self) -> u64 {
@@ -46,14 +53,19 @@ impl<'a> KeyRef<'a> {
 
     /// Bytes of the key that it becomes.
     pub(super) const fn weight(&self) -> usize {
-        self.namespace.len() + self.key.len()
+        self.namespace.len() + self.key.len() + self.holder.len()
+    }
+
+    fn split(&self) -> (u32, u32) {
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        (length(self.namespace.as_bytes()), length(self.holder))
     }
 
     /// `account` is the namespace's.
     pub(super) fn into_key(self, account: &Arc<Account>) -> Key {
-        let bytes = [self.namespace.as_bytes(), self.key].concat().into();
+        let bytes = [self.namespace.as_bytes(), self.key, self.holder].concat().into();
         let account = Arc::clone(account);
-        Key { hash: self.hash, bytes, split: self.namespace.len(), rule: self.rule, account }
+        Key { hash: self.hash, bytes, split: self.split(), rule: self.rule, account }
     }
 }
 
@@ -82,9 +94,11 @@ impl Eq for Key {}
 
 impl Equivalent<Key> for KeyRef<'_> {
     fn equivalent(&self, key: &Key) -> bool {
+        let rest = key.bytes.strip_prefix(self.namespace.as_bytes());
         self.hash == key.hash
             && self.rule == key.rule
-            && key.bytes.split_at_checked(key.split) == Some((self.namespace.as_bytes(), self.key))
+            && self.split() == key.split
+            && rest.and_then(|rest| rest.strip_suffix(self.holder)) == Some(self.key)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use sluice_abi::{Algorithm, Take, Taken};
 
+use super::concurrency::Concurrency;
+use super::fixed::Fixed;
 use super::gcra::Gcra;
 use super::sliding::Sliding;
 
@@ -28,8 +30,9 @@ pub(super) struct Rule {
 /// What has to be known to give units back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Charge {
+    /// In what the counter counts: ticks, grains or units.
     pub(super) cost: u64,
-    /// The window that was charged, where that matters.
+    /// The window or epoch that was charged, where that matters.
     pub(super) window: u64,
 }
 
@@ -50,8 +53,8 @@ impl Rule {
     }
 
     /// What a take meets where nothing was taken yet.
-    pub(super) const fn untouched(&self, cost: u64) -> Taken {
-        if cost > self.quota {
+    pub(super) const fn untouched(&self, wanted: Wanted) -> Taken {
+        if wanted.cost > self.quota && !wanted.force {
             Taken { allowed: false, remaining: self.quota, reset_ms: 0, retry_ms: Taken::NEVER }
         } else {
             Taken { allowed: true, remaining: self.quota, reset_ms: 0, retry_ms: 0 }
@@ -59,11 +62,21 @@ impl Rule {
     }
 }
 
+/// What a take wants.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) cost: u64,
+    /// Also beyond the quota.
+    pub(super) force: bool,
+}
+
 /// The counter of a limit.
 #[derive(Debug)]
 pub(super) enum Limit {
     Gcra(Gcra),
     Sliding(Sliding),
+    Fixed(Fixed),
+    Concurrency(Concurrency),
 }
 
 impl Limit {
@@ -71,30 +84,53 @@ impl Limit {
         match rule.algorithm {
             Algorithm::Gcra => Self::Gcra(Gcra::new(now)),
             Algorithm::SlidingWindow => Self::Sliding(Sliding::new(now)),
+            Algorithm::FixedWindow => Self::Fixed(Fixed::new(rule, now)),
+            Algorithm::Concurrency => Self::Concurrency(Concurrency::new(rule, now)),
         }
     }
 
     /// What a take would meet.
-    pub(super) fn look(&self, rule: &Rule, now: u64, cost: u64) -> Unless<Taken> {
+    pub(super) fn look(&self, rule: &Rule, now: u64, wanted: Wanted) -> Unless<Taken> {
         match self {
-            Self::Gcra(gcra) => gcra.look(rule, now, cost),
-            Self::Sliding(sliding) => sliding.look(rule, now, cost),
+            Self::Gcra(gcra) => gcra.look(rule, now, wanted),
+            Self::Sliding(sliding) => sliding.look(rule, now, wanted),
+            Self::Fixed(fixed) => fixed.look(rule, now, wanted),
+            Self::Concurrency(concurrency) => concurrency.look(rule, now, wanted),
         }
     }
 
-    /// Takes `cost` if the rule allows.
-    pub(super) fn charge(&self, rule: &Rule, now: u64, cost: u64) -> Unless<Result<(Taken, Charge), Taken>> {
+    /// Takes what is wanted if the rule allows.
+    pub(super) fn charge(
+        &self,
+        rule: &Rule,
+        now: u64,
+        wanted: Wanted,
+    ) -> Unless<Result<(Taken, Charge), Taken>> {
         match self {
-            Self::Gcra(gcra) => gcra.charge(rule, now, cost),
-            Self::Sliding(sliding) => sliding.charge(rule, now, cost),
+            Self::Gcra(gcra) => gcra.charge(rule, now, wanted),
+            Self::Sliding(sliding) => sliding.charge(rule, now, wanted),
+            Self::Fixed(fixed) => fixed.charge(rule, now, wanted),
+            Self::Concurrency(concurrency) => concurrency.charge(rule, now, wanted),
         }
     }
 
-    /// Gives back what was just taken.
-    pub(super) fn refund(&self, rule: &Rule, charge: Charge) {
+    /// Gives back what was taken some time ago. What is held is given back by its holder, with [`refund`](Self::refund).
+    pub(super) fn give_back(&self, rule: &Rule, now: u64, cost: u64) -> Unless<Taken> {
         match self {
-            Self::Gcra(gcra) => gcra.refund(rule, charge),
-            Self::Sliding(sliding) => sliding.refund(rule, charge),
+            Self::Gcra(gcra) => gcra.give_back(rule, now, cost),
+            Self::Sliding(sliding) => sliding.give_back(rule, now, cost),
+            Self::Fixed(fixed) => fixed.give_back(rule, now, cost),
+            Self::Concurrency(concurrency) => concurrency.look(rule, now, Wanted::NOTHING),
+        }
+    }
+
+    /// Gives back what this charge took.
+    pub(super) fn refund(&self, charge: Charge) {
+        match self {
+            Self::Gcra(gcra) => gcra.refund(charge),
+            Self::Sliding(sliding) => sliding.refund(charge),
+            Self::Fixed(fixed) => fixed.refund(charge),
+            Self::Concurrency(concurrency) => concurrency.refund(charge),
         }
     }
 
@@ -103,6 +139,8 @@ impl Limit {
         match self {
             Self::Gcra(gcra) => gcra.retire(rule, now),
             Self::Sliding(sliding) => sliding.retire(rule, now),
+            Self::Fixed(fixed) => fixed.retire(rule, now),
+            Self::Concurrency(concurrency) => concurrency.retire(rule, now),
         }
     }
 
@@ -110,8 +148,15 @@ impl Limit {
         match self {
             Self::Gcra(gcra) => gcra.is_retired(),
             Self::Sliding(sliding) => sliding.is_retired(),
+            Self::Fixed(fixed) => fixed.is_retired(),
+            Self::Concurrency(concurrency) => concurrency.is_retired(),
         }
     }
+}
+
+impl Wanted {
+    /// To be told how a limit stands, and never refused.
+    pub(super) const NOTHING: Self = Self { cost: 0, force: true };
 }
 
 /// `a · b / c`, rounded down. Where the product fits, which is nearly always, the division is a short one.

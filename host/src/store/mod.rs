@@ -3,13 +3,17 @@
 //! Time is an argument: nanoseconds since the Unix epoch, which may step back.
 
 mod account;
+mod concurrency;
 mod fair;
+mod fixed;
 mod flight;
 mod gcra;
 mod key;
 mod limit;
 mod sliding;
 mod table;
+mod tagged;
+mod taking;
 mod value;
 
 #[cfg(test)]
@@ -20,13 +24,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use papaya::{Compute, Operation};
-use sluice_abi::{Take, Taken};
 
 use crate::config;
 use flight::Flights;
 pub(crate) use flight::{Lead, MAX_FLIGHT};
 use key::KeyRef;
-use limit::{Charge, Limit, Rule};
 use table::{Entry, Table, bytes};
 use value::Value;
 
@@ -78,96 +80,9 @@ impl MemoryStore {
         Self { table, hasher: RandomState::new(), max_value: settings.value, flights: Flights::default() }
     }
 
-    /// Takes from every limit, or from none of them unless all allow.
-    ///
-    /// A limit is named by its key *and* its algorithm, quota and window: one that is configured anew starts
-    /// afresh. When takes from several limits race for the last unit of one of them, a loser may hold units
-    /// of the others for an instant before it gives them back. Nobody gets more than the quota by it, unless
-    /// the loser's thread is suspended in that instant for longer than those units take to come back.
-    pub(crate) fn take(&self, now: u64, namespace: &str, takes: &[Take]) -> Result<Vec<Taken>, StoreError> {
-        let names: Vec<(KeyRef<'_>, Rule)> = takes
-            .iter()
-            .map(|take| {
-                let rule = Rule::new(take);
-                Ok((self.key(namespace, &take.key, Some(rule))?, rule))
-            })
-            .collect::<Result<_, StoreError>>()?;
-        if let ([(key, rule)], [take]) = (&names[..], takes) {
-            let outcome = self.charge(key, rule, now, take.cost);
-            return Ok(vec![outcome.map_or_else(|refused| refused, |(taken, _)| taken)]);
-        }
-        let all = || names.iter().zip(takes);
-        let looks: Vec<Taken> =
-            all().map(|((key, rule), take)| self.look(key, rule, now, take.cost)).collect();
-        if looks.iter().any(|taken| !taken.allowed) {
-            return Ok(looks);
-        }
-        let mut charged: Vec<(Taken, Charge)> = Vec::with_capacity(takes.len());
-        for ((key, rule), take) in all() {
-            match self.charge(key, rule, now, take.cost) {
-                Ok(one) => charged.push(one),
-                Err(refused) => {
-                    for ((key, rule), (_, charge)) in names.iter().zip(&charged) {
-                        self.refund(key, rule, *charge);
-                    }
-                    let mut looks: Vec<Taken> =
-                        all().map(|((key, rule), take)| self.look(key, rule, now, take.cost)).collect();
-                    looks[charged.len()] = refused;
-                    return Ok(looks);
-                }
-            }
-        }
-        Ok(charged.into_iter().map(|(taken, _)| taken).collect())
-    }
-
-    /// What a take would meet, without taking.
-    fn look(&self, key: &KeyRef<'_>, rule: &Rule, now: u64, cost: u64) -> Taken {
-        let map = self.table.shard(key.hash()).pin();
-        let known = map.get(key).and_then(Entry::as_limit).and_then(|limit| limit.look(rule, now, cost));
-        known.unwrap_or_else(|| rule.untouched(cost))
-    }
-
-    /// Takes from one limit, or says why not.
-    fn charge(&self, key: &KeyRef<'_>, rule: &Rule, now: u64, cost: u64) -> Result<(Taken, Charge), Taken> {
-        // What takes nothing, or can never pass, leaves no trace.
-        if cost == 0 || cost > rule.quota {
-            let taken = self.look(key, rule, now, cost);
-            return if taken.allowed { Ok((taken, Charge::NOTHING)) } else { Err(taken) };
-        }
-        let map = self.table.shard(key.hash()).pin();
-        loop {
-            let entry = map.get(key).unwrap_or_else(|| {
-                let account = self.table.accounts.of(key.namespace());
-                self.table.make_room(key.hash(), &account, now);
-                match map.try_insert_with(key.into_key(&account), || Entry::Limit(Limit::new(rule, now))) {
-                    Ok(entry) => {
-                        self.table.accounts.book(&account, bytes(key.weight()));
-                        entry
-                    }
-                    Err(entry) => entry,
-                }
-            });
-            if let Some(outcome) = entry.as_limit().and_then(|limit| limit.charge(rule, now, cost)) {
-                return outcome;
-            }
-            // The sweep has retired it, and may not yet have come to removing it.
-            let removed = map.remove_if(key, |_, entry| entry.as_limit().is_none_or(Limit::is_retired));
-            if let Ok(Some((key, entry))) = removed {
-                self.table.gone(key, entry);
-            }
-        }
-    }
-
-    fn refund(&self, key: &KeyRef<'_>, rule: &Rule, charge: Charge) {
-        let map = self.table.shard(key.hash()).pin();
-        if let Some(limit) = map.get(key).and_then(Entry::as_limit) {
-            limit.refund(rule, charge);
-        }
-    }
-
     /// A value, unless it has expired. A counter reads as its decimal digits.
     pub(crate) fn get(&self, now: u64, namespace: &str, key: &[u8]) -> Option<Arc<[u8]>> {
-        let key = self.key(namespace, key, None).ok()?;
+        let key = self.key(namespace, key).ok()?;
         let map = self.table.shard(key.hash()).pin();
         map.get(&key).and_then(Entry::as_value).and_then(|value| value.bytes(now))
     }
@@ -184,7 +99,7 @@ impl MemoryStore {
         if value.len() > self.max_value {
             return Err(StoreError::ValueTooLarge);
         }
-        let key = self.key(namespace, key, None)?;
+        let key = self.key(namespace, key)?;
         let map = self.table.shard(key.hash()).pin();
         let accounts = &self.table.accounts;
         let account = accounts.of(namespace);
@@ -209,7 +124,7 @@ impl MemoryStore {
 
     /// Removes a value; whether there was one.
     pub(crate) fn delete(&self, now: u64, namespace: &str, key: &[u8]) -> bool {
-        let Ok(key) = self.key(namespace, key, None) else { return false };
+        let Ok(key) = self.key(namespace, key) else { return false };
         let map = self.table.shard(key.hash()).pin();
         let Some((key, entry)) = map.remove_entry(&key) else { return false };
         self.table.gone(key, entry);
@@ -227,7 +142,7 @@ impl MemoryStore {
         delta: i64,
         ttl: Option<Duration>,
     ) -> Result<i64, StoreError> {
-        let key = self.key(namespace, key, None)?;
+        let key = self.key(namespace, key)?;
         let map = self.table.shard(key.hash()).pin();
         let account = self.table.accounts.of(namespace);
         if !map.contains_key(&key) {
@@ -288,15 +203,11 @@ impl MemoryStore {
         self.table.len()
     }
 
-    fn key<'a>(
-        &self,
-        namespace: &'a str,
-        key: &'a [u8],
-        rule: Option<Rule>,
-    ) -> Result<KeyRef<'a>, StoreError> {
+    /// A value's.
+    fn key<'a>(&self, namespace: &'a str, key: &'a [u8]) -> Result<KeyRef<'a>, StoreError> {
         if key.len() > MAX_KEY {
             return Err(StoreError::KeyTooLong);
         }
-        Ok(KeyRef::new(&self.hasher, namespace, key, rule))
+        Ok(KeyRef::new(&self.hasher, namespace, key, None, &[]))
     }
 }

@@ -4,12 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sluice_abi::Taken;
 
-use super::limit::{Charge, MAX_SKEW_NS, RETIRED, Rule, Unless, scale_down, scale_up, to_ms};
-
-/// Bits of a slot that count; the others say which window.
-const COUNT_BITS: u32 = 40;
-const MAX_COUNT: u64 = (1 << COUNT_BITS) - 2;
-const TAG_MASK: u64 = u64::MAX >> COUNT_BITS;
+use super::limit::{Charge, RETIRED, Rule, Unless, Wanted, scale_down, scale_up, to_ms};
+use super::tagged::{MAX_COUNT, ahead, count, newest, pack, take_back};
 
 /// Windows begin at 2, so that an untouched slot never looks like a current one.
 const FIRST_WINDOW: u64 = 2;
@@ -51,25 +47,15 @@ impl Grains {
         Self { units, quota: rule.quota / units, window_ns: rule.window_ns }
     }
 
-    /// What `reading` has used up, with `cost` grains less to come.
+    /// What `reading` has used up.
     fn used(&self, reading: &Reading) -> u64 {
         reading.current + scale_up(reading.previous, self.window_ns - reading.elapsed, self.window_ns)
     }
-}
 
-const fn pack(window: u64, count: u64) -> u64 {
-    (window & TAG_MASK) << COUNT_BITS | count
-}
-
-/// How many windows the slot's lies after `window`; negative if before. Slots are swept long before this
-/// wraps.
-const fn ahead(word: u64, window: u64) -> i64 {
-    let difference = (word >> COUNT_BITS).wrapping_sub(window) & TAG_MASK;
-    (difference << COUNT_BITS).cast_signed() >> COUNT_BITS
-}
-
-const fn count(word: u64) -> u64 {
-    word & (u64::MAX >> (64 - COUNT_BITS))
+    fn fit(&self, rule: &Rule, reading: &Reading, wanted: Wanted) -> bool {
+        let fits = || self.used(reading) + wanted.cost.div_ceil(self.units) <= self.quota;
+        wanted.force || (wanted.cost <= rule.quota && fits())
+    }
 }
 
 impl Sliding {
@@ -89,12 +75,8 @@ impl Sliding {
         if words.contains(&RETIRED) {
             return None;
         }
-        // Another worker's clock may be ahead; further than that, this one was set back and the slot is void.
-        let skew = i64::try_from(MAX_SKEW_NS / grains.window_ns).unwrap_or(i64::MAX).max(1);
-        let newest =
-            words.iter().map(|&word| ahead(word, window)).filter(|ahead| (1..=skew).contains(ahead)).max();
-        if let Some(ahead) = newest {
-            window += ahead.unsigned_abs();
+        if let Some(ahead) = newest(&words, window, grains.window_ns) {
+            window += ahead;
             elapsed = 0;
         }
         let of = |window: u64| {
@@ -105,36 +87,55 @@ impl Sliding {
         Some(Reading { window, elapsed, word, current: of(window), previous: of(window - 1) })
     }
 
-    pub(super) fn look(&self, rule: &Rule, now: u64, cost: u64) -> Unless<Taken> {
+    pub(super) fn look(&self, rule: &Rule, now: u64, wanted: Wanted) -> Unless<Taken> {
         let grains = Grains::new(rule);
         let reading = self.read(&grains, now)?;
-        let fits = cost <= rule.quota && grains.used(&reading) + cost.div_ceil(grains.units) <= grains.quota;
-        Some(if fits { answer(&grains, &reading) } else { refusal(&grains, rule, &reading, cost) })
+        let fits = grains.fit(rule, &reading, wanted);
+        Some(if fits { answer(&grains, &reading) } else { refusal(&grains, rule, &reading, wanted.cost) })
     }
 
-    pub(super) fn charge(&self, rule: &Rule, now: u64, cost: u64) -> Unless<Result<(Taken, Charge), Taken>> {
+    pub(super) fn charge(
+        &self,
+        rule: &Rule,
+        now: u64,
+        wanted: Wanted,
+    ) -> Unless<Result<(Taken, Charge), Taken>> {
         let grains = Grains::new(rule);
         loop {
-            let mut reading = self.read(&grains, now)?;
-            let more = cost.div_ceil(grains.units);
-            if cost > rule.quota || grains.used(&reading) + more > grains.quota {
-                return Some(Err(refusal(&grains, rule, &reading, cost)));
+            let reading = self.read(&grains, now)?;
+            if !grains.fit(rule, &reading, wanted) {
+                return Some(Err(refusal(&grains, rule, &reading, wanted.cost)));
             }
-            let charged = pack(reading.window, reading.current + more);
-            let slot = self.slot(reading.window);
-            if slot.compare_exchange_weak(reading.word, charged, Ordering::AcqRel, Ordering::Acquire).is_ok()
-            {
-                reading.current += more;
-                return Some(Ok((answer(&grains, &reading), Charge { cost: more, window: reading.window })));
+            let more = wanted.cost.div_ceil(grains.units).min(MAX_COUNT - reading.current);
+            if let Some(answer) = self.replace(&grains, reading, reading.current + more) {
+                return Some(Ok((answer, Charge { cost: more, window: reading.window })));
             }
         }
     }
 
-    pub(super) fn refund(&self, _: &Rule, charge: Charge) {
-        let _ = self.slot(charge.window).fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-            let same = word != RETIRED && ahead(word, charge.window) == 0;
-            same.then(|| pack(charge.window, count(word).saturating_sub(charge.cost)))
-        });
+    /// Of the running window alone: nobody may have more of this one because of what was taken in the last.
+    pub(super) fn give_back(&self, rule: &Rule, now: u64, cost: u64) -> Unless<Taken> {
+        let grains = Grains::new(rule);
+        loop {
+            let reading = self.read(&grains, now)?;
+            let left = reading.current.saturating_sub(cost / grains.units);
+            if left == reading.current {
+                return Some(answer(&grains, &reading));
+            }
+            if let Some(answer) = self.replace(&grains, reading, left) {
+                return Some(answer);
+            }
+        }
+    }
+
+    fn replace(&self, grains: &Grains, reading: Reading, current: u64) -> Option<Taken> {
+        let (slot, word) = (self.slot(reading.window), pack(reading.window, current));
+        let replaced = slot.compare_exchange_weak(reading.word, word, Ordering::AcqRel, Ordering::Acquire);
+        replaced.is_ok().then(|| answer(grains, &Reading { current, ..reading }))
+    }
+
+    pub(super) fn refund(&self, charge: Charge) {
+        take_back(self.slot(charge.window), charge.window, charge.cost);
     }
 
     /// One word is enough, because takes read both. Only a take whose clock has just passed into the next window, when

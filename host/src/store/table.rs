@@ -5,6 +5,7 @@ use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use super::account::{Account, Accounts};
+use super::concurrency::Hold;
 use super::fair::Shares;
 use super::key::{Carried, Key};
 use super::limit::Limit;
@@ -24,6 +25,8 @@ pub(super) type Map = papaya::HashMap<Key, Entry, BuildHasherDefault<Carried>>;
 #[derive(Debug)]
 pub(super) enum Entry {
     Limit(Limit),
+    /// Units of a limit, by holder.
+    Hold(Hold),
     Value(Value),
 }
 
@@ -31,14 +34,21 @@ impl Entry {
     pub(super) const fn as_limit(&self) -> Option<&Limit> {
         match self {
             Self::Limit(limit) => Some(limit),
-            Self::Value(_) => None,
+            Self::Hold(_) | Self::Value(_) => None,
         }
     }
 
     pub(super) const fn as_value(&self) -> Option<&Value> {
         match self {
-            Self::Limit(_) => None,
+            Self::Limit(_) | Self::Hold(_) => None,
             Self::Value(value) => Some(value),
+        }
+    }
+
+    pub(super) const fn as_hold(&self) -> Option<&Hold> {
+        match self {
+            Self::Hold(hold) => Some(hold),
+            Self::Limit(_) | Self::Value(_) => None,
         }
     }
 
@@ -52,6 +62,7 @@ impl Entry {
         match (self, key.rule()) {
             (Self::Limit(limit), Some(rule)) => limit.retire(rule, now),
             (Self::Limit(_), None) => true,
+            (Self::Hold(hold), _) => hold.has_ended(now),
             (Self::Value(value), _) => value.has_expired(now),
         }
     }

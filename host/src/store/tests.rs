@@ -6,25 +6,36 @@ use std::time::Duration;
 
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::{collection, prop_assert, prop_assert_eq};
-use sluice_abi::{Algorithm, Take, Taken};
+use sluice_abi::{Algorithm, Mode, Take, Taken};
 
 use super::{MAX_KEY, MemoryStore, StoreError};
 use crate::config;
 
+mod concurrency;
+mod modes;
 mod shares;
 
 use shares::books_balance;
 
 const NOW: u64 = 1_790_000_000_000_000_000;
 const MS: u64 = 1_000_000;
-const BOTH: [Algorithm; 2] = [Algorithm::Gcra, Algorithm::SlidingWindow];
+const ALL: [Algorithm; 4] =
+    [Algorithm::Gcra, Algorithm::SlidingWindow, Algorithm::FixedWindow, Algorithm::Concurrency];
 
 fn store(entries: usize) -> MemoryStore {
     MemoryStore::new(&config::Store { entries, value: 100 })
 }
 
 fn take(key: &str, algorithm: Algorithm, quota: u64, window_ms: u64) -> Take {
-    Take { key: key.as_bytes().to_vec(), algorithm, quota, window_ms, cost: 1 }
+    Take {
+        key: key.as_bytes().to_vec(),
+        algorithm,
+        quota,
+        window_ms,
+        cost: 1,
+        mode: Mode::Try,
+        holder: Vec::new(),
+    }
 }
 
 fn take_one(store: &MemoryStore, now: u64, take: &Take) -> Taken {
@@ -48,7 +59,7 @@ fn passes(threads: usize, each: usize, attempt: impl Fn(usize) -> bool + Sync) -
 
 #[test]
 fn exactly_the_quota_passes_whatever_the_number_of_threads() {
-    for algorithm in BOTH {
+    for algorithm in ALL {
         for quota in [1, 7, 1000, 15_999] {
             let store = store(1000);
             let take = take("k", algorithm, quota, 60_000);
@@ -75,7 +86,7 @@ fn exactly_the_smallest_quota_passes_and_the_others_are_charged_for_it() {
 
 #[test]
 fn takes_are_not_lost_when_the_sweep_runs_beside_them() {
-    for algorithm in BOTH {
+    for algorithm in ALL {
         // Every round begins two windows later, when the sweep may retire the limit that the takes are
         // meeting.
         let store = store(1000);
@@ -98,7 +109,7 @@ fn takes_are_not_lost_when_the_sweep_runs_beside_them() {
 
 #[test]
 fn quotas_at_the_ends_of_the_scale_are_exact() {
-    for algorithm in BOTH {
+    for algorithm in ALL {
         for (quota, window_ms) in
             [(3, 1000), (7, 1), (1_000_003, 1000), (10_000_000_000, 1000), (1, 3_155_760_000_000)]
         {
@@ -131,7 +142,7 @@ fn a_fast_limit_outlives_its_ticks() {
 
 #[test]
 fn a_clock_set_back_does_not_close_a_limit() {
-    for algorithm in BOTH {
+    for algorithm in ALL {
         let store = store(1000);
         let take = take("k", algorithm, 5, 1000);
         let later = NOW + 7_200_000 * MS;
@@ -151,7 +162,7 @@ fn a_clock_set_back_does_not_close_a_limit() {
 
 #[test]
 fn looking_takes_nothing_and_creates_nothing() {
-    for algorithm in BOTH {
+    for algorithm in ALL {
         let store = store(1000);
         let one = take("k", algorithm, 5, 1000);
         let look = Take { cost: 0, ..one.clone() };
@@ -247,15 +258,15 @@ fn what_has_expired_makes_room_first() {
 #[test]
 fn the_sweep_removes_what_has_expired_and_nothing_else() {
     let store = store(1000);
-    for algorithm in BOTH {
+    for algorithm in ALL {
         take_one(&store, NOW, &take("short", algorithm, 5, 1000));
         take_one(&store, NOW, &take("long", algorithm, 1, 60_000));
     }
     store.set(NOW, "p", b"kept", b"v", None).unwrap();
     store.set(NOW, "p", b"gone", b"v", Some(Duration::from_secs(1))).unwrap();
     assert_eq!(store.sweep(NOW), 0);
-    assert_eq!(store.sweep(NOW + 2000 * MS), 3);
-    assert_eq!(store.len(), 3);
+    assert_eq!(store.sweep(NOW + 2000 * MS), 5);
+    assert_eq!(store.len(), 5);
     assert!(!take_one(&store, NOW + 2000 * MS, &take("long", Algorithm::Gcra, 1, 60_000)).allowed);
 }
 
@@ -303,7 +314,7 @@ fn what_is_too_long_is_refused() {
     assert_eq!(store.set(NOW, "p", b"k", &[0; 100], None), Ok(()));
 }
 
-/// Both algorithms in floating point, straight from their definitions.
+/// The algorithms of units per window in floating point, straight from their definitions.
 struct Model {
     quota: f64,
     window: f64,
@@ -332,19 +343,28 @@ impl Model {
                 };
                 count(Some(index)) + count(index.checked_sub(1)) * (1.0 - windows.fract())
             }
+            Algorithm::FixedWindow => self.windows.get(&self.window(at)).copied().unwrap_or(0.0),
+            Algorithm::Concurrency => unreachable!("it has tests of its own"),
         }
+    }
+
+    fn window(&self, at: f64) -> u64 {
+        if self.algorithm == Algorithm::FixedWindow {
+            return (NOW + (at * MS as f64).round() as u64) / (self.window as u64 * MS);
+        }
+        ((at - self.born.unwrap_or(at)) / self.window).floor() as u64
     }
 
     fn charge(&mut self, at: f64, cost: f64) {
         let used = self.used(at);
-        let born = *self.born.get_or_insert(at);
+        self.born.get_or_insert(at);
         self.level = (used + cost, at);
-        *self.windows.entry(((at - born) / self.window).floor() as u64).or_default() += cost;
+        *self.windows.entry(self.window(at)).or_default() += cost;
     }
 }
 
 fn some_algorithm() -> impl Strategy<Value = Algorithm> {
-    prop_oneof![Just(Algorithm::Gcra), Just(Algorithm::SlidingWindow)]
+    prop_oneof![Just(Algorithm::Gcra), Just(Algorithm::SlidingWindow), Just(Algorithm::FixedWindow)]
 }
 
 proptest! {

@@ -29,7 +29,7 @@ pub use codes::{Answer, Code, Digest, HeaderMap, Identity, LogLevel, Number, Sco
 pub use descriptor::{Descriptor, Isolation, Phase};
 pub use message::{Consumer, FetchError, FetchRequest, FetchResponse, Headers, Outcome, Problem, Reply};
 pub use names::{export, import, section};
-pub use take::{Algorithm, Counter, Take, Taken};
+pub use take::{Algorithm, Counter, Mode, Take, Taken};
 pub use wire::{Pairs, Reader, WireError, Writer, decode_list, decode_pairs, encode_list, encode_pairs};
 
 /// The version of this contract. It is part of every export and import name.

@@ -15,6 +15,22 @@ pub enum Algorithm {
     Gcra,
     /// The running window and its weighted predecessor: at most `quota` in any `window`, nearly.
     SlidingWindow,
+    /// At most `quota` in each window, which begin at whole multiples of their length since 1970.
+    FixedWindow,
+    /// At most `quota` held at once. What is not given back counts for one window.
+    Concurrency,
+}
+
+/// What to do with the units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Take them if every limit of the call allows, else none.
+    #[default]
+    Try,
+    /// Take them also beyond the quota: what was used is only known afterwards. Always allowed.
+    Force,
+    /// Give back what was taken before, as far as it still counts. Always allowed.
+    GiveBack,
 }
 
 /// Take `cost` from the limit `key`.
@@ -30,6 +46,10 @@ pub struct Take {
     pub window_ms: u64,
     /// Units to take; 0 looks without taking.
     pub cost: u64,
+    /// What to do with them.
+    pub mode: Mode,
+    /// Whose they are, for [`Algorithm::Concurrency`]: what is given back names the same holder. Else empty.
+    pub holder: Vec<u8>,
 }
 
 /// What came of a [`Take`].
@@ -79,6 +99,14 @@ impl Taken {
 }
 
 impl Take {
+    /// Says whose the units are, for [`Algorithm::Concurrency`]: a name that nobody else has at the same time. One that holds
+    /// already takes nothing more. What nobody holds cannot be given back.
+    #[must_use]
+    pub fn held_by(mut self, holder: impl Into<Vec<u8>>) -> Self {
+        self.holder = holder.into();
+        self
+    }
+
     /// Several takes as one message.
     pub fn encode_all(all: &[Self]) -> Vec<u8> {
         let mut writer = Writer::new();
@@ -89,10 +117,18 @@ impl Take {
                 .u8(match take.algorithm {
                     Algorithm::Gcra => 0,
                     Algorithm::SlidingWindow => 1,
+                    Algorithm::FixedWindow => 2,
+                    Algorithm::Concurrency => 3,
                 })
                 .u64(take.quota)
                 .u64(take.window_ms)
-                .u64(take.cost);
+                .u64(take.cost)
+                .u8(match take.mode {
+                    Mode::Try => 0,
+                    Mode::Force => 1,
+                    Mode::GiveBack => 2,
+                })
+                .bytes(&take.holder);
         }
         writer.finish()
     }
@@ -100,7 +136,7 @@ impl Take {
     /// The reverse of [`encode_all`](Self::encode_all); refuses a zero quota or window.
     pub fn decode_all(message: &[u8]) -> Result<Vec<Self>, WireError> {
         let mut reader = Reader::new(message);
-        let count = reader.count(29)?;
+        let count = reader.count(34)?;
         let all = (0..count)
             .map(|_| {
                 let take = Self {
@@ -108,11 +144,20 @@ impl Take {
                     algorithm: match reader.u8()? {
                         0 => Algorithm::Gcra,
                         1 => Algorithm::SlidingWindow,
+                        2 => Algorithm::FixedWindow,
+                        3 => Algorithm::Concurrency,
                         _ => return Err(WireError),
                     },
                     quota: reader.u64()?,
                     window_ms: reader.u64()?,
                     cost: reader.u64()?,
+                    mode: match reader.u8()? {
+                        0 => Mode::Try,
+                        1 => Mode::Force,
+                        2 => Mode::GiveBack,
+                        _ => return Err(WireError),
+                    },
+                    holder: reader.bytes()?.to_vec(),
                 };
                 if take.quota == 0 || take.window_ms == 0 { Err(WireError) } else { Ok(take) }
             })

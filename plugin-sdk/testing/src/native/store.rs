@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sluice_abi::{Algorithm, Code, Counter, Take, Taken};
+use sluice_abi::{Algorithm, Code, Counter, Mode, Take, Taken};
 
 /// The longest key, in bytes.
 const MAX_KEY: usize = 1024;
@@ -88,36 +88,53 @@ impl Store {
         Ok(sum)
     }
 
-    /// From every limit, or from none.
+    /// From every limit, or from none. What is given back comes last.
     pub(super) fn take(&mut self, now_ns: u64, takes: &[Take]) -> Result<Vec<Taken>, Code> {
-        if takes.len() > MAX_TAKES || takes.iter().any(|take| take.key.len() > MAX_KEY) {
+        let is_long = |take: &Take| take.key.len() > MAX_KEY || take.holder.len() > MAX_KEY;
+        if takes.len() > MAX_TAKES || takes.iter().any(is_long) {
             return Err(Code::TooLarge);
         }
-        let name = |take: &Take| (take.key.clone(), take.algorithm, take.quota, take.window_ms);
         let mut after = self.limits.clone();
-        let charged: Vec<Taken> = takes
-            .iter()
-            .map(|take| {
-                let fresh = Counter::new(take.algorithm, now_ns);
-                // To look leaves no trace.
-                if take.cost == 0 {
-                    after.get(&name(take)).copied().unwrap_or(fresh).look(take, now_ns)
-                } else {
-                    after.entry(name(take)).or_insert(fresh).charge(take, now_ns)
-                }
-            })
-            .collect();
+        let mut charged: Vec<Option<Taken>> = vec![None; takes.len()];
+        for last in [false, true] {
+            let turn = |take: &Take| (take.mode == Mode::GiveBack) == last;
+            for (take, charged) in takes.iter().zip(&mut charged).filter(|(take, _)| turn(take)) {
+                *charged = Some(charge(&mut after, take, now_ns));
+            }
+        }
+        let charged: Vec<Taken> = charged.into_iter().flatten().collect();
         if charged.iter().all(|taken| taken.allowed) {
             self.limits = after;
             return Ok(charged);
         }
-        let look = |take: &Take| {
-            let fresh = Counter::new(take.algorithm, now_ns);
-            self.limits.get(&name(take)).unwrap_or(&fresh).look(take, now_ns)
-        };
-        let looks: Vec<Taken> = takes.iter().map(look).collect();
+        let looks: Vec<Taken> = takes.iter().map(|take| look(&self.limits, take, now_ns)).collect();
         // Two takes from one limit may each fit alone.
         let all_fit = looks.iter().all(|taken| taken.allowed);
         Ok(if all_fit { charged } else { looks })
+    }
+}
+
+fn name(take: &Take) -> Name {
+    (take.key.clone(), take.algorithm, take.quota, take.window_ms)
+}
+
+fn look(limits: &HashMap<Name, Counter>, take: &Take, now_ns: u64) -> Taken {
+    match limits.get(&name(take)) {
+        Some(counter) => counter.look(take, now_ns),
+        None => Counter::new(take.algorithm, now_ns).look(take, now_ns),
+    }
+}
+
+fn charge(limits: &mut HashMap<Name, Counter>, take: &Take, now_ns: u64) -> Taken {
+    match limits.get_mut(&name(take)) {
+        Some(counter) => counter.charge(take, now_ns),
+        // To look leaves no trace, and neither does giving back what nobody has taken.
+        None if take.cost == 0 || take.mode == Mode::GiveBack => look(limits, take, now_ns),
+        None => {
+            let mut counter = Counter::new(take.algorithm, now_ns);
+            let taken = counter.charge(take, now_ns);
+            limits.insert(name(take), counter);
+            taken
+        }
     }
 }
