@@ -5,26 +5,37 @@ use std::fmt;
 use std::net::IpAddr;
 
 use serde::de::{Error as _, SeqAccess, Visitor};
+use serde_json::Value as Json;
+use sluice_sdk::InvalidValue;
+use sluice_sdk::auth::CLAIMS;
 use sluice_sdk::prelude::*;
 
 /// Longer values of a header are refused: a counter's name has to stay short.
 const MAX_PART: usize = 200;
 const MAX_PARTS: usize = 4;
+const MAX_NAME: usize = 48;
 
-const PATTERN: &str = "^(ip|consumer|route|header:[!#$%&'*+.^_`|~0-9A-Za-z-]+)$";
+const PATTERN: &str = r"^(ip|consumer|credential|route|host|header:[!#$%&'*+.^_`|~0-9A-Za-z-]{1,48}|(query|cookie|claim|path-param):[!-~]{1,48})$";
 
 /// One thing, or several that are counted together.
+#[derive(Clone)]
 pub struct Key(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq)]
 enum Part {
     Ip,
     Consumer,
+    Credential,
     Route,
+    Host,
     Header(HeaderName),
+    Query(String),
+    Cookie(String),
+    Claim(String),
+    PathParam(String),
 }
 
-/// What becomes of a request without the key: one without consumer, or without the header.
+/// What becomes of a request without the key: one without consumer, header, claim and so on.
 #[derive(Clone, Copy, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Missing {
@@ -43,22 +54,35 @@ impl Default for Key {
     }
 }
 
-impl Key {
+/// Whom a request is counted for.
+pub(crate) struct Who {
+    parts: Vec<Part>,
+    missing: Missing,
+    /// Bits of an address that count.
+    ipv4: u32,
+    ipv6: u32,
+}
+
+impl Who {
+    pub(crate) fn new(key: Key, missing: Missing, ipv4_prefix: u8, ipv6_prefix: u8) -> Self {
+        Self { parts: key.0, missing, ipv4: u32::from(ipv4_prefix), ipv6: u32::from(ipv6_prefix) }
+    }
+
     /// The counter's name for a request; `None` if it is not counted, or the refusal.
-    pub(crate) fn of(
-        &self,
-        request: &Request,
-        ctx: &Context,
-        missing: Missing,
-    ) -> Result<Option<Vec<u8>>, Problem> {
+    pub(crate) fn of(&self, request: &Request, ctx: &Context) -> Result<Option<Vec<u8>>, Problem> {
         let mut key = Vec::with_capacity(64);
-        for part in &self.0 {
-            match (part.value(request, ctx), missing) {
+        for part in &self.parts {
+            let value = match part {
+                Part::Ip => Some(self.address(ctx)),
+                part => part.value(request, ctx).filter(|value| !value.is_empty()),
+            };
+            match (value, self.missing) {
                 (Some(value), _) if value.len() > MAX_PART => {
-                    return Err(Problem::bad_request(format!("{part} is longer than {MAX_PART} bytes")));
+                    return Err(Problem::bad_request(format!("the {part} is longer than {MAX_PART} bytes"))
+                        .kind("rate-limit-key-too-long"));
                 }
-                (Some(value), _) => push(&mut key, part.tag(), &value),
-                (None, Missing::Ip) => push(&mut key, Part::Ip.tag(), address(ctx).as_bytes()),
+                (Some(value), _) => push(&mut key, part, &value),
+                (None, Missing::Ip) => push(&mut key, &Part::Ip, &self.address(ctx)),
                 (None, Missing::Allow) => return Ok(None),
                 (None, Missing::Deny) => {
                     return Err(Problem::forbidden(format!("the request has no {part}"))
@@ -68,42 +92,59 @@ impl Key {
         }
         Ok(Some(key))
     }
+
+    /// The bits of the client's address that count. IPv4 has 4 bytes, also within IPv6.
+    fn address(&self, ctx: &Context) -> Vec<u8> {
+        let text = ctx.client_address();
+        match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
+            Ok(IpAddr::V4(address)) => {
+                let mask = u32::MAX.checked_shl(32 - self.ipv4).unwrap_or(0);
+                (address.to_bits() & mask).to_be_bytes().to_vec()
+            }
+            Ok(IpAddr::V6(address)) => {
+                let mask = u128::MAX.checked_shl(128 - self.ipv6).unwrap_or(0);
+                (address.to_bits() & mask).to_be_bytes().to_vec()
+            }
+            Err(_) => text.into_bytes(),
+        }
+    }
 }
 
-/// Tag and length keep parts apart: no value can look like two others.
-fn push(key: &mut Vec<u8>, tag: u8, value: &[u8]) {
-    key.push(tag);
-    key.push(u8::try_from(value.len().min(MAX_PART)).unwrap_or(u8::MAX));
-    key.extend_from_slice(&value[..value.len().min(MAX_PART)]);
-}
-
-/// The client's address; of an IPv6 address the /64, which is what one client commonly has.
-fn address(ctx: &Context) -> String {
-    let text = ctx.client_address();
-    match text.parse() {
-        Ok(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
-            Some(mapped) => mapped.to_string(),
-            None => format!("{:x}/64", address.to_bits() >> 64),
-        },
-        _ => text,
+/// Tag and lengths keep parts apart: no value can look like two others, and none of one header like that of another.
+fn push(key: &mut Vec<u8>, part: &Part, value: &[u8]) {
+    key.push(part.tag());
+    for text in [part.name().as_bytes(), &value[..value.len().min(MAX_PART)]] {
+        key.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
+        key.extend_from_slice(text);
     }
 }
 
 impl Part {
     fn parse(text: &str) -> Result<Self, String> {
         match text {
-            "ip" => Ok(Self::Ip),
-            "consumer" => Ok(Self::Consumer),
-            "route" => Ok(Self::Route),
-            _ => match text.strip_prefix("header:") {
-                Some(name) => name
-                    .parse()
-                    .map(Self::Header)
-                    .map_err(|error: sluice_sdk::InvalidValue| error.to_string()),
-                None => Err(format!(
-                    "`{text}` is no key: known are `ip`, `consumer`, `route` and `header:<name>`"
-                )),
-            },
+            "ip" => return Ok(Self::Ip),
+            "consumer" => return Ok(Self::Consumer),
+            "credential" => return Ok(Self::Credential),
+            "route" => return Ok(Self::Route),
+            "host" => return Ok(Self::Host),
+            _ => {}
+        }
+        let (kind, name) = text.split_once(':').unwrap_or((text, ""));
+        let is_name =
+            (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+        match kind {
+            "header" | "query" | "cookie" | "claim" | "path-param" if !is_name => {
+                Err(format!("`{text}`: a name of 1 to {MAX_NAME} visible characters follows the colon"))
+            }
+            "header" => name.parse().map(Self::Header).map_err(|error: InvalidValue| error.to_string()),
+            "query" => Ok(Self::Query(name.to_owned())),
+            "cookie" => Ok(Self::Cookie(name.to_owned())),
+            "claim" => Ok(Self::Claim(name.to_owned())),
+            "path-param" => Ok(Self::PathParam(name.to_owned())),
+            _ => Err(format!(
+                "`{text}` is no key: known are `ip`, `consumer`, `credential`, `route`, `host`, `header:<name>`, \
+                 `query:<name>`, `cookie:<name>`, `claim:<name>` and `path-param:<name>`"
+            )),
         }
     }
 
@@ -111,22 +152,54 @@ impl Part {
         match self {
             Self::Ip => b'i',
             Self::Consumer => b'c',
+            Self::Credential => b'k',
             Self::Route => b'r',
+            Self::Host => b'o',
             Self::Header(_) => b'h',
+            Self::Query(_) => b'q',
+            Self::Cookie(_) => b'b',
+            Self::Claim(_) => b'j',
+            Self::PathParam(_) => b'p',
         }
     }
 
-    fn value(&self, request: &Request, ctx: &Context) -> Option<Vec<u8>> {
+    fn name(&self) -> &str {
         match self {
-            Self::Ip => Some(address(ctx).into_bytes()),
-            Self::Consumer => ctx.consumer_name().map(String::into_bytes),
-            Self::Route => Some(ctx.route().into_bytes()),
-            Self::Header(name) => request
-                .headers()
-                .get(name)
-                .map(|value| value.as_bytes().to_vec())
-                .filter(|value| !value.is_empty()),
+            Self::Ip | Self::Consumer | Self::Credential | Self::Route | Self::Host => "",
+            Self::Header(name) => name.as_str(),
+            Self::Query(name) | Self::Cookie(name) | Self::Claim(name) | Self::PathParam(name) => name,
         }
+    }
+
+    /// The value of a part that is no address.
+    fn value(&self, request: &Request, ctx: &Context) -> Option<Vec<u8>> {
+        let text = match self {
+            Self::Ip => return None,
+            Self::Header(name) => {
+                return request.headers().get(name).map(|value| value.as_bytes().to_vec());
+            }
+            Self::Consumer => ctx.consumer_name(),
+            Self::Credential => ctx.consumer()?.credential,
+            Self::Route => Some(ctx.route()),
+            Self::Host => Some(request.host().to_ascii_lowercase()),
+            Self::Query(name) => request.query_param(name),
+            Self::Cookie(name) => request.cookie(name),
+            Self::Claim(name) => claim(ctx, name),
+            Self::PathParam(name) => ctx.path_param(name),
+        };
+        text.map(String::into_bytes)
+    }
+}
+
+/// A claim that is a text, a number or a truth value.
+fn claim(ctx: &Context, name: &str) -> Option<String> {
+    // Claims of another form are none.
+    let value = ctx.get(&CLAIMS).ok().flatten()?.remove(name)?;
+    match value {
+        Json::String(text) => Some(text),
+        Json::Number(number) => Some(number.to_string()),
+        Json::Bool(truth) => Some(truth.to_string()),
+        Json::Null | Json::Array(_) | Json::Object(_) => None,
     }
 }
 
@@ -135,8 +208,14 @@ impl fmt::Display for Part {
         match self {
             Self::Ip => f.write_str("address"),
             Self::Consumer => f.write_str("consumer"),
+            Self::Credential => f.write_str("credential"),
             Self::Route => f.write_str("route"),
+            Self::Host => f.write_str("host"),
             Self::Header(name) => write!(f, "header `{name}`"),
+            Self::Query(name) => write!(f, "query parameter `{name}`"),
+            Self::Cookie(name) => write!(f, "cookie `{name}`"),
+            Self::Claim(name) => write!(f, "claim `{name}`"),
+            Self::PathParam(name) => write!(f, "path parameter `{name}`"),
         }
     }
 }

@@ -1,137 +1,154 @@
-//! Limits how many requests a client may send in a time, over counters that all workers share.
+//! Limits how many requests a client may send in a time, and how many at once, over counters that all workers share.
 
+mod config;
+mod cost;
 mod fields;
 mod key;
+mod limits;
+mod noted;
 
-use std::num::NonZeroU64;
+use std::hash::{BuildHasher, RandomState};
 
+use sluice_sdk::Code;
 use sluice_sdk::prelude::*;
 
-use fields::Policy;
+pub use config::{Algorithm, Compat, Concurrency, Config, LimitConfig, LimitsBy};
+pub use cost::{Cost, Settle};
 pub use key::{Key, Missing};
 
-/// Who is counted, how, and up to where.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// What a counter belongs to: `ip`, `consumer`, `route`, `header:<name>`, or a list that is counted together.
-    #[serde(default)]
-    key: Key,
-    /// What becomes of a request that has no such key.
-    #[serde(default)]
-    missing: Missing,
-    /// How requests are counted.
-    #[serde(default)]
-    algorithm: Algorithm,
-    /// The limits. A request has to be within all of them, and one that is not is charged to none.
-    #[schemars(length(min = 1, max = MAX_LIMITS))]
-    limits: Vec<LimitConfig>,
-    /// Whether responses tell the client its limits (`RateLimit` and `RateLimit-Policy`).
-    #[serde(default = "default_headers")]
-    headers: bool,
-}
+use config::Parts;
+use noted::{NOTED, Noted, Open};
 
-/// How requests are counted.
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Algorithm {
-    /// The quota at once, refilled evenly over the window (GCRA).
-    #[default]
-    Gcra,
-    /// The quota in any window, counting the running window and its weighted predecessor.
-    SlidingWindow,
-}
-
-/// So many requests in so long.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LimitConfig {
-    /// Requests.
-    q: NonZeroU64,
-    /// Window.
-    w: Duration,
-    /// What clients are told this limit is called; the window if not given.
-    #[serde(default)]
-    #[schemars(regex(pattern = "^[A-Za-z0-9_.-]{1,64}$"))]
-    name: Option<String>,
-}
-
-fn default_headers() -> bool {
-    true
-}
-
-/// Each limit is work for every request.
-const MAX_LIMITS: usize = 8;
-
-/// What the response says of the limits, once the request has been counted.
-const STANDING: Value<String> = Value::step("standing");
+/// One line in so long tells of requests that would have been refused for the same reason.
+const SHADOW_LINE_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The policy.
-pub struct RateLimit {
-    key: Key,
-    missing: Missing,
-    limits: Vec<(Limit, Policy)>,
-    /// `RateLimit-Policy`; none if clients are not told.
-    policies: Option<String>,
-}
+pub struct RateLimit(Parts);
 
-#[plugin(capabilities(store))]
+#[plugin(capabilities(store), optional(log))]
 impl Plugin for RateLimit {
     type Config = Config;
 
     fn new(config: Config) -> Result<Self> {
-        ensure!(
-            !config.limits.is_empty(),
-            "`limits` is empty: give at least one, as `[{{ q = 100, w = \"1m\" }}]`"
-        );
-        ensure!(config.limits.len() <= MAX_LIMITS, "`limits` has more than {MAX_LIMITS} entries");
-        let mut limits: Vec<(Limit, Policy)> = Vec::new();
-        for LimitConfig { q, w, name } in config.limits {
-            ensure!(w.as_millis() > 0, "a window `w` is at least \"1ms\"");
-            let limit = match config.algorithm {
-                Algorithm::Gcra => Limit::gcra(q.get(), w.get()),
-                Algorithm::SlidingWindow => Limit::sliding_window(q.get(), w.get()),
-            };
-            let policy = Policy::new(name.unwrap_or_else(|| w.to_string()), q.get(), w)?;
-            let is_new = limits.iter().all(|(_, known)| known.name != policy.name);
-            ensure!(is_new, "two limits are called `{}`: give one of them another `name`", policy.name);
-            limits.push((limit, policy));
-        }
-        let policies = config.headers.then(|| fields::policies(limits.iter().map(|(_, policy)| policy)));
-        Ok(Self { key: config.key, missing: config.missing, limits, policies })
+        config.build().map(Self)
     }
 
     fn skips(&self, phase: Phase) -> bool {
-        phase == Phase::Response && self.policies.is_none()
+        match phase {
+            Phase::Response => self.0.told.is_none() && self.0.settle.is_none(),
+            Phase::Complete => !self.remembers(),
+            _ => false,
+        }
     }
 
     fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
-        let key = match self.key.of(request, ctx, self.missing) {
-            Ok(Some(key)) => key,
-            Ok(None) => return Ok(Verdict::Continue),
+        let index = self.choose(ctx);
+        let set = &self.0.sets[index];
+        if set.is_empty() {
+            return Ok(Verdict::Continue);
+        }
+        let asked = self.0.key.of(request, ctx).and_then(|key| Ok((key, self.0.cost.of(request)?)));
+        let (key, cost) = match asked {
+            Ok((Some(key), cost)) => (key, cost),
+            Ok((None, _)) => return Ok(Verdict::Continue),
+            Err(_) if self.0.shadow => {
+                tell_shadow("uncountable", format_args!("a request without a key or with a bad cost"));
+                return Ok(Verdict::Continue);
+            }
             Err(problem) => return Ok(Verdict::respond(problem)),
         };
-        let takes: Vec<Take> = self.limits.iter().map(|(limit, _)| limit.take(key.clone())).collect();
-        let taken = store::take(&takes)?;
-        let standings = || self.limits.iter().map(|(_, policy)| policy).zip(&taken);
+        // A request's id may be the client's word, and two requests with one id hold two places.
+        let holder = set.concurrency.as_ref().map(|_| RandomState::new().hash_one(0));
+        let taken = match store::take(&set.takes(&key, cost, holder)) {
+            Ok(taken) => taken,
+            Err(error) if error.code() == Some(Code::Unavailable) => return Ok(self.without_store()),
+            Err(error) => return Err(error),
+        };
         if taken.iter().any(|taken| !taken.allowed) {
-            return Ok(Verdict::respond(fields::refusal(standings(), self.policies.as_deref())));
+            if self.0.shadow {
+                for policy in set.violated(&taken) {
+                    let (name, rule) = (&policy.name, policy.rule());
+                    tell_shadow(name, format_args!("a request over the limit `{name}` ({rule})"));
+                }
+                return Ok(Verdict::Continue);
+            }
+            return Ok(Verdict::respond(fields::refusal(set, &taken, self.0.status, self.0.told)));
         }
-        if self.policies.is_some() {
-            ctx.set(&STANDING, &fields::standings(standings(), None))?;
+        if self.0.told.is_some() || self.remembers() {
+            let open = self.remembers().then(|| Open::new(&key, holder, cost, &taken));
+            let standing = self.0.told.map(|_| fields::standing(&taken)).unwrap_or_default();
+            ctx.set(&NOTED, &Noted { set: index, standing, open })?;
         }
         Ok(Verdict::Continue)
     }
 
     fn on_response(&self, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {
-        let Some(policies) = &self.policies else { return Ok(Verdict::Continue) };
-        // A refusal of this step's own has no standing to tell: it has told it already.
-        if let Some(standing) = ctx.get(&STANDING)? {
+        // A refusal of this step's own has told and taken what it had to, and so has one in the shadow.
+        let Some(mut noted) = ctx.get(&NOTED)? else { return Ok(Verdict::Continue) };
+        let Some(set) = self.0.sets.get(noted.set) else { return Ok(Verdict::Continue) };
+        if let Some(told) = self.0.told {
             let mut headers = response.headers_mut();
-            // Appended, because another limit of the chain may have told its own.
-            headers.append(fields::POLICY, policies)?;
-            headers.append(fields::STANDING, standing)?;
+            for field in fields::tell(set, &noted.standing, told) {
+                // Another limit of the chain may have told its own; the older fields have room for one alone.
+                if field.is_list {
+                    headers.append(field.name, &*field.value)?;
+                } else {
+                    headers.set(field.name, &*field.value)?;
+                }
+            }
+        }
+        let (Some(settle), Some(open)) = (&self.0.settle, &mut noted.open) else {
+            return Ok(Verdict::Continue);
+        };
+        if let Some(units) = settle.units(response)? {
+            // More is taken at once. Less is given back in the end, when it is known how much still counts. If
+            // the store cannot now, it may then: the response does not suffer from it.
+            let more = set.more(open, units);
+            if more.is_empty() || store::take(&more).is_err() {
+                open.units = Some(units);
+            }
+            ctx.set(&NOTED, &noted)?;
         }
         Ok(Verdict::Continue)
+    }
+
+    fn on_complete(&self, outcome: &Outcome, ctx: &mut Context) -> Result<()> {
+        let Some(Noted { set, open: Some(open), .. }) = ctx.get(&NOTED)? else { return Ok(()) };
+        let takes = self.0.sets.get(set).map(|set| set.settled(&open, outcome)).unwrap_or_default();
+        if takes.is_empty() { Ok(()) } else { store::take(&takes).map(drop) }
+    }
+}
+
+impl RateLimit {
+    /// Whether something is left to do once the exchange has ended.
+    fn remembers(&self) -> bool {
+        self.0.settle.is_some() || self.0.sets.iter().any(|set| set.concurrency.is_some())
+    }
+
+    /// The limits of the first of the consumer's groups that has its own, else those of everybody.
+    fn choose(&self, ctx: &Context) -> usize {
+        if self.0.groups.is_empty() {
+            return 0;
+        }
+        let groups = ctx.consumer().map(|consumer| consumer.groups).unwrap_or_default();
+        groups.iter().find_map(|group| self.0.groups.get(group).copied()).unwrap_or(0)
+    }
+
+    fn without_store(&self) -> Verdict {
+        if self.0.shadow {
+            return Verdict::Continue;
+        }
+        let problem = Problem::unavailable("requests cannot be counted at the moment")
+            .kind("rate-limit-unavailable")
+            .header("retry-after", "1");
+        Verdict::respond(problem)
+    }
+}
+
+/// The log has room for the first of those that would be refused, and for one now and then.
+fn tell_shadow(reason: &str, who: std::fmt::Arguments<'_>) {
+    let known = store::add(format!("shadow {reason}"), 1, Some(SHADOW_LINE_EVERY));
+    if known.is_ok_and(|count| count == 1) {
+        info!("shadow: {who} is let through; the next line of this kind comes in 10 s at the earliest");
     }
 }

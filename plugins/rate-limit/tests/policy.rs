@@ -1,20 +1,13 @@
-//! Whom the policy counts together, when it refuses, and what it tells.
+//! When the policy refuses, and what it tells.
+
+mod common;
 
 use std::time::Duration;
 
+use common::{admits, plugin};
 use rate_limit::RateLimit;
 use sluice_sdk::prelude::Phase;
-use sluice_sdk_testing::{Consumer, Harness, Request, Response, TestPlugin, Value, json};
-
-fn plugin(config: Value) -> TestPlugin {
-    let world =
-        Harness::<RateLimit>::new(config).consumer(Consumer::new("acme")).consumer(Consumer::new("bolt"));
-    world.start().expect("the configuration is good")
-}
-
-fn admits(plugin: &TestPlugin, request: Request) -> bool {
-    plugin.send(request).is_forwarded()
-}
+use sluice_sdk_testing::{Consumer, Harness, Request, Response, json};
 
 #[test]
 fn exactly_the_quota_passes_and_then_a_steady_rate() {
@@ -38,6 +31,63 @@ fn a_sliding_window_forgets_little_by_little() {
     plugin.advance(Duration::from_millis(2_500));
     assert!(admits(&plugin, Request::get("/")), "a quarter of it does not");
     assert!(!admits(&plugin, Request::get("/")));
+}
+
+#[test]
+fn fixed_windows_begin_at_whole_multiples() {
+    // 2026-01-01T00:00:00Z is one.
+    let plugin = plugin(json!({ "minute": 3 }));
+    plugin.advance(Duration::from_secs(59));
+    assert_eq!((0..5).filter(|_| admits(&plugin, Request::get("/"))).count(), 3);
+    plugin.advance(Duration::from_secs(1));
+    assert_eq!((0..5).filter(|_| admits(&plugin, Request::get("/"))).count(), 3);
+    let answer = plugin.send(Request::get("/")).answer();
+    assert_eq!((answer.status(), answer.header("retry-after")), (429, Some("60")));
+}
+
+#[test]
+fn of_a_thousand_in_a_row_a_hundred_pass() {
+    for algorithm in ["gcra", "sliding-window", "fixed-window"] {
+        let plugin = plugin(json!({
+            "algorithm": algorithm,
+            "limits": [{ "q": 100, "w": "1h" }, { "q": 150, "w": "1d", "algorithm": "fixed-window" }],
+        }));
+        let passed = (0..1000).filter(|_| admits(&plugin, Request::get("/"))).count();
+        assert_eq!(passed, 100, "{algorithm}");
+    }
+}
+
+#[test]
+fn each_limit_may_count_in_its_own_way() {
+    let plugin = plugin(json!({ "limits": [
+        { "q": 2, "w": "10s" },
+        { "q": 3, "w": "1m", "algorithm": "fixed-window" },
+    ] }));
+    let passed = |count| (0..count).filter(|_| admits(&plugin, Request::get("/"))).count();
+    assert_eq!(passed(5), 2);
+    plugin.advance(Duration::from_secs(10));
+    assert_eq!(passed(5), 1, "the minute has 3");
+    plugin.advance(Duration::from_secs(50));
+    assert_eq!(passed(5), 2);
+}
+
+#[test]
+fn a_group_has_limits_of_its_own() {
+    let world = Harness::<RateLimit>::new(json!({
+        "key": "consumer",
+        "limits": [{ "q": 1, "w": "1m" }],
+        "limits_by": { "groups": { "gold": [{ "q": 3, "w": "1m" }], "free": [{ "q": 2, "w": "1m" }], "staff": [] } },
+    }));
+    let plugin = world
+        .consumer(Consumer::new("acme").group("others").group("gold").group("free"))
+        .consumer(Consumer::new("bolt").group("staff"))
+        .consumer(Consumer::new("cara"))
+        .start()
+        .unwrap();
+    let passed =
+        |consumer: &str| (0..9).filter(|_| admits(&plugin, Request::get("/").consumer(consumer))).count();
+    assert_eq!([passed("acme"), passed("bolt"), passed("cara")], [3, 9, 1]);
+    assert_eq!((0..9).filter(|_| admits(&plugin, Request::get("/"))).count(), 1, "nobody in particular");
 }
 
 #[test]
@@ -97,56 +147,10 @@ fn a_request_over_one_limit_is_charged_to_none() {
 }
 
 #[test]
-fn counters_belong_to_the_key() {
-    let one = json!([{ "q": 1, "w": "1m" }]);
-    let by_ip = plugin(json!({ "limits": one }));
-    assert!(admits(&by_ip, Request::get("/").client("192.0.2.1")));
-    assert!(admits(&by_ip, Request::get("/").client("192.0.2.2")));
-    assert!(!admits(&by_ip, Request::get("/").client("::ffff:192.0.2.1")), "the same address");
-    assert!(admits(&by_ip, Request::get("/").client("2001:db8:1:2::1")));
-    assert!(!admits(&by_ip, Request::get("/").client("2001:db8:1:2:ffff::9")), "the same /64");
-    assert!(admits(&by_ip, Request::get("/").client("2001:db8:1:3::1")));
-
-    let by_consumer = plugin(json!({ "key": "consumer", "limits": one }));
-    assert!(admits(&by_consumer, Request::get("/").consumer("acme").client("192.0.2.1")));
-    assert!(!admits(&by_consumer, Request::get("/").consumer("acme").client("192.0.2.2")));
-    assert!(admits(&by_consumer, Request::get("/").consumer("bolt")));
-
-    let by_both = plugin(json!({ "key": ["consumer", "route"], "limits": one }));
-    assert!(admits(&by_both, Request::get("/").consumer("acme").route("a")));
-    assert!(admits(&by_both, Request::get("/").consumer("acme").route("b")));
-    assert!(!admits(&by_both, Request::get("/").consumer("acme").route("a")));
-}
-
-#[test]
-fn a_header_cannot_reach_into_another_counter() {
-    let plugin = plugin(json!({ "key": ["header:x-a", "header:x-b"], "limits": [{ "q": 1, "w": "1m" }] }));
-    let request = |a: &str, b: &str| Request::get("/").with_header("x-a", a).with_header("x-b", b);
-    assert!(admits(&plugin, request("ab", "c")));
-    assert!(admits(&plugin, request("a", "bc")));
-    assert!(!admits(&plugin, request("ab", "c")));
-    assert_eq!(plugin.send(request(&"x".repeat(201), "c")).answer().status(), 400);
-}
-
-#[test]
-fn without_the_key_the_address_counts_unless_said_otherwise() {
-    let config =
-        |missing: &str| json!({ "key": "consumer", "missing": missing, "limits": [{ "q": 1, "w": "1m" }] });
-    let by_ip = plugin(config("ip"));
-    assert!(admits(&by_ip, Request::get("/")));
-    assert!(!admits(&by_ip, Request::get("/")));
-    assert!(admits(&by_ip, Request::get("/").client("192.0.2.9")));
-    let free = plugin(config("allow"));
-    assert!((0..3).all(|_| admits(&free, Request::get("/"))));
-    let answer = plugin(config("deny")).send(Request::get("/")).answer();
-    assert_eq!((answer.status(), &answer.problem()["type"]), (403, &json!("rate-limit-key-missing")));
-}
-
-#[test]
 fn a_bad_configuration_is_refused() {
     for (config, reason) in [
-        (json!({}), ""),
-        (json!({ "limits": [] }), ""),
+        (json!({}), "there is no limit"),
+        (json!({ "limits": [] }), "there is no limit"),
         (json!({ "limits": vec![json!({ "q": 1, "w": "1m" }); 9] }), ""),
         (json!({ "limits": [{ "q": 0, "w": "1m" }] }), ""),
         (json!({ "limits": [{ "q": 1, "w": "1 minute" }] }), ""),
@@ -154,6 +158,29 @@ fn a_bad_configuration_is_refused() {
         (json!({ "limits": [{ "q": 1, "w": "60s" }, { "q": 2, "w": "1m" }] }), "two limits are called `1m`"),
         (json!({ "key": "customer", "limits": [{ "q": 1, "w": "1m" }] }), ""),
         (json!({ "key": [], "limits": [{ "q": 1, "w": "1m" }] }), ""),
+        (json!({ "key": "claim:", "limits": [{ "q": 1, "w": "1m" }] }), ""),
+        (json!({ "key": format!("query:{}", "x".repeat(49)), "limits": [{ "q": 1, "w": "1m" }] }), ""),
+        (json!({ "minute": 0 }), ""),
+        (
+            json!({ "minute": 5, "limits": [{ "q": 1, "w": "1m", "name": "minute" }] }),
+            "two limits are called `minute`",
+        ),
+        (json!({ "minute": 5, "policy": "redis" }), "[store] counters"),
+        (json!({ "minute": 5, "status": 403 }), ""),
+        (json!({ "minute": 5, "ipv6_prefix": 129 }), ""),
+        (json!({ "minute": 5, "compat": "kong", "headers": false }), "`compat`"),
+        (json!({ "minute": 5, "cost": 6 }), "a `cost` of 6 never fits into the limit `minute` of 5"),
+        (json!({ "minute": 5, "cost": { "header": "x-cost", "max": 6 } }), "never fits"),
+        (json!({ "minute": 5, "cost": { "header": "x-cost", "default": 3, "max": 2 } }), "`cost.default`"),
+        (json!({ "minute": 5, "cost": { "methods": {} } }), "`cost.methods`"),
+        (json!({ "minute": 5, "cost": { "methods": { "post": 2 } } }), "capitals"),
+        (json!({ "concurrency": { "q": 1, "hold": "0s" } }), "`hold`"),
+        (json!({ "concurrency": { "q": 1 }, "settle": { "response_header": "x-units" } }), "`settle`"),
+        (json!({ "limits_by": { "groups": {} }, "minute": 1 }), "groups"),
+        (
+            json!({ "limits_by": { "groups": { "gold": [{ "q": 2, "w": "1m" }] } }, "cost": 3 }),
+            "never fits into the limit `1m` of 2",
+        ),
         (json!({ "limit": [], "limits": [{ "q": 1, "w": "1m" }] }), "limit"),
     ] {
         let refused = Harness::<RateLimit>::new(config.clone()).start().unwrap_err();

@@ -107,10 +107,14 @@ impl Store {
             self.limits = after;
             return Ok(charged);
         }
-        let looks: Vec<Taken> = takes.iter().map(|take| look(&self.limits, take, now_ns)).collect();
-        // Two takes from one limit may each fit alone.
-        let all_fit = looks.iter().all(|taken| taken.allowed);
-        Ok(if all_fit { charged } else { looks })
+        let mut looks: Vec<Taken> = takes.iter().map(|take| look(&self.limits, take, now_ns)).collect();
+        // Two takes from one limit may each fit alone: then the first that did not fit says so.
+        if looks.iter().all(|taken| taken.allowed)
+            && let Some(index) = charged.iter().position(|taken| !taken.allowed)
+        {
+            looks[index] = charged[index];
+        }
+        Ok(looks)
     }
 }
 

@@ -1,0 +1,44 @@
+//! What an exchange has taken, from its request to its end.
+
+use sluice_sdk::prelude::*;
+
+pub(crate) const NOTED: Value<Noted> = Value::step("noted");
+
+/// Of a request that was counted and let through.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Noted {
+    /// Which limits were its.
+    pub(crate) set: usize,
+    /// What the response tells of each of them: what is left, and seconds until it is whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) standing: Vec<(u64, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) open: Option<Open>,
+}
+
+/// What is still to be settled.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Open {
+    /// Each byte is a character.
+    key: String,
+    pub(crate) holder: Option<u64>,
+    /// Units taken before the request.
+    pub(crate) cost: u64,
+    /// Milliseconds from the take until each limit was whole again.
+    pub(crate) resets: Vec<u64>,
+    /// Units that the response has told, if they are not taken yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) units: Option<u64>,
+}
+
+impl Open {
+    pub(crate) fn new(key: &[u8], holder: Option<u64>, cost: u64, taken: &[Taken]) -> Self {
+        let key = key.iter().copied().map(char::from).collect();
+        let resets = taken.iter().map(|taken| taken.reset_ms).collect();
+        Self { key, holder, cost, resets, units: None }
+    }
+
+    pub(crate) fn key(&self) -> Vec<u8> {
+        self.key.chars().map(|character| u8::try_from(character).unwrap_or_default()).collect()
+    }
+}
