@@ -27,8 +27,9 @@ struct Reading {
     window: u64,
     /// Nanoseconds of it that are over.
     elapsed: u64,
-    /// The slot's word, and what it counts.
+    /// The slot's word, and that of the other.
     word: u64,
+    other: u64,
     current: u64,
     previous: u64,
 }
@@ -71,7 +72,7 @@ impl Sliding {
         let since = now.saturating_sub(self.born);
         let mut window = since / grains.window_ns + FIRST_WINDOW;
         let mut elapsed = since % grains.window_ns;
-        let words = [self.slots[0].load(Ordering::Acquire), self.slots[1].load(Ordering::Acquire)];
+        let words = self.slots.each_ref().map(|slot| slot.load(Ordering::SeqCst));
         if words.contains(&RETIRED) {
             return None;
         }
@@ -83,8 +84,8 @@ impl Sliding {
             let word = words[(window & 1) as usize];
             if ahead(word, window) == 0 { count(word) } else { 0 }
         };
-        let word = words[(window & 1) as usize];
-        Some(Reading { window, elapsed, word, current: of(window), previous: of(window - 1) })
+        let (word, other) = (words[(window & 1) as usize], words[(!window & 1) as usize]);
+        Some(Reading { window, elapsed, word, other, current: of(window), previous: of(window - 1) })
     }
 
     pub(super) fn look(&self, rule: &Rule, now: u64, wanted: Wanted) -> Unless<Taken> {
@@ -107,9 +108,14 @@ impl Sliding {
                 return Some(Err(refusal(&grains, rule, &reading, wanted.cost)));
             }
             let more = wanted.cost.div_ceil(grains.units).min(MAX_COUNT - reading.current);
-            if let Some(answer) = self.replace(&grains, reading, reading.current + more) {
-                return Some(Ok((answer, Charge { cost: more, window: reading.window })));
+            let Some(answer) = self.replace(&grains, reading, reading.current + more) else { continue };
+            let charge = Charge { cost: more, window: reading.window };
+            // Only one slot was compared. A worker whose clock lags may have taken in the other at the same
+            // instant, or the sweep retired it: then whoever sees both gives way and asks again.
+            if self.slot(reading.window + 1).load(Ordering::SeqCst) == reading.other {
+                return Some(Ok((answer, charge)));
             }
+            self.refund(charge);
         }
     }
 
@@ -130,7 +136,7 @@ impl Sliding {
 
     fn replace(&self, grains: &Grains, reading: Reading, current: u64) -> Option<Taken> {
         let (slot, word) = (self.slot(reading.window), pack(reading.window, current));
-        let replaced = slot.compare_exchange_weak(reading.word, word, Ordering::AcqRel, Ordering::Acquire);
+        let replaced = slot.compare_exchange_weak(reading.word, word, Ordering::SeqCst, Ordering::Acquire);
         replaced.is_ok().then(|| answer(grains, &Reading { current, ..reading }))
     }
 
@@ -138,13 +144,12 @@ impl Sliding {
         take_back(self.slot(charge.window), charge.window, charge.cost);
     }
 
-    /// One word is enough, because takes read both. Only a take whose clock has just passed into the next window, when
-    /// this one's has not, may be forgotten: one take of a limit that lay idle.
+    /// One word is enough, because takes read both, before and after.
     pub(super) fn retire(&self, rule: &Rule, now: u64) -> bool {
         let Some(reading) = self.read(&Grains::new(rule), now) else { return true };
         let unused = reading.current == 0 && reading.previous == 0;
         let slot = self.slot(reading.window);
-        unused && slot.compare_exchange(reading.word, RETIRED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        unused && slot.compare_exchange(reading.word, RETIRED, Ordering::SeqCst, Ordering::Acquire).is_ok()
     }
 
     pub(super) fn is_retired(&self) -> bool {

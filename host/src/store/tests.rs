@@ -11,6 +11,7 @@ use sluice_abi::{Algorithm, Mode, Take, Taken};
 use super::{MAX_KEY, MemoryStore, StoreError};
 use crate::config;
 
+mod clocks;
 mod concurrency;
 mod modes;
 mod shares;

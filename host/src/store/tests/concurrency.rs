@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 
 use proptest::prelude::{any, proptest};
 use proptest::{collection, prop_assert, prop_assert_eq};
@@ -92,39 +91,6 @@ fn exactly_the_quota_is_held_whatever_the_number_of_threads() {
     }) as u64;
     assert_eq!(kept + rest, 100);
     books_balance(&store);
-}
-
-#[test]
-fn clocks_that_straddle_an_epoch_let_nobody_more_through() {
-    const ROUNDS: u64 = 10_000;
-    let store = store(1_000_000);
-    // The epoch of 20 s begins here; one of the workers is not there yet.
-    let begins = (NOW / (20_000 * MS) + 1) * 20_000 * MS;
-    let (ready, allowed) = (AtomicU64::new(0), AtomicU64::new(0));
-    let named = |round: u64, holder: &[u8]| Take { key: round.to_le_bytes().to_vec(), ..hold(holder, 1) };
-    for round in 0..ROUNDS {
-        let before = named(round, b"before");
-        take_one(&store, begins - 1, &before);
-        take_one(&store, begins - 1, &back(&before));
-    }
-    thread::scope(|scope| {
-        for (holder, now) in [(b"a", begins), (b"b", begins - 1)] {
-            let (store, ready, allowed, named) = (&store, &ready, &allowed, &named);
-            scope.spawn(move || {
-                for round in 0..ROUNDS {
-                    let one = named(round, holder);
-                    ready.fetch_add(1, Ordering::SeqCst);
-                    while ready.load(Ordering::SeqCst) < 2 * (round + 1) {
-                        thread::yield_now();
-                    }
-                    if take_one(store, now, &one).allowed {
-                        allowed.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
-            });
-        }
-    });
-    assert_eq!(allowed.into_inner(), ROUNDS);
 }
 
 #[test]
