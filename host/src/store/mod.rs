@@ -10,6 +10,8 @@ mod flight;
 mod gcra;
 mod key;
 mod limit;
+#[expect(dead_code, unused_imports, reason = "`config` and `wasm` use it next")]
+pub(crate) mod remote;
 mod sliding;
 mod table;
 mod tagged;
