@@ -1,0 +1,157 @@
+//! Transforms bodies with jq filters and templates.
+
+mod changes;
+mod facts;
+mod failure;
+mod functions;
+mod jq;
+mod json;
+mod message;
+mod script;
+mod template;
+mod value;
+
+use sluice_sdk::prelude::*;
+
+use failure::{Failure, Side};
+use message::Incoming;
+use script::Script;
+pub use script::{Input, Outputs, ScriptConfig, SetsConfig};
+use value::Val;
+
+/// What becomes of the bodies.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The request's body, before it goes to the upstream.
+    #[serde(default)]
+    request: Option<ScriptConfig>,
+    /// The response's body, before it goes to the client.
+    #[serde(default)]
+    response: Option<ScriptConfig>,
+    /// Whether the client is told why a script failed on its body. The words are those of the script and of the body.
+    #[serde(default)]
+    expose_errors: bool,
+}
+
+/// What `$request` is in the response's script: the request's head as it was in this step.
+const REQUEST: Value<String> = Value::step("request");
+
+/// The policy.
+pub struct BodyScript {
+    request: Option<Script>,
+    response: Option<Script>,
+    expose_errors: bool,
+}
+
+#[plugin(capabilities(log))]
+impl Plugin for BodyScript {
+    type Config = Config;
+
+    fn new(config: Config) -> Result<Self> {
+        let request = config.request.map(|script| Script::new(script, Side::Request)).transpose();
+        let response = config.response.map(|script| Script::new(script, Side::Response)).transpose();
+        let (request, response) = (request.context("request")?, response.context("response")?);
+        ensure!(
+            request.is_some() || response.is_some(),
+            "there is nothing to do: give `request` or `response`"
+        );
+        Ok(Self { request, response, expose_errors: config.expose_errors })
+    }
+
+    fn skips(&self, phase: Phase) -> bool {
+        match phase {
+            Phase::Request | Phase::ResponseBody => self.response.is_none(),
+            Phase::RequestBody => self.request.is_none(),
+            _ => false,
+        }
+    }
+
+    fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
+        if let Some(script) = &self.response {
+            // A part of a body is no JSON, and several parts are of another media type, which would pass as it is.
+            request.headers_mut().remove("range")?;
+            request.headers_mut().remove("if-range")?;
+            if script.needs_request() {
+                let facts = json::write(&facts::of_request(request, ctx)).unwrap_or_default();
+                ctx.set(&REQUEST, &facts)?;
+            }
+        }
+        Ok(Verdict::Continue)
+    }
+
+    fn on_request_body(&self, request: &mut Request, body: &mut Body, ctx: &mut Context) -> Result<Verdict> {
+        let Some(script) = &self.request else { return Ok(Verdict::Continue) };
+        let facts = if script.needs_request() { facts::of_request(request, ctx) } else { Val::Null };
+        let made = Incoming::new(request.headers(), body)?.through(script, &[facts]);
+        match made {
+            Ok(None) => {}
+            Ok(Some(made)) => {
+                message::clean(&mut request.headers_mut(), &made.content_type)?;
+                made.changes.apply_to_request(request)?;
+                if let Err(failure) = message::replace(body, &made.body)? {
+                    return Ok(self.answer(failure, Side::Request));
+                }
+            }
+            Err(failure) => return Ok(self.answer(failure, Side::Request)),
+        }
+        Ok(Verdict::Continue)
+    }
+
+    fn on_response_body(
+        &self,
+        response: &mut Response,
+        body: &mut Body,
+        ctx: &mut Context,
+    ) -> Result<Verdict> {
+        let Some(script) = &self.response else { return Ok(Verdict::Continue) };
+        let request = if script.needs_request() { ctx.get(&REQUEST)? } else { None };
+        let request =
+            request.and_then(|facts| json::read(facts.as_bytes(), usize::MAX).ok()).unwrap_or_default();
+        let facts = [request, Val::from(f64::from(response.status())), facts::headers(response.headers())];
+        let made = Incoming::new(response.headers(), body)?.through(script, &facts);
+        match made {
+            Ok(None) => {}
+            Ok(Some(made)) => {
+                message::clean(&mut response.headers_mut(), &made.content_type)?;
+                message::weaken(&mut response.headers_mut())?;
+                made.changes.apply_to_response(response)?;
+                if let Err(failure) = message::replace(body, &made.body)? {
+                    return Ok(self.answer(failure, Side::Response));
+                }
+            }
+            Err(failure) => return Ok(self.answer(failure, Side::Response)),
+        }
+        Ok(Verdict::Continue)
+    }
+}
+
+impl BodyScript {
+    fn answer(&self, failure: Failure, side: Side) -> Verdict {
+        match side {
+            Side::Request => info!("{failure}"),
+            Side::Response => warn!("{failure}"),
+        }
+        Verdict::respond(failure.problem(side, self.expose_errors))
+    }
+}
+
+/// What a filter makes of a text of JSON, for the comparison with jq: the outputs, and the error that ended them. `None` if it
+/// is no filter.
+#[doc(hidden)]
+#[must_use]
+pub fn evaluate(filter: &str, input: &str) -> Option<(Vec<String>, Option<String>)> {
+    let filter = jq::Filter::compile(filter, &[]).ok()?;
+    let Ok(input) = json::read(input.as_bytes(), usize::MAX) else {
+        return Some((Vec::new(), Some("the input is not JSON".to_owned())));
+    };
+    let mut outputs = Vec::new();
+    for output in filter.run(&[], input) {
+        match output.map(|value| json::write(&value).ok_or("not JSON")) {
+            Ok(Ok(text)) => outputs.push(text),
+            Ok(Err(error)) => return Some((outputs, Some(error.to_owned()))),
+            Err(error) => return Some((outputs, Some(error))),
+        }
+    }
+    Some((outputs, None))
+}
