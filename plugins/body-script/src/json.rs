@@ -284,3 +284,73 @@ fn append_string(text: &mut String, string: &str) {
     text.push_str(rest);
     text.push('"');
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn passed(text: &str) -> Result<String, Refused> {
+        read(text.as_bytes(), 1000).map(|value| write(&value).expect("what was read is not too deep"))
+    }
+
+    #[test]
+    fn a_text_is_read_and_written() {
+        for (text, written) in [
+            (" [ 1 , {\"a\" : null, \"b\":[]} ]\r\n", "[1,{\"a\":null,\"b\":[]}]"),
+            (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
+            (
+                r#""\u00e9\ud83d\ude00\/\b\f\n\r\t\"\\\u0000\u007f""#,
+                "\"é😀/\\b\\f\\n\\r\\t\\\"\\\\\\u0000\\u007f\"",
+            ),
+            (
+                r#"["\ud83d","\ude00","\ud83dx","\ud83d\ud83d\ude00"]"#,
+                "[\"\u{fffd}\",\"\u{fffd}\",\"\u{fffd}x\",\"\u{fffd}😀\"]",
+            ),
+        ] {
+            assert_eq!(passed(text).as_deref(), Ok(written));
+        }
+        for (text, at) in [
+            ("", 0),
+            ("[1,]", 3),
+            ("01", 0),
+            ("1 2", 2),
+            ("\"\\x\"", 1),
+            ("\"\\ud8\"", 1),
+            ("nul", 0),
+            ("-", 1),
+        ] {
+            assert_eq!(passed(text), Err(Refused::Malformed(at)), "{text}");
+        }
+        assert_eq!(read(b"\"\xff\"", 9).err(), Some(Refused::Malformed(1)));
+    }
+
+    #[test]
+    fn depth_and_number_of_values_are_bounded() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(passed(&nested(MAX_DEPTH)).is_ok());
+        assert_eq!(passed(&nested(MAX_DEPTH + 1)), Err(Refused::TooDeep));
+        assert_eq!(passed(&"{\"a\":".repeat(MAX_DEPTH + 1)), Err(Refused::TooDeep));
+        assert!(read(b"[1,2]", 3).is_ok());
+        assert_eq!(read(b"[1,2]", 2).err(), Some(Refused::TooMany));
+    }
+
+    proptest! {
+        #[test]
+        fn the_same_texts_are_json_as_for_serde_json(text in r#"[\[\]{},:"\\u0-9dDaAeE+.tfn \n\-\x01é]{0,24}"#) {
+            let theirs = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+            prop_assert_eq!(passed(&text).is_ok(), theirs, "{}", text);
+        }
+
+        #[test]
+        fn what_serde_json_writes_is_read_and_means_the_same(
+            words in proptest::collection::vec((any::<String>(), any::<i64>(), any::<f64>()), 0..8),
+        ) {
+            let text = serde_json::json!(words).to_string();
+            let passed = passed(&text).expect("it is JSON");
+            let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("it is JSON");
+            prop_assert_eq!(read(&passed), read(&text));
+        }
+    }
+}

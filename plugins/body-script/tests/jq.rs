@@ -2,7 +2,7 @@
 //!
 //! `data/own.jsonl` and `data/official.jsonl` are what jq answered: `data/generate.py` asks it. The filters and inputs of
 //! `official.jsonl` are those of jq's own test suites, MIT licence, Copyright (C) 2012 Stephen Dolan; those of the suites `man`
-//! and `manonig` come from jq's manual, CC BY 3.0.
+//! and `manonig` come from jq's manual, CC BY 3.0: see `data/COPYING.jq`.
 
 use std::collections::BTreeMap;
 
