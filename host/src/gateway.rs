@@ -2,6 +2,7 @@
 
 mod caught;
 mod control;
+mod counters;
 mod crew;
 mod fetch;
 mod front;
@@ -16,7 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::runtime::{Builder as RuntimeBuilder, LocalOptions};
+use tokio::runtime::{Builder as RuntimeBuilder, Handle, LocalOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,7 +28,7 @@ use crate::admin::AdminFronts;
 use crate::chain::FaultReport;
 use crate::config::{self, Config, Problems, Watcher};
 use crate::snapshot::Builder;
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, Stores};
 use crate::telemetry::{self, AccessLog, Metrics};
 use crate::wasm::{Clock, Engines, Loader};
 use control::Control;
@@ -79,7 +80,16 @@ pub(crate) fn check(path: &Path) -> Result<(), GatewayError> {
         .map_err(io("cannot start a runtime"))?;
     let config = runtime.block_on(read(path))?;
     let mut builder = builder(&config);
-    runtime.block_on(builder.build(config, 1)).map(drop).map_err(|found| problems(&found))
+    let away = counters::check(&config);
+    let built = runtime.block_on(builder.build(config, 1));
+    match (built, away) {
+        (Ok(_), None) => Ok(()),
+        (Ok(_), Some(problem)) => Err(problems(&problem.into())),
+        (Err(mut found), away) => {
+            found.extend(away);
+            Err(problems(&found))
+        }
+    }
 }
 
 /// Reads the configuration. If there are problems, what could be read is examined for more of them.
@@ -96,15 +106,16 @@ async fn read(path: &Path) -> Result<Config, GatewayError> {
     }
 }
 
-/// What checks a configuration with everything it names.
+/// What checks a configuration with everything it names, but for the store's server.
 fn builder(config: &Config) -> Builder {
-    builder_with(config, Arc::new(MemoryStore::new(&config.store)))
+    builder_with(config, Stores::local(Arc::new(MemoryStore::new(&config.store))))
 }
 
 /// The one way to make snapshots.
-fn builder_with(config: &Config, store: Arc<MemoryStore>) -> Builder {
-    let loader = Loader::new(Arc::new(Engines::new()), config.cache.dir.clone().or_else(default_cache));
-    Builder::new(loader, store, Clock::System)
+fn builder_with(config: &Config, stores: Stores) -> Builder {
+    let engines = Arc::new(Engines::new(config.remote_store.is_some()));
+    let loader = Loader::new(engines, config.cache.dir.clone().or_else(default_cache));
+    Builder::new(loader, stores, Clock::System)
 }
 
 /// `$XDG_CACHE_HOME/sluice`, or `~/.cache/sluice` (XDG Base Directory Specification).
@@ -134,8 +145,8 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     let metrics = Metrics::new();
     let access_log =
         AccessLog::start(&config.telemetry.access_log, &metrics).map_err(io("cannot open the access log"))?;
-    let store = Arc::new(MemoryStore::new(&config.store));
-    let mut builder = builder_with(&config, Arc::clone(&store));
+    let stores = counters::open(&config, &Handle::current()).map_err(|problem| problems(&problem.into()))?;
+    let mut builder = builder_with(&config, stores.clone());
     let (reports, faults) = mpsc::channel(MAX_REPORTS);
     let (reload, requests) = mpsc::channel(16);
     let state = Rc::new(RefCell::new(State::new()));
@@ -176,7 +187,10 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     control.swap(snapshot).await.map_err(|found| problems(&found))?;
     metrics.set_generation(1);
     tokio::task::spawn_local(tell_faults(Rc::clone(&state), faults));
-    tokio::task::spawn_local(sweep(store, metrics));
+    if let Some(remote) = stores.remote().cloned() {
+        metrics.watch_store(move || counters::sample(&remote));
+    }
+    tokio::task::spawn_local(sweep(Arc::clone(stores.memory()), metrics));
     let (stop_reloads, stopped) = oneshot::channel();
     tokio::task::spawn_local(control.run(requests, stopped));
 

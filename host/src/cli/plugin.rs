@@ -82,7 +82,7 @@ pub(super) fn place(bytes: &[u8], file: &Path) -> Result<()> {
 /// Loads a plugin as the gateway would; a file without a seal too, for it is only looked at.
 pub(super) fn load(file: &Path) -> Result<(Arc<Module>, bool)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let loader = Loader::new(Arc::new(Engines::new()), None);
+    let loader = Loader::new(Arc::new(Engines::new(false)), None);
     let limits = Limits::default();
     match runtime.block_on(loader.load(file, None, &limits)) {
         Ok(module) => Ok((module, true)),

@@ -31,8 +31,8 @@ use std::path::Path;
 
 pub(crate) use model::{
     AccessLog, Capability, CircuitSettings, Config, Consumer, Isolation, Key, KeyHash, KeyMaterial, KeySet,
-    KeySource, Limits, Listener, ListenerTimeouts, LogFormat, OnError, Plugin, Route, Secret, Serve,
-    SignatureKey, Store, Target, Telemetry, Token, Upstream,
+    KeySource, Limits, Listener, ListenerTimeouts, LogFormat, OnError, OnStoreError, Plugin, RemoteStore,
+    Route, Secret, Serve, SignatureKey, Store, Target, Telemetry, Token, Upstream,
 };
 #[cfg(test)]
 pub(crate) use model::{Cache, ListenerLimits, Protocols, Reload, UpstreamTimeouts};

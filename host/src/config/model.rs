@@ -30,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) secrets: BTreeMap<String, Secret>,
     pub(crate) jwks: BTreeMap<Arc<str>, KeySet>,
     pub(crate) store: Store,
+    /// The server that counters and values are on; in memory if none.
+    pub(crate) remote_store: Option<RemoteStore>,
     pub(crate) reload: Reload,
     pub(crate) telemetry: Telemetry,
     pub(crate) cache: Cache,
@@ -434,6 +436,30 @@ pub(crate) struct Store {
     pub(crate) entries: usize,
     /// Bytes of one value.
     pub(crate) value: usize,
+}
+
+/// A Redis or Valkey server that holds counters and values.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RemoteStore {
+    pub(crate) place: Place,
+    /// With the password in it.
+    pub(crate) url: Secret,
+    /// Certificates in PEM that are trusted beside the system's.
+    pub(crate) ca: Option<String>,
+    pub(crate) prefix: String,
+    pub(crate) timeout: Duration,
+    /// The share of a quota that each gateway may buy ahead.
+    pub(crate) lease: Option<f64>,
+    pub(crate) on_error: OnStoreError,
+}
+
+/// What becomes of a take when the server cannot be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OnStoreError {
+    #[default]
+    Local,
+    Deny,
+    Allow,
 }
 
 impl Default for Store {

@@ -175,6 +175,7 @@ impl Context {
             body: bytes::Bytes::new(),
             written: None,
             skips_body: false,
+            store_budget: None,
             reply: None,
             outcome: None,
             consumer: None,

@@ -17,9 +17,10 @@ use super::crew::Crew;
 use super::start::StartSettings;
 use crate::admin::AdminFronts;
 use crate::config::{self, Config, Listener, Problem, Problems, Serve, Watcher};
+use crate::jwks;
 use crate::listener::{bind, ensure_vacant};
 use crate::snapshot::{Builder, Snapshot};
-use crate::telemetry::{Metrics, ReloadResult};
+use crate::telemetry::{KeySetSample, Metrics, ReloadResult};
 
 /// How long workers may take to make a snapshot their own before that is worth a warning.
 const PUBLISH_TIME: Duration = Duration::from_secs(10);
@@ -179,6 +180,16 @@ impl Control {
             tracing::warn!("a change of `{setting}` takes effect at the next start");
         }
         let generation = snapshot.generation;
+        let key_sets = snapshot.key_sets.clone();
+        self.metrics.watch_key_sets(move || {
+            let sample = |set: jwks::Status| KeySetSample {
+                keys: set.keys.map(|(usable, _)| usable),
+                name: set.name,
+                fetches: set.fetches,
+                failures: set.failures,
+            };
+            key_sets.statuses().into_iter().map(sample).collect()
+        });
         self.state.borrow_mut().published(snapshot, board, needs_restart, SystemTime::now());
         Ok(Reloaded::Published(generation))
     }

@@ -15,7 +15,7 @@ impl StartSettings {
         let then = &self.0;
         [
             ("workers", then.workers != now.workers),
-            ("store", then.store != now.store),
+            ("store", then.store != now.store || then.remote_store != now.remote_store),
             ("telemetry", then.telemetry != now.telemetry),
             ("cache", then.cache != now.cache),
             ("reload.watch", then.reload.watch != now.reload.watch),

@@ -90,7 +90,7 @@ impl Workshop {
         let module = loaded.unwrap_or_else(|error| panic!("the guest does not load: {error}"));
         let services = Services {
             jwks: crate::jwks::KeySets::default(),
-            store: Arc::new(MemoryStore::new(&Store::default())),
+            store: crate::store::Stores::local(Arc::new(MemoryStore::new(&Store::default()))),
             consumers: Arc::default(),
             secrets: Arc::default(),
             clock: Clock::System,

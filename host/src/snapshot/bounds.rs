@@ -6,14 +6,14 @@ use std::sync::{Arc, Weak};
 use crate::config::{self, Capability, Config, Consumer, Plugin, Problem, Problems, Secret};
 use crate::consumers::Consumers;
 use crate::jwks::{KeySetConfig, KeySets, KeySource};
-use crate::store::MemoryStore;
+use crate::store::Stores;
 use crate::wasm::{Bound, Clock, Module, Services, sha256_hex};
 
 /// The bound plugins in use and the services they were bound with.
 pub(super) struct Bounds {
     by_key: HashMap<String, Weak<Bound>>,
     services: Option<Current>,
-    store: Arc<MemoryStore>,
+    store: Stores,
     clock: Clock,
 }
 
@@ -26,13 +26,13 @@ struct Current {
 }
 
 impl Bounds {
-    pub(super) fn new(store: Arc<MemoryStore>, clock: Clock) -> Self {
+    pub(super) fn new(store: Stores, clock: Clock) -> Self {
         Self { by_key: HashMap::new(), services: None, store, clock }
     }
 
     /// Others over the same store, for trying out what is not going to serve.
     pub(super) fn apart(&self) -> Self {
-        Self::new(Arc::clone(&self.store), self.clock.clone())
+        Self::new(self.store.clone(), self.clock.clone())
     }
 
     /// The services for a configuration: the same ones as before where nothing they hold has changed. What is wrong with them goes
@@ -80,7 +80,7 @@ impl Bounds {
             consumers: (config.consumers.clone(), config.pepper.clone(), consumers_generation),
             secrets: (config.secrets.clone(), secrets_generation),
             services: Services {
-                store: Arc::clone(&self.store),
+                store: self.store.clone(),
                 consumers,
                 secrets,
                 jwks,

@@ -12,7 +12,7 @@ use crate::config::{
     Config, ConfigValue, Doubts, Partial, Place, Plugin, Problem, Problems, Route, RouteMatch,
 };
 use crate::router::Router;
-use crate::store::MemoryStore;
+use crate::store::Stores;
 use crate::wasm::{BindError, Bound, Clock, LoadError, Loader, Module, missing_capabilities};
 
 /// Builds snapshots. Start-up is a reload from nothing: this is the one way to get one.
@@ -26,7 +26,7 @@ type Modules = BTreeMap<Arc<str>, Arc<Module>>;
 
 impl Builder {
     /// A builder whose snapshots share `store`.
-    pub(crate) fn new(loader: Loader, store: Arc<MemoryStore>, clock: Clock) -> Self {
+    pub(crate) fn new(loader: Loader, store: Stores, clock: Clock) -> Self {
         Self { loader, bounds: Bounds::new(store, clock) }
     }
 

@@ -35,32 +35,31 @@ pub(crate) enum Lead<V> {
     Late,
 }
 
+/// Whose turn it is to make a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The caller's.
+    Leader,
+    /// Whoever had it has ended: look for the value again.
+    Ended,
+    /// Somebody else's, still.
+    Late,
+}
+
 impl Flights {
-    /// The value that `look` finds, or the lead in making it, or neither by `deadline`.
-    pub(super) async fn lead<V>(
-        &self,
-        namespace: &str,
-        key: &[u8],
-        lease: Duration,
-        deadline: Instant,
-        look: impl Fn() -> Option<V>,
-    ) -> Lead<V> {
-        loop {
-            if let Some(value) = look() {
-                return Lead::Value(value);
-            }
-            let Some(flight) = self.join(namespace, key, lease) else { return Lead::Leader };
-            let mut ended = std::pin::pin!(flight.ended.notified());
-            // From here on no end is missed; one before it is seen in the map.
-            ended.as_mut().enable();
-            if !self.is_under_way(namespace, key, &flight) {
-                continue;
-            }
+    /// Takes the lead if nobody has it; else waits until it ends, or for `deadline`.
+    pub(super) async fn turn(&self, namespace: &str, key: &[u8], lease: Duration, deadline: Instant) -> Turn {
+        let Some(flight) = self.join(namespace, key, lease) else { return Turn::Leader };
+        let mut ended = std::pin::pin!(flight.ended.notified());
+        // From here on no end is missed; one before it is seen in the map.
+        ended.as_mut().enable();
+        if self.is_under_way(namespace, key, &flight) {
             let _ = tokio::time::timeout_at(deadline.min(flight.until), ended).await;
             if Instant::now() >= deadline {
-                return look().map_or(Lead::Late, Lead::Value);
+                return Turn::Late;
             }
         }
+        Turn::Ended
     }
 
     /// The flight that is under way; none if that is now the caller's own.
@@ -110,62 +109,57 @@ impl Flights {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::{Cell, RefCell};
+    use std::cell::RefCell;
     use std::rc::Rc;
 
     use super::*;
 
     const LEASE: Duration = Duration::from_secs(5);
 
-    async fn lead(flights: &Flights, value: Option<u32>) -> Lead<u32> {
-        flights.lead("a", b"k", LEASE, Instant::now() + Duration::from_secs(10), || value).await
+    async fn turn(flights: &Flights) -> Turn {
+        flights.turn("a", b"k", LEASE, Instant::now() + LEASE * 2).await
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_leads_and_the_others_get_what_it_makes() {
-        let (flights, made) = (Flights::default(), Cell::new(None));
-        assert_eq!(lead(&flights, None).await, Lead::Leader);
-        let deadline = Instant::now() + LEASE / 2;
-        let waiting = (0..100).map(|_| flights.lead("a", b"k", LEASE, deadline, || made.get()));
-        let all = futures_all(waiting.collect());
-        let (found, ()) = tokio::join!(all, async {
-            tokio::task::yield_now().await;
-            made.set(Some(7));
-            assert!(flights.end("a", b"k"));
-        });
-        assert!(found.iter().all(|found| *found == Lead::Value(7)));
-        assert!(!flights.end("a", b"k"), "it has ended");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_lead_that_is_given_up_passes_on_to_one() {
+    async fn one_leads_and_the_others_are_told_when_it_ends() {
         let flights = Flights::default();
-        assert_eq!(lead(&flights, None).await, Lead::Leader);
+        assert_eq!(turn(&flights).await, Turn::Leader);
         let deadline = Instant::now() + LEASE / 2;
-        let waiting = (0..100).map(|_| flights.lead("a", b"k", LEASE, deadline, || None::<u32>));
-        let all = futures_all(waiting.collect());
-        let (found, ()) = tokio::join!(all, async {
+        let waiting = (0..100).map(|_| flights.turn("a", b"k", LEASE, deadline));
+        let (found, ()) = tokio::join!(all(waiting.collect()), async {
             tokio::task::yield_now().await;
             assert!(flights.end("a", b"k"));
         });
-        assert_eq!(found.iter().filter(|found| **found == Lead::Leader).count(), 1);
-        assert_eq!(found.iter().filter(|found| **found == Lead::Late).count(), 99);
+        assert!(found.iter().all(|found| *found == Turn::Ended));
+        assert!(!flights.end("a", b"k"), "it has ended");
+        assert_eq!(turn(&flights).await, Turn::Leader);
+        assert_eq!(flights.turn("b", b"k", LEASE, deadline).await, Turn::Leader, "another namespace");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_too_long_is_late() {
+        let flights = Flights::default();
+        assert_eq!(turn(&flights).await, Turn::Leader);
+        let began = Instant::now();
+        assert_eq!(flights.turn("a", b"k", LEASE, began + LEASE / 5).await, Turn::Late);
+        assert_eq!(began.elapsed(), LEASE / 5);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_lead_ends_by_itself() {
         let flights = Flights::default();
-        assert_eq!(lead(&flights, None).await, Lead::Leader);
+        assert_eq!(turn(&flights).await, Turn::Leader);
         let began = Instant::now();
-        assert_eq!(lead(&flights, None).await, Lead::Leader, "after the lease of the first");
-        assert_eq!(began.elapsed().as_secs(), LEASE.as_secs());
+        assert_eq!(turn(&flights).await, Turn::Ended, "after the lease of the first");
+        assert_eq!(turn(&flights).await, Turn::Leader);
+        assert_eq!(began.elapsed(), LEASE);
         tokio::time::advance(LEASE * 2).await;
         flights.sweep();
         assert!(flights.flights.is_empty());
     }
 
     /// Polls them in turns; the results in order.
-    async fn futures_all<F: Future<Output = Lead<u32>>>(futures: Vec<F>) -> Vec<Lead<u32>> {
+    async fn all<F: Future<Output = Turn>>(futures: Vec<F>) -> Vec<Turn> {
         let results = Rc::new(RefCell::new(vec![None; futures.len()]));
         let mut pending: Vec<_> = futures.into_iter().map(Box::pin).collect();
         std::future::poll_fn(|cx| {

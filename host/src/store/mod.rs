@@ -10,9 +10,9 @@ mod flight;
 mod gcra;
 mod key;
 mod limit;
-#[expect(dead_code, unused_imports, reason = "`config` and `wasm` use it next")]
 pub(crate) mod remote;
 mod sliding;
+mod stores;
 mod table;
 mod tagged;
 mod taking;
@@ -29,8 +29,9 @@ use papaya::{Compute, Operation};
 
 use crate::config;
 use flight::Flights;
-pub(crate) use flight::{Lead, MAX_FLIGHT};
+pub(crate) use flight::Lead;
 use key::KeyRef;
+pub(crate) use stores::{StoreFailure, Stores};
 use table::{Entry, Table, bytes};
 use value::Value;
 
@@ -173,19 +174,6 @@ impl MemoryStore {
             Compute::Removed(..) => Err(StoreError::NotANumber),
             Compute::Aborted(error) => Err(error),
         }
-    }
-
-    /// The value under a key, or the lead in making it among all who ask for it, or neither after `wait`.
-    pub(crate) async fn lead(
-        &self,
-        now: impl Fn() -> u64,
-        namespace: &str,
-        key: &[u8],
-        lease: Duration,
-        wait: Duration,
-    ) -> Lead<Arc<[u8]>> {
-        let deadline = tokio::time::Instant::now() + wait.min(MAX_FLIGHT);
-        self.flights.lead(namespace, key, lease, deadline, || self.get(now(), namespace, key)).await
     }
 
     /// Ends a lead, with a value under the key or without; whether there was one.

@@ -15,6 +15,7 @@ use sluice_abi::Phase;
 use super::cell::{HistogramTotal, Kinds, Statuses};
 use super::log;
 use super::metrics::{Shared, StepName, Table, WorkerMetrics};
+use super::probe::StoreSample;
 use super::process::Process;
 use super::series::{ListenerMetrics, PluginMetrics, RouteMetrics, StepMetrics, UpstreamMetrics};
 
@@ -110,6 +111,26 @@ families! {
         "0 closed, 1 half-open, 2 open; the worst over all workers.";
     STORE = "sluice_store_entries", GAUGE, &[],
         "Counters and values in the store.";
+    STORE_CONNECTED = "sluice_store_connected", GAUGE, &[],
+        "1 while the store's server is asked; 0 while it is away.";
+    STORE_CONNECTIONS = "sluice_store_connections_total", COUNTER, &[],
+        "Connections made to the store's server.";
+    STORE_OPERATIONS = "sluice_store_operations_total", COUNTER, &[],
+        "Operations on the store's server, those served from a lease included.";
+    STORE_LEASED = "sluice_store_leased_total", COUNTER, &[],
+        "Operations that were served from a lease.";
+    STORE_ERRORS = "sluice_store_errors_total", COUNTER, &["kind"],
+        "Operations that the store's server did not do.";
+    STORE_TRIPS = "sluice_store_round_trips_total", COUNTER, &[],
+        "Questions that the store's server answered.";
+    STORE_TRIP_TIME = "sluice_store_round_trip_seconds_total", COUNTER, &[],
+        "Time that the answers took.";
+    JWKS_KEYS = "sluice_jwks_keys", GAUGE, &["jwks"],
+        "Keys of a key set that can be used; 0 while the set cannot.";
+    JWKS_FETCHES = "sluice_jwks_fetches_total", COUNTER, &["jwks"],
+        "Fetches of a key set.";
+    JWKS_FAILURES = "sluice_jwks_failures_total", COUNTER, &["jwks"],
+        "Fetches of a key set that failed.";
     LOG_DROPPED = "sluice_log_dropped_total", COUNTER, &[],
         "Log lines that were lost.";
     ACCESS_LOG_DROPPED = "sluice_access_log_dropped_total", COUNTER, &[],
@@ -204,6 +225,14 @@ fn whole(page: &mut Page, shared: &Shared, workers: &[Arc<WorkerMetrics>]) {
         page.add(FAILURES, &[kind], float(count));
     }
     page.add(STORE, &[], load(&shared.store_entries));
+    if let Some(sample) = shared.store.look() {
+        store(page, &sample);
+    }
+    for set in shared.key_sets.look().unwrap_or_default() {
+        page.add(JWKS_KEYS, &[&set.name], set.keys.unwrap_or_default() as f64);
+        page.add(JWKS_FETCHES, &[&set.name], float(set.fetches));
+        page.add(JWKS_FAILURES, &[&set.name], float(set.failures));
+    }
     page.add(LOG_DROPPED, &[], float(log::lost()));
     page.add(ACCESS_LOG_DROPPED, &[], load(&shared.access_log_dropped));
     let process = Process::read();
@@ -213,6 +242,18 @@ fn whole(page: &mut Page, shared: &Shared, workers: &[Arc<WorkerMetrics>]) {
     page.add(OPEN_FILES, &[], float(process.open_files));
     let started = shared.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     page.add(STARTED, &[], started.as_secs_f64());
+}
+
+fn store(page: &mut Page, sample: &StoreSample) {
+    page.add(STORE_CONNECTED, &[], f64::from(u8::from(sample.connected)));
+    page.add(STORE_CONNECTIONS, &[], float(sample.connections));
+    page.add(STORE_OPERATIONS, &[], float(sample.operations));
+    page.add(STORE_LEASED, &[], float(sample.leased));
+    for (kind, count) in &sample.errors {
+        page.add(STORE_ERRORS, &[kind], float(*count));
+    }
+    page.add(STORE_TRIPS, &[], float(sample.round_trips));
+    page.add(STORE_TRIP_TIME, &[], sample.round_trip_time.as_secs_f64());
 }
 
 fn listeners(page: &mut Page, listener: &str, cells: &[Arc<ListenerMetrics>]) {

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use super::cell::{Gauge, Kinds};
 use super::collect::Scrape;
+use super::probe::{KeySetSample, Probe, StoreSample};
 use super::series::{ListenerMetrics, PluginMetrics, RouteMetrics, StepMetrics, UpstreamMetrics};
 
 /// All metrics of the process. A clone is the same metrics.
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub(super) last_refused: AtomicBool,
     pub(super) store_entries: AtomicU64,
     pub(super) access_log_dropped: AtomicU64,
+    pub(super) store: Probe<StoreSample>,
+    pub(super) key_sets: Probe<Vec<KeySetSample>>,
 }
 
 /// What came of a reload.
@@ -51,6 +54,8 @@ impl Metrics {
             last_refused: AtomicBool::default(),
             store_entries: AtomicU64::default(),
             access_log_dropped: AtomicU64::default(),
+            store: Probe::default(),
+            key_sets: Probe::default(),
         });
         Self { scrape: Scrape::new(Arc::clone(&shared)), shared }
     }
@@ -79,6 +84,16 @@ impl Metrics {
 
     pub(crate) fn set_store_entries(&self, entries: usize) {
         self.shared.store_entries.store(entries as u64, Ordering::Relaxed);
+    }
+
+    /// How to look at the store's server.
+    pub(crate) fn watch_store(&self, look: impl Fn() -> StoreSample + Send + Sync + 'static) {
+        self.shared.store.set(look);
+    }
+
+    /// How to look at the key sets; those of an earlier snapshot are no longer shown.
+    pub(crate) fn watch_key_sets(&self, look: impl Fn() -> Vec<KeySetSample> + Send + Sync + 'static) {
+        self.shared.key_sets.set(look);
     }
 
     /// Lines of the access log that found no room.

@@ -28,17 +28,20 @@ pub(super) struct LinkedEngine {
     pub(super) engine: Engine,
     pub(super) linker: Linker<HostState>,
     pub(super) ticker: Arc<Ticker>,
+    pub(super) remote_store: bool,
 }
 
 /// Engines by stack size, created when first asked for.
 pub(crate) struct Engines {
     by_stack: Mutex<HashMap<usize, Arc<LinkedEngine>>>,
+    /// Whether the store is on a server.
+    remote_store: bool,
 }
 
 impl Engines {
-    /// No engine yet.
-    pub(crate) fn new() -> Self {
-        Self { by_stack: Mutex::new(HashMap::new()) }
+    /// No engine yet; `remote_store` where the store is on a server.
+    pub(crate) fn new(remote_store: bool) -> Self {
+        Self { by_stack: Mutex::new(HashMap::new()), remote_store }
     }
 
     /// The engine for plugins that may use `stack` bytes of stack.
@@ -55,9 +58,9 @@ impl Engines {
                 Engine::new(&config(stack, false))?
             }
         };
-        let linker = imports::linker(&engine)?;
+        let linker = imports::linker(&engine, self.remote_store)?;
         let ticker = Ticker::start(&engine)?;
-        let linked = Arc::new(LinkedEngine { engine, linker, ticker });
+        let linked = Arc::new(LinkedEngine { engine, linker, ticker, remote_store: self.remote_store });
         by_stack.insert(stack, Arc::clone(&linked));
         Ok(linked)
     }

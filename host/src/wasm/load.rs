@@ -194,7 +194,7 @@ async fn describe(
         if linked.linker.get_by_import(&mut probe(&linked), &import).is_none() {
             return Err(LoadError::UnknownImport { module, name });
         }
-        suspends |= imports::can_wait(&module, &name);
+        suspends |= imports::can_wait(&module, &name, linked.remote_store);
         names.push((module, name));
     }
     check_exports(compiled)?;

@@ -17,7 +17,7 @@ use super::view::ExchangeView;
 use crate::config::{Capability, Secret};
 use crate::consumers::Consumers;
 use crate::jwks::KeySets;
-use crate::store::MemoryStore;
+use crate::store::Stores;
 
 /// Room for results that an instance keeps between calls.
 const MAX_KEPT: usize = 64 << 10;
@@ -25,7 +25,7 @@ const MAX_KEPT: usize = 64 << 10;
 /// What lies behind the capabilities, the same for every instance of a worker.
 #[derive(Clone)]
 pub(crate) struct Services {
-    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) store: Stores,
     pub(crate) consumers: Arc<Consumers>,
     pub(crate) secrets: Arc<BTreeMap<String, Secret>>,
     pub(crate) jwks: KeySets,

@@ -10,6 +10,7 @@ use sluice_abi::{Outcome, Reply};
 use tokio::sync::Notify;
 
 use crate::consumers::Consumer;
+use crate::store::remote::Budget;
 
 /// Bytes of context values, names included, that one exchange may hold.
 const MAX_CONTEXT_BYTES: usize = 64 << 10;
@@ -37,6 +38,8 @@ pub(crate) struct ExchangeView {
     pub(crate) consumer: Option<Arc<Consumer>>,
     /// The client's certificate in DER, if it has proven to own one.
     pub(crate) certificate: Option<Arc<[u8]>>,
+    /// How long the exchange may still wait for a store that is on a server.
+    pub(crate) store_budget: Option<Arc<Budget>>,
     /// Values that steps keep from phase to phase.
     pub(crate) context: ContextValues,
     /// `http` or `https`.

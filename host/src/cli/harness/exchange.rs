@@ -45,6 +45,7 @@ impl Exchange {
             body: Bytes::new(),
             written: None,
             skips_body: false,
+            store_budget: None,
             reply: None,
             outcome: None,
             consumer,

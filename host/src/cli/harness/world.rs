@@ -17,7 +17,7 @@ use crate::config::{
 };
 use crate::consumers::Consumers;
 use crate::jwks::{KeySetConfig, KeySets, KeySource};
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, Stores};
 use crate::wasm::{BindError, Bound, Clock, FaultKind, FetchJob, Module, Pool, PoolMetrics, Services, Tap};
 
 /// A plugin in its made-up world.
@@ -56,7 +56,7 @@ impl Stage {
         })?;
         let services = Services {
             jwks,
-            store: Arc::new(MemoryStore::new(&Store::default())),
+            store: Stores::local(Arc::new(MemoryStore::new(&Store::default()))),
             consumers: Arc::clone(&consumers),
             secrets: Arc::new(secrets),
             clock: Clock::Fixed { now: Arc::clone(&clock), began },

@@ -95,9 +95,30 @@ pub(in crate::config) struct RawCredentials {
 #[schemars(deny_unknown_fields, rename = "Store")]
 #[schemars(extend("x-expected" = "a table such as { counters = \"memory\" }"))]
 pub(in crate::config) struct RawStore {
-    /// Where counters live. Default: `memory`.
+    /// Where counters and values live: `memory`, or a Redis or Valkey server that several gateways share, as
+    /// `redis://user:password@host:6379/0` or `rediss://...`. Default: `memory`.
     #[serde(default)]
-    pub(in crate::config) counters: Field<RawCounters>,
+    #[schemars(extend("x-expected" = "\"memory\" or a URL such as \"redis://redis.internal:6379\"", "x-aliases" = ["url", "redis"]))]
+    pub(in crate::config) counters: Field<String>,
+    /// The share of each quota that every gateway buys ahead, above 0 and at most 1: fewer questions, and a bounded overshoot.
+    /// Default: none, every request is counted by the server.
+    #[serde(default)]
+    #[schemars(range(max = 1.0))]
+    pub(in crate::config) lease: Field<f64>,
+    /// Of one question to the server; an exchange waits twice that at most, and 50ms. Default: 25ms.
+    #[serde(default)]
+    pub(in crate::config) timeout: Field<DurationText>,
+    /// What becomes of a request that cannot be counted because the server is away: `local` counts it in this gateway alone,
+    /// `deny` refuses it, `allow` lets it pass. Default: `local`.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["on_error"]))]
+    pub(in crate::config) on_store_error: Field<RawOnStoreError>,
+    /// What the names of all keys on the server begin with. Default: `sluice:`.
+    #[serde(default)]
+    pub(in crate::config) prefix: Field<String>,
+    /// Certificates that are trusted beside the system's for `rediss://`, in PEM: `${file:ca.pem}`.
+    #[serde(default)]
+    pub(in crate::config) ca: Field<String>,
     /// Counters and values at most. Default: 1000000.
     #[serde(default)]
     #[schemars(range(min = 1, max = 1_000_000_000))]
@@ -110,8 +131,10 @@ pub(in crate::config) struct RawStore {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-pub(in crate::config) enum RawCounters {
-    Memory,
+pub(in crate::config) enum RawOnStoreError {
+    Local,
+    Deny,
+    Allow,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -102,6 +102,7 @@ impl Resolver<'_> {
         let pepper = self.pepper(&inputs);
         let (secrets, secret_names) = self.secrets(&inputs);
         let store = self.store(&inputs);
+        let remote_store = self.remote_store(&inputs);
         let reload = self.reload(&inputs);
         let telemetry = self.telemetry(&inputs);
         let cache = self.cache(&inputs);
@@ -138,6 +139,7 @@ impl Resolver<'_> {
             secrets,
             jwks,
             store,
+            remote_store,
             reload,
             telemetry,
             cache,

@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use super::at::At;
 use super::{Input, Names, Resolver};
-use crate::config::model::{AccessLog, Cache, LogFormat, Reload, Secret, Store, Telemetry};
+use crate::config::model::{
+    AccessLog, Cache, LogFormat, OnStoreError, Reload, RemoteStore, Secret, Store, Telemetry,
+};
 use crate::config::problem::Problem;
-use crate::config::raw::{RawAccessLog, RawAccessLogWord, RawLogFormat};
+use crate::config::raw::{RawAccessLog, RawAccessLogWord, RawLogFormat, RawOnStoreError};
 use crate::config::similar::closest;
 
 const DRAIN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3600);
 const DEBOUNCE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
+const STORE_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(1);
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 impl Resolver<'_> {
@@ -76,11 +79,71 @@ impl Resolver<'_> {
         let Some((at, raw)) = self.single(inputs, "store", |raw| &raw.store) else {
             return default;
         };
-        self.given(&at.key("counters"), &raw.counters);
         Store {
             entries: self.number(&at, "max_entries", &raw.max_entries, default.entries),
             value: self.size(&at, "max_value", &raw.max_value, default.value, 1..=64 << 20),
         }
+    }
+
+    /// The server that counters and values are on, if they are. Its URL is read whole where the store is opened.
+    pub(super) fn remote_store(&mut self, inputs: &[Input<'_>]) -> Option<RemoteStore> {
+        let (at, raw) = self.single(inputs, "store", |raw| &raw.store)?;
+        let counters = at.key("counters");
+        let url = self.given(&counters, &raw.counters).filter(|text| *text != "memory");
+        if let Some(url) = url
+            && !url.contains("://")
+        {
+            let expected = "`memory` or a URL such as \"redis://redis.internal:6379\"";
+            self.invalid(
+                &counters,
+                expected,
+                &format!("expected {expected}, found {}", counters.written()),
+                None,
+            );
+            return None;
+        }
+        let timeout = self.duration(&at, "timeout", &raw.timeout, Duration::from_millis(25), STORE_TIMEOUT);
+        let lease_at = at.key("lease");
+        let lease = self.given(&lease_at, &raw.lease).copied();
+        if lease.is_some_and(|lease| !(lease > 0.0 && lease <= 1.0)) {
+            let expected = "a share above 0 and at most 1, such as 0.02";
+            self.invalid(
+                &lease_at,
+                expected,
+                &format!("expected {expected}, found {}", lease_at.written()),
+                None,
+            );
+        }
+        let prefix_at = at.key("prefix");
+        let prefix = self.given(&prefix_at, &raw.prefix).map_or("sluice:", String::as_str);
+        if prefix.len() > 128 || prefix.chars().any(char::is_control) {
+            let expected = "at most 128 bytes without control characters";
+            self.invalid(&prefix_at, expected, &format!("expected {expected}"), None);
+        }
+        let on_error = match self.given(&at.key("on_store_error"), &raw.on_store_error) {
+            Some(RawOnStoreError::Deny) => OnStoreError::Deny,
+            Some(RawOnStoreError::Allow) => OnStoreError::Allow,
+            Some(RawOnStoreError::Local) | None => OnStoreError::Local,
+        };
+        let ca_at = at.key("ca");
+        let ca = self.given(&ca_at, &raw.ca).cloned();
+        let Some(url) = url else {
+            let written = ["lease", "timeout", "on_store_error", "prefix", "ca"].map(|key| at.key(key));
+            for key in written.iter().filter(|key| key.is_written()) {
+                let message = "this is for a store on a server, and this one is in memory";
+                self.problems.push(key.problem(message).hint("add `counters = \"redis://...\"`"));
+            }
+            return None;
+        };
+        Some(RemoteStore {
+            place: counters.place()?,
+            url: Secret::new(url.as_str()),
+            ca,
+            prefix: prefix.to_owned(),
+            timeout,
+            lease,
+            on_error,
+        })
     }
 
     pub(super) fn reload(&mut self, inputs: &[Input<'_>]) -> Reload {

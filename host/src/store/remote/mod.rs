@@ -46,7 +46,7 @@ use link::Link;
 
 pub(crate) use endpoint::{Endpoint, parse};
 pub(crate) use secure::Secure;
-pub(crate) use status::{BOUNDS_US, ErrorKind, RoundTrips, Status};
+pub(crate) use status::{ErrorKind, Status};
 
 /// Commands that the server's user needs, as `ACL SETUSER` reads them.
 pub(crate) const PERMISSIONS: &str = "+ping +select +script|load +evalsha +eval +time +get +set +del +exists +incrby \

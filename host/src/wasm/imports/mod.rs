@@ -25,15 +25,15 @@ use wasmtime::{Engine, Linker};
 use super::state::HostState;
 use crate::config::Capability;
 
-/// A linker with every function.
-pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
+/// A linker with every function; `remote` where the store is on a server, so that its functions wait.
+pub(super) fn linker(engine: &Engine, remote: bool) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
     http::link(&mut linker)?;
     http_head::link(&mut linker)?;
     log::link(&mut linker)?;
     clock::link(&mut linker)?;
     random::link(&mut linker)?;
-    store::link(&mut linker)?;
+    store::link(&mut linker, remote)?;
     consumers::link(&mut linker)?;
     crypto::link(&mut linker)?;
     jwks::link(&mut linker)?;
@@ -43,8 +43,12 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
 }
 
 /// Whether a function can wait, so that its callers need a stack of their own.
-pub(super) fn can_wait(module: &str, name: &str) -> bool {
-    matches!((module, name), (import::FETCH | import::JWKS, _) | (import::STORE, "lead"))
+pub(super) fn can_wait(module: &str, name: &str, remote: bool) -> bool {
+    match module {
+        import::FETCH | import::JWKS => true,
+        import::STORE => name == "lead" || (remote && name != "release"),
+        _ => false,
+    }
 }
 
 /// The kinds of capability that a module needs but was not granted, each with what it imports for it. What it says it can do
