@@ -175,7 +175,7 @@ refused = {
     "an inner blank": (signed + ". " + signature, MALFORMED),
     "a token in quotes": ('"' + good + '"', MALFORMED),
     "the JSON form": (json.dumps({"payload": signed.split(".")[1], "protected": signed.split(".")[0], "signature": signature}), MALFORMED),
-    "two tokens in one": (good + "," + good, MALFORMED),
+    "two tokens in one": (good + "," + good, "the token is encrypted"),
     "too long": (es256('{"alg":"ES256"}', json.dumps({**CLAIMS, "x": "x" * 16384})), "the token is too long"),
     # Claims.
     "claims that are not JSON": (es256('{"alg":"ES256"}', "hello"), "the claims are malformed"),
