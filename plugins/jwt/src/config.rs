@@ -19,7 +19,7 @@ const MAX_ISSUERS: usize = 32;
 pub struct Config {
     /// Exact value of `iss`, or a list of them. For several issuers with keys of their own use `issuers`.
     #[serde(default)]
-    pub(crate) issuer: Option<Names>,
+    pub(crate) issuer: Option<OneOrMany<String>>,
     /// With what tokens of `issuer` are verified: `{ jwks = "NAME" }`, `{ public = ["PEM or JWK"] }` or `{ secret = "NAME" }`.
     #[serde(default)]
     pub(crate) keys: Option<KeysConfig>,
@@ -90,16 +90,6 @@ fn default_realm() -> String {
     "api".to_owned()
 }
 
-/// One name or several.
-#[derive(Clone, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Names {
-    /// One.
-    One(String),
-    /// Several.
-    Several(#[schemars(length(min = 1, max = 16))] Vec<String>),
-}
-
 /// Whom tokens have to be for.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -123,7 +113,7 @@ pub enum Any {
 #[serde(deny_unknown_fields)]
 pub struct IssuerConfig {
     /// Exact value of `iss`, or a list of them.
-    issuer: Names,
+    issuer: OneOrMany<String>,
     /// With what its tokens are verified.
     keys: KeysConfig,
     /// Algorithms that are accepted; all that its keys are for if not given.
@@ -201,15 +191,6 @@ impl TokenType {
             Some(Self::AccessToken) => is("at+jwt"),
             Some(Self::Jwt) => is("jwt"),
             Some(Self::Any) => true,
-        }
-    }
-}
-
-impl Names {
-    fn into_vec(self) -> Vec<String> {
-        match self {
-            Self::One(name) => vec![name],
-            Self::Several(names) => names,
         }
     }
 }

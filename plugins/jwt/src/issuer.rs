@@ -12,6 +12,9 @@ use crate::refusal::{Failure, Refusal};
 /// Without a `kid` each key may have to be tried.
 const MAX_KEYS: usize = 16;
 
+/// Names of one issuer, which are commonly old and new spellings.
+const MAX_NAMES: usize = 16;
+
 /// With what tokens are verified: one of these. What the token says never adds to it.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -63,7 +66,7 @@ impl Issuer {
         audiences: Option<Vec<String>>,
         place: &str,
     ) -> Result<Self> {
-        ensure!(!names.is_empty(), "`{place}issuer` is empty");
+        ensure!((1..=MAX_NAMES).contains(&names.len()), "`{place}issuer` has 1 to {MAX_NAMES} names");
         let is_text = |text: &String| !text.is_empty() && !text.chars().any(char::is_control);
         ensure!(names.iter().all(is_text), "`{place}issuer`: an issuer is a text without control characters");
         let audiences_are_texts = audiences.iter().flatten().all(is_text);

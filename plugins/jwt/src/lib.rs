@@ -17,7 +17,7 @@ use sluice_sdk::prelude::*;
 
 pub use algorithm::Algorithm;
 pub use claims::{Expected, Scalar};
-pub use config::{Any, Audiences, By, Config, ConsumerConfig, IssuerConfig, Names, TokenType};
+pub use config::{Any, Audiences, By, Config, ConsumerConfig, IssuerConfig, TokenType};
 pub use issuer::KeysConfig;
 pub use path::ClaimPath;
 pub use places::PlacesConfig;
