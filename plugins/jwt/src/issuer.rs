@@ -115,7 +115,7 @@ impl Issuer {
     /// Fails if what the keys need was not granted.
     pub(crate) fn check(&self) -> Result<()> {
         let Keys::Set(set) = &self.keys else { return Ok(()) };
-        // Without `kid` and signature this verifies nothing. That the set cannot be had now is no reason not to start.
+        // Without `kid` and signature this verifies nothing. Any other answer is no reason not to start.
         match jwks::verify(set, None, Signature::Rs256, "", "") {
             Err(error) if error.code() == Some(Code::Denied) => Err(error),
             _ => Ok(()),

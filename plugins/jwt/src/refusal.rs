@@ -110,3 +110,28 @@ impl Answers {
         problem.header("www-authenticate", auth::challenge("Bearer", &parameters))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_away_are_not_the_clients_fault() {
+        let answers = Answers::new("api".to_owned(), &[]).unwrap();
+        let problem = answers.answer(Refusal::KeysUnavailable);
+        // No challenge: another token would fare no better.
+        assert!(!format!("{problem:?}").contains("www-authenticate"));
+        assert_eq!(Reply::from(problem).status(), 503);
+    }
+
+    #[test]
+    fn scopes_and_realms_fit_into_a_challenge() {
+        for bad in ["", "a b", "a\"b", "a\\b", "é", "a\n"] {
+            assert!(Answers::new("api".to_owned(), &[bad.to_owned()]).is_err(), "{bad:?}");
+        }
+        for bad in ["", "a\"b", "a\\b", "a\nb"] {
+            assert!(Answers::new(bad.to_owned(), &[]).is_err(), "{bad:?}");
+        }
+        assert!(Answers::new("orders & bills".to_owned(), &["orders:read".to_owned()]).is_ok());
+    }
+}

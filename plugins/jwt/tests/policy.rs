@@ -265,6 +265,24 @@ fn a_key_that_is_not_known_is_not_ours_to_answer_for() {
 }
 
 #[test]
+fn a_key_set_that_was_not_granted_lets_nobody_in() {
+    match world(config(&json!({ "keys": { "jwks": "unheard-of" } }))).start() {
+        Err(refused) => assert!(refused.message.contains("unheard-of"), "{refused}"),
+        Ok(plugin) => assert!(plugin.send(bearer(good())).failure().is_some()),
+    }
+}
+
+#[test]
+fn the_claims_are_left_for_later_steps() {
+    let plugin = start(config(&json!({})));
+    let send = |taken: usize| plugin.send(bearer(good()).value("other", &Value::String("x".repeat(taken))));
+    assert!(send(60_000).is_forwarded());
+    // There is no room for the claims: that is nothing the client could do anything about.
+    let full = send(65_400);
+    assert!(full.failure().is_some_and(|message| message.contains("context value")), "{:?}", full.decision());
+}
+
+#[test]
 fn several_names_of_one_issuer_share_its_keys() {
     let plugin = start(config(&json!({ "issuer": ["https://issuer.example", "https://second.example"] })));
     for token in [good(), special("second issuer")] {
@@ -290,7 +308,6 @@ fn a_bad_configuration_is_refused() {
         (json!({ "keys": { "public": [pem("rsa"), r#"{"kty":"oct","k":"AAAA"}"#] } }), "`keys.public[1]`"),
         (json!({ "keys": { "public": [r#"{"kty":"EC","d":"AAAA"}"#] } }), "private"),
         (json!({ "keys": { "secret": "unheard-of" } }), "`keys.secret`"),
-        (json!({ "keys": { "jwks": "unheard-of" } }), "unheard-of"),
         (json!({ "algorithms": [] }), "empty"),
         (json!({ "algorithms": ["none"] }), ""),
         (json!({ "algorithms": ["HS256"] }), "no key of `keys` is for HS256"),
