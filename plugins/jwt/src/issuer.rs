@@ -41,7 +41,6 @@ struct PublicKey {
 
 /// What of a JWK is looked at here; the host reads the rest.
 #[derive(Default, Deserialize)]
-#[serde(crate = "sluice_sdk::serde")]
 struct Jwk {
     kid: Option<String>,
     d: Option<serde_json::Value>,

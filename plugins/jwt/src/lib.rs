@@ -116,13 +116,13 @@ impl Jwt {
         let Some(token) = self.places.find(request)? else {
             return self.admit_anonymous(request, ctx);
         };
-        let (issuer, claims) = self.verified(&token)?;
+        let claims = self.verified(&token)?;
         let scopes = claims::scopes(&claims, &self.scopes);
         if !self.required_scopes.iter().all(|scope| scopes.contains(scope)) {
             return Err(Refusal::Scope.into());
         }
         let values = self.claim_headers.values(&claims)?;
-        let consumer = self.consumer(issuer, &claims)?;
+        let consumer = self.consumer(&claims)?;
         if consumer.is_none() && self.consumer.required {
             return Err(Refusal::Consumer.into());
         }
@@ -143,8 +143,8 @@ impl Jwt {
         Ok(ctx.set(&auth::METHOD, &method(true))?)
     }
 
-    /// The issuer and the claims of a token that is good now.
-    fn verified(&self, token: &[u8]) -> Result<(&Issuer, Claims), Failure> {
+    /// The claims of a token that is good now.
+    fn verified(&self, token: &[u8]) -> Result<Claims, Failure> {
         let token = Token::parse(token)?;
         if !TokenType::fits(self.token_type, token.typ.as_deref()) {
             return Err(Refusal::Invalid("the token is of another type").into());
@@ -164,18 +164,14 @@ impl Jwt {
             }
         };
         self.requirements.check(&claims, issuer, clock::since_epoch().as_secs_f64())?;
-        Ok((issuer, claims))
+        Ok(claims)
     }
 
-    fn consumer(&self, issuer: &Issuer, claims: &Claims) -> Result<Option<Consumer>> {
+    fn consumer(&self, claims: &Claims) -> Result<Option<Consumer>> {
         let Some(identity) = self.consumer.claim.of(claims).and_then(identity) else { return Ok(None) };
         let found = match self.consumer.by {
             By::Token => {
-                let iss = claims.get("iss").and_then(serde_json::Value::as_str);
-                consumers::identify_token(
-                    iss.filter(|iss| issuer.names.iter().any(|name| name == iss)),
-                    &identity,
-                )
+                consumers::identify_token(claims.get("iss").and_then(serde_json::Value::as_str), &identity)
             }
             By::Name => consumers::identify(Identity::Name, &identity),
             By::CustomId => consumers::identify(Identity::CustomId, &identity),
