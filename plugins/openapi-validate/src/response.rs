@@ -1,0 +1,68 @@
+//! Responses: what is wrong with one, in words for the log.
+
+use sluice_sdk::prelude::*;
+
+use crate::api::OperationId;
+use crate::check::CheckError;
+use crate::coding::decode;
+use crate::dialect::Direction;
+use crate::request::{Matched, matching};
+use crate::{OpenApiValidate, joined};
+
+impl OpenApiValidate {
+    /// What is wrong with a response's head.
+    pub(crate) fn check_response(&self, id: OperationId, response: &Response) -> Result<Option<String>> {
+        let operation = self.api.operation(id)?;
+        let status = response.status();
+        let Some(answer) = operation.response(status) else {
+            return Ok((!self.unknown_status).then(|| format!("status {status} is not described")));
+        };
+        let headers = response.headers();
+        let mut check = self.check(Direction::Response);
+        check.headers(&answer.headers, &|name| joined(headers, name, ","))?;
+        if !check.findings.is_empty() {
+            return Ok(Some(check.findings.line()));
+        }
+        let is_unknown = matches!(matching(&answer.content, headers), Matched::Unknown);
+        Ok((is_unknown && !answer.content.is_empty()).then(|| "its media type is not described".to_owned()))
+    }
+
+    /// Whether there is anything in a body that could be wrong.
+    pub(crate) fn wants_response_body(&self, id: OperationId, response: &Response) -> Result<bool> {
+        let operation = self.api.operation(id)?;
+        let Some(answer) = operation.response(response.status()) else { return Ok(false) };
+        Ok(match matching(&answer.content, response.headers()) {
+            Matched::Content(content, syntax) => content.is_checked(syntax),
+            Matched::Untyped => !answer.content.is_empty(),
+            Matched::Unknown => false,
+        })
+    }
+
+    pub(crate) fn check_response_body(
+        &self,
+        id: OperationId,
+        response: &Response,
+        body: &Body,
+    ) -> Result<Option<String>> {
+        let operation = self.api.operation(id)?;
+        let Some(answer) = operation.response(response.status()) else { return Ok(None) };
+        let headers = response.headers();
+        let Matched::Content(content, syntax) = matching(&answer.content, headers) else {
+            return Ok((!body.is_empty()).then(|| "its body has no media type".to_owned()));
+        };
+        let codings = joined(headers, "content-encoding", ",");
+        let bytes = body.bytes()?;
+        let Ok(bytes) = decode(codings.as_deref(), &bytes, self.memory) else {
+            return Ok(Some("its content coding cannot be undone".to_owned()));
+        };
+        let mut check = self.check(Direction::Response);
+        match check.body(content, syntax, &bytes) {
+            Ok(()) if check.findings.is_empty() => Ok(None),
+            Ok(()) => Ok(Some(check.findings.line())),
+            Err(CheckError::TooComplex) => {
+                Ok(Some("its body holds more values than `body_memory` has room for".to_owned()))
+            }
+            Err(CheckError::Failed(error)) => Err(error),
+        }
+    }
+}

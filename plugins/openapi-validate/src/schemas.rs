@@ -1,0 +1,166 @@
+//! Compiled schemas, made when they are first needed and kept within a bound.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
+use serde_json::Value;
+use sluice_sdk::prelude::*;
+
+use crate::dialect::{Closure, Direction, close};
+use crate::document::{Document, short};
+use crate::finding::{Finding, Findings, Subject};
+
+/// Schemas that are kept compiled, counted with all they consist of: about 4 MiB.
+const MAX_KEPT: usize = 12_000;
+/// Bytes that one regular expression may take, compiled and while it runs.
+const MAX_PATTERN: usize = 512 << 10;
+const MAX_PATTERN_CACHE: usize = 128 << 10;
+/// Values of an instance above which the first finding is the only one: the library makes all at once.
+const MANY_VALUES: usize = 2_000;
+
+/// A compiled schema.
+pub(crate) struct Schema {
+    validator: Validator,
+    sources: Vec<String>,
+    weight: usize,
+}
+
+/// The schemas of a document by pointer.
+pub(crate) struct Schemas {
+    formats: bool,
+    read_only_refused: bool,
+    kept: RefCell<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    schemas: BTreeMap<(Direction, String), (u64, Rc<Schema>)>,
+    weight: usize,
+    uses: u64,
+}
+
+impl Schemas {
+    pub(crate) fn new(formats: bool, read_only_refused: bool) -> Self {
+        Self { formats, read_only_refused, kept: RefCell::default() }
+    }
+
+    /// The schema at `pointer`, compiled.
+    pub(crate) fn get(&self, document: &Document, pointer: &str, direction: Direction) -> Result<Rc<Schema>> {
+        // What only refers to a component is that component, for all operations.
+        let node = document.at(pointer)?;
+        let alone = node.is_object() && node.members()?.len() == 1;
+        let pointer = if alone { node.resolve()?.pointer().to_owned() } else { pointer.to_owned() };
+        let mut kept = self.kept.borrow_mut();
+        kept.uses += 1;
+        let now = kept.uses;
+        let key = (direction, pointer);
+        if let Some((used, schema)) = kept.schemas.get_mut(&key) {
+            *used = now;
+            return Ok(Rc::clone(schema));
+        }
+        let schema = Rc::new(self.compile(close(document, &key.1, direction, self.read_only_refused)?)?);
+        kept.make_room(schema.weight);
+        kept.weight += schema.weight;
+        kept.schemas.insert(key, (now, Rc::clone(&schema)));
+        Ok(schema)
+    }
+
+    fn compile(&self, closure: Closure) -> Result<Schema> {
+        let Closure { schema, sources, weight } = closure;
+        // Time in the length of the text, whatever the expression: what would need more is refused here.
+        let patterns = PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(MAX_PATTERN_CACHE);
+        let validator = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .offline()
+            .should_validate_formats(self.formats)
+            // Compiling what a client sends is not a check worth its cost.
+            .with_format("regex", |_| true)
+            .with_format("byte", is_base64)
+            .with_pattern_options(patterns)
+            .build(&schema);
+        let validator = validator.map_err(|error| {
+            let place = source(&sources, error.instance_path().as_str());
+            Error::new(format!("{}: {}", place.unwrap_or_default(), short(&error.to_string())))
+        })?;
+        Ok(Schema { validator, sources, weight })
+    }
+}
+
+impl Kept {
+    fn make_room(&mut self, weight: usize) {
+        while self.weight + weight > MAX_KEPT {
+            let oldest = self.schemas.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
+            let Some((_, schema)) = oldest.and_then(|key| self.schemas.remove(&key)) else { break };
+            self.weight -= schema.weight;
+        }
+    }
+}
+
+impl Schema {
+    pub(crate) fn accepts(&self, instance: &Value) -> bool {
+        self.validator.is_valid(instance)
+    }
+
+    /// Adds what is wrong with `instance`, which holds about `values` values.
+    pub(crate) fn check(
+        &self,
+        instance: &Value,
+        values: usize,
+        subject: Subject<'_>,
+        findings: &mut Findings,
+    ) {
+        if self.validator.is_valid(instance) {
+            return;
+        }
+        if values > MANY_VALUES {
+            if let Err(error) = self.validator.validate(instance) {
+                findings.push(self.finding(&error, subject));
+            }
+            return;
+        }
+        for error in self.validator.iter_errors(instance) {
+            findings.push(self.finding(&error, subject));
+            if findings.is_full() {
+                break;
+            }
+        }
+    }
+
+    fn finding(&self, error: &ValidationError<'_>, subject: Subject<'_>) -> Finding {
+        Finding {
+            pointer: error.instance_path().as_str().to_owned(),
+            message: message(error),
+            schema_pointer: source(&self.sources, error.schema_path().as_str()),
+            ..subject.finding("")
+        }
+    }
+}
+
+fn message(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        // The only schemas of the kind that the dialect's translation makes itself.
+        ValidationErrorKind::FalseSchema if error.schema_path().as_str().contains("/properties/") => {
+            "is not to be sent this way".to_owned()
+        }
+        // Masked: the value is not repeated, it may be a secret.
+        _ => short(&error.masked().to_string()),
+    }
+}
+
+/// Where in the document a place of the compiled schema comes from.
+fn source(sources: &[String], place: &str) -> Option<String> {
+    let rest = place.strip_prefix("/$defs/")?;
+    let (number, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    Some(format!("#{}{rest}", sources.get(number.parse::<usize>().ok()?)?))
+}
+
+/// RFC 4648 section 4.
+fn is_base64(text: &str) -> bool {
+    let data = text.trim_end_matches('=');
+    text.len().is_multiple_of(4)
+        && text.len() - data.len() <= 2
+        && data.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
+}
