@@ -1,7 +1,7 @@
 //! The document at work: which operation a request means, and what its schemas say.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use sluice_sdk::prelude::*;
@@ -66,15 +66,24 @@ impl Api {
             let members = item.members()?;
             let methods =
                 (0..METHODS.len()).filter(|&at| members.iter().any(|(name, _)| name == METHODS[at]));
-            router.add(&template, paths.len())?;
+            for known in router.add(&template, paths.len())? {
+                let twice = methods
+                    .clone()
+                    .find(|at| paths.get(known).is_some_and(|path: &Path| path.methods.contains(at)));
+                ensure!(
+                    twice.is_none(),
+                    "path `{template}` is identical to another but for the names in it, and has a method of it"
+                );
+            }
             paths.push(Path { methods: methods.collect(), pointer: item.pointer().to_owned(), template });
         }
         let operations = RefCell::default();
         Ok(Self { document, schemas, bases, router, paths, operations, with_responses })
     }
 
-    /// Reads and compiles everything once, so that what is wrong with the document is said when it is loaded.
+    /// Reads everything once, so that what is wrong with the document is said when it is loaded.
     pub(crate) fn test(&self) -> Result<()> {
+        let (mut sent, mut answered) = (BTreeSet::new(), BTreeSet::new());
         for (path, Path { template, methods, .. }) in self.paths.iter().enumerate() {
             for &method in methods {
                 let operation = self.operation(OperationId(path, method))?;
@@ -87,30 +96,38 @@ impl Api {
                         "path `{template}` has no `{expression}`, but a parameter of this name"
                     );
                 }
-                for schema in operation.request_schemas() {
-                    self.schema(schema, Direction::Request)?;
-                }
-                for schema in operation.response_schemas() {
-                    self.schema(schema, Direction::Response)?;
-                }
+                sent.extend(operation.request_schemas().into_iter().map(str::to_owned));
+                answered.extend(operation.response_schemas().into_iter().map(str::to_owned));
             }
         }
-        Ok(())
+        // What was read for this is read again when it is needed: an instance need not hold all of it.
+        self.operations.borrow_mut().clear();
+        self.schemas.test(&self.document, &sent, Direction::Request)?;
+        self.schemas.test(&self.document, &answered, Direction::Response)
     }
 
     pub(crate) fn find(&self, method: &Method, path: &str) -> Found {
         let rests = self.bases.iter().filter_map(|base| path.strip_prefix(base.as_str()));
-        let mut found = rests.filter_map(|rest| self.router.find(rest));
-        let Some((&path, values)) = found.next() else { return Found::Nothing };
-        let methods = &self.paths[path].methods;
+        let Some(mut found) = rests.map(|rest| self.router.find(rest)).find(|found| !found.is_empty()) else {
+            return Found::Nothing;
+        };
+        let mut methods: Vec<_> =
+            found.iter().flat_map(|(path, _)| self.paths[**path].methods.clone()).collect();
+        methods.sort_unstable();
         let wanted = |name: &str| methods.iter().copied().find(|&at| METHODS[at].eq_ignore_ascii_case(name));
         // Methods are case-sensitive, but those of OpenAPI are all upper-case on the wire.
         let is_upper = method.as_str().bytes().all(|byte| byte.is_ascii_uppercase());
         let exact = if is_upper { wanted(method.as_str()) } else { None };
         // A `HEAD` that is not described is the `GET` without the body (RFC 9110 section 9.3.2).
         match exact.or_else(|| if *method == Method::Head { wanted("get") } else { None }) {
-            Some(method) => Found::Operation(OperationId(path, method), values),
-            None => Found::OtherMethods(allowed(methods)),
+            Some(method) => {
+                found.retain(|(path, _)| self.paths[**path].methods.contains(&method));
+                match found.pop() {
+                    Some((path, values)) => Found::Operation(OperationId(*path, method), values),
+                    None => Found::Nothing,
+                }
+            }
+            None => Found::OtherMethods(allowed(&methods)),
         }
     }
 

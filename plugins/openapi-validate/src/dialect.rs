@@ -88,30 +88,31 @@ pub(crate) fn close(
     direction: Direction,
     read_only_refused: bool,
 ) -> Result<Closure> {
-    let mut collector = Collector {
-        document,
-        direction,
-        read_only_refused,
-        numbers: BTreeMap::new(),
-        sources: Vec::new(),
-        edges: Vec::new(),
-        place: String::new(),
-        is_rest: false,
-        weight: 0,
-    };
+    let mut collector = Collector::new(document, direction, read_only_refused);
     collector.number(pointer, false);
     let mut definitions = Map::new();
-    while let Some(source) = collector.sources.get(definitions.len()) {
-        let (number, source) = (definitions.len(), source.clone());
-        collector.is_rest = collector.numbers.get(&(source.clone(), true)) == Some(&number);
-        let schema = document.at(&source)?.value()?;
-        collector.place = source;
-        collector.edges.push(BTreeSet::new());
-        definitions.insert(number.to_string(), collector.rewrite(schema, Some(number))?);
-    }
-    collector.refuse_circles()?;
+    collector.run(|collector, number, schema| {
+        definitions.insert(number.to_string(), schema);
+        let weight = collector.weight;
+        ensure!(weight <= MAX_SCHEMAS, "#{pointer}: it consists of more than {MAX_SCHEMAS} schemas");
+        Ok(())
+    })?;
     let schema = json!({ "$ref": "#/$defs/0", "$defs": definitions });
     Ok(Closure { schema, sources: collector.sources, weight: collector.weight })
+}
+
+/// Shows every schema that those at `pointers` consist of to `check`, once and with its place.
+pub(crate) fn check_all(
+    document: &Document,
+    pointers: &BTreeSet<String>,
+    direction: Direction,
+    mut check: impl FnMut(&str, Value) -> Result<()>,
+) -> Result<()> {
+    let mut collector = Collector::new(document, direction, false);
+    for pointer in pointers {
+        collector.number(pointer, false);
+    }
+    collector.run(|collector, number, schema| check(&collector.sources[number], schema))
 }
 
 struct Collector<'d> {
@@ -129,7 +130,35 @@ struct Collector<'d> {
     weight: usize,
 }
 
-impl Collector<'_> {
+impl<'d> Collector<'d> {
+    fn new(document: &'d Document, direction: Direction, read_only_refused: bool) -> Self {
+        Self {
+            document,
+            direction,
+            read_only_refused,
+            numbers: BTreeMap::new(),
+            sources: Vec::new(),
+            edges: Vec::new(),
+            place: String::new(),
+            is_rest: false,
+            weight: 0,
+        }
+    }
+
+    /// Rewrites what has a number and what that refers to, until nothing is left.
+    fn run(&mut self, mut each: impl FnMut(&Self, usize, Value) -> Result<()>) -> Result<()> {
+        while let Some(source) = self.sources.get(self.edges.len()).cloned() {
+            let number = self.edges.len();
+            let schema = self.document.at(&source)?.value()?;
+            self.is_rest = self.numbers.get(&(source.clone(), true)) == Some(&number);
+            self.place = source;
+            self.edges.push(BTreeSet::new());
+            let schema = self.rewrite(schema, Some(number))?;
+            each(self, number, schema)?;
+        }
+        self.refuse_circles()
+    }
+
     fn number(&mut self, pointer: &str, is_rest: bool) -> usize {
         let key = (pointer.to_owned(), is_rest);
         if let Some(&number) = self.numbers.get(&key) {
@@ -157,9 +186,6 @@ impl Collector<'_> {
     /// `root` is the definition that this schema belongs to, if it applies to the same value.
     fn rewrite(&mut self, schema: Value, root: Option<usize>) -> Result<Value> {
         self.weight += 1;
-        if self.weight > MAX_SCHEMAS {
-            return Err(self.failed(format_args!("it consists of more than {MAX_SCHEMAS} schemas")));
-        }
         let mut schema = match schema {
             Value::Object(schema) => schema,
             Value::Bool(_) => return Ok(schema),

@@ -36,33 +36,42 @@ pub(crate) struct Node<'d> {
 
 impl Document {
     pub(crate) fn parse(text: Box<str>) -> Result<Self> {
-        serde_json::from_str::<&RawValue>(&text).context("the document is not JSON")?;
         let mut document = Self { text, version: Version::V30, index: BTreeMap::new() };
-        let root = document.root();
-        let version = root.required("openapi")?.text()?;
-        let version = match version.split('.').take(2).collect::<Vec<_>>()[..] {
+        // Level by level, so that no part of the text is read more often than it has to be.
+        document.learn(&[""]).context("the document is not JSON")?;
+        document.learn(&["/paths", "/components"])?;
+        let sections: Vec<_> = document.below("/components/");
+        document.learn(&sections.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let version = document.root().required("openapi")?.text()?;
+        document.version = match version.split('.').take(2).collect::<Vec<_>>()[..] {
             ["3", "0"] => Version::V30,
             ["3", "1"] => Version::V31,
             _ => bail!("the document is of OpenAPI {version}; 3.0 and 3.1 are known"),
         };
-        if let Some(dialect) = root.get("jsonSchemaDialect")? {
+        if let Ok(dialect) = document.at("/jsonSchemaDialect") {
             check_dialect(&dialect)?;
         }
-        let mut index = BTreeMap::new();
-        for section in ["paths", "components"] {
-            for (_, node) in root.get(section)?.map(|node| node.members()).transpose()?.unwrap_or_default() {
-                if section == "components" && node.is_object() {
-                    for (_, component) in node.members()? {
-                        index.insert(component.pointer.clone(), component.place());
-                    }
-                } else {
-                    index.insert(node.pointer.clone(), node.place());
-                }
+        Ok(document)
+    }
+
+    /// Notes where the members of these objects are.
+    fn learn(&mut self, pointers: &[&str]) -> Result<()> {
+        for pointer in pointers {
+            let Ok(node) = self.at(pointer) else { continue };
+            if node.is_object() || pointer.is_empty() {
+                let places: Vec<_> = node
+                    .members()?
+                    .into_iter()
+                    .map(|(_, node)| (node.pointer.clone(), node.place()))
+                    .collect();
+                self.index.extend(places);
             }
         }
-        document.version = version;
-        document.index = index;
-        Ok(document)
+        Ok(())
+    }
+
+    fn below(&self, prefix: &str) -> Vec<String> {
+        self.index.keys().filter(|pointer| pointer.starts_with(prefix)).cloned().collect()
     }
 
     pub(crate) fn version(&self) -> Version {
@@ -80,9 +89,11 @@ impl Document {
         let known = ends.filter_map(|end| Some((end, *self.index.get(&pointer[..end])?))).next_back();
         let (mut node, rest) = match known {
             Some((end, (from, to))) => {
-                let pointer_of = pointer[..end].to_owned();
-                (Node { document: self, pointer: pointer_of, raw: &self.text[from..to] }, &pointer[end..])
+                let raw = &self.text[from..to];
+                (Node { document: self, pointer: pointer[..end].to_owned(), raw }, &pointer[end..])
             }
+            // All that the root has is known.
+            None if !self.index.is_empty() && !pointer.is_empty() => return Err(missing()),
             None => (self.root(), pointer),
         };
         ensure!(rest.is_empty() || rest.starts_with('/'), "`#{}` is not a JSON pointer", short(pointer));
@@ -145,6 +156,9 @@ impl<'d> Node<'d> {
     /// A member of an object. Of several with one name, the last.
     pub(crate) fn get(&self, name: &str) -> Result<Option<Self>> {
         let mut reader = serde_json::Deserializer::from_str(self.raw);
+        if self.pointer.is_empty() {
+            return Ok(self.document.at(&format!("/{}", escape(name))).ok());
+        }
         let found = reader.deserialize_map(Find(name)).map_err(|error| self.failed(error))?;
         Ok(found.map(|raw| self.child(name, raw)))
     }
@@ -162,7 +176,8 @@ impl<'d> Node<'d> {
 
     pub(crate) fn members(&self) -> Result<Vec<(String, Self)>> {
         let mut reader = serde_json::Deserializer::from_str(self.raw);
-        let members = reader.deserialize_map(Members).map_err(|error| self.failed(error))?;
+        let members = reader.deserialize_map(Members).and_then(|members| reader.end().map(|()| members));
+        let members = members.map_err(|error| self.failed(error))?;
         Ok(members.into_iter().map(|(name, raw)| (name.clone(), self.child(&name, raw))).collect())
     }
 

@@ -26,40 +26,46 @@ enum Segment {
 /// The values that a path gave to the expressions of its template, still percent-encoded.
 pub(crate) type PathValues = Vec<(String, String)>;
 
-impl<T> Router<T> {
+impl<T: Clone> Router<T> {
     pub(crate) fn new() -> Self {
         Self { templates: BTreeMap::new() }
     }
 
-    pub(crate) fn add(&mut self, path: &str, leads_to: T) -> Result<()> {
+    /// Adds a template. Returns what those lead to that are identical but for the names in them: OpenAPI does not want them,
+    /// but documents have them for different methods.
+    pub(crate) fn add(&mut self, path: &str, leads_to: T) -> Result<Vec<T>> {
         let template = Template::parse(path)?;
         let same = self.templates.entry(template.0.len()).or_default();
         let shape = template.shape();
-        ensure!(
-            !same.iter().any(|(known, _)| known.shape() == shape),
-            "path `{path}` is identical to another but for the names in it"
-        );
-        let at = same.partition_point(|(known, _)| known.shape() < shape);
+        let identical = same.iter().filter(|(known, _)| known.shape() == shape);
+        let identical = identical.map(|(_, leads_to)| leads_to.clone()).collect();
+        let at = same.partition_point(|(known, _)| known.shape() <= shape);
         same.insert(at, (template, leads_to));
-        Ok(())
+        Ok(identical)
     }
 
-    pub(crate) fn find(&self, path: &str) -> Option<(&T, PathValues)> {
-        let segments: Vec<_> = path.strip_prefix('/')?.split('/').collect();
+    /// Where a path leads: to one place, but for identical templates.
+    pub(crate) fn find(&self, path: &str) -> Vec<(&T, PathValues)> {
+        let Some(path) = path.strip_prefix('/') else { return Vec::new() };
+        let segments: Vec<_> = path.split('/').collect();
         let decoded: Vec<_> =
             segments.iter().map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect();
         // Whoever resolves these ends up at another path than the one that was checked.
         if decoded.iter().any(|segment| segment == "." || segment == "..") {
-            return None;
+            return Vec::new();
         }
-        let candidates = self.templates.get(&segments.len())?;
-        candidates.iter().find_map(|(template, leads_to)| {
+        let candidates = self.templates.get(&segments.len()).map_or(&[][..], Vec::as_slice);
+        let matches = |template: &Template| {
             let mut values = PathValues::new();
             let mut parts = template.0.iter().zip(segments.iter().zip(&decoded));
-            parts
-                .all(|(part, (raw, decoded))| part.matches(raw, decoded, &mut values))
-                .then_some((leads_to, values))
-        })
+            parts.all(|(part, (raw, decoded))| part.matches(raw, decoded, &mut values)).then_some(values)
+        };
+        let Some(first) = candidates.iter().position(|(template, _)| matches(template).is_some()) else {
+            return Vec::new();
+        };
+        let shape = candidates[first].0.shape();
+        let identical = candidates[first..].iter().take_while(|(template, _)| template.shape() == shape);
+        identical.filter_map(|(template, leads_to)| Some((leads_to, matches(template)?))).collect()
     }
 }
 
@@ -161,12 +167,12 @@ mod tests {
 
     fn router(paths: &[&'static str]) -> Router<&'static str> {
         let mut router = Router::new();
-        paths.iter().for_each(|path| router.add(path, *path).unwrap());
+        paths.iter().for_each(|path| assert!(router.add(path, *path).unwrap().is_empty()));
         router
     }
 
     fn found(router: &Router<&'static str>, path: &str) -> Option<(String, String)> {
-        let (to, values) = router.find(path)?;
+        let (to, values) = router.find(path).pop()?;
         let values: Vec<_> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
         Some(((*to).to_owned(), values.join(" ")))
     }
@@ -200,9 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ambiguous_or_broken_is_refused() {
+    fn what_is_broken_is_refused_and_what_is_identical_is_told() {
         let mut router = router(&["/a/{b}", "/x{a}y"]);
-        for path in ["/a/{c}", "/x{b}y", "a", "/{", "/{}", "/{a{b}}", "/{a}/{a}"] {
+        assert_eq!(router.add("/a/{c}", "second").unwrap(), ["/a/{b}"]);
+        assert_eq!(router.add("/x{b}y", "second").unwrap(), ["/x{a}y"]);
+        let both = router.find("/a/7").into_iter().map(|(to, values)| (*to, values[0].0.clone()));
+        assert_eq!(both.collect::<Vec<_>>(), [("/a/{b}", "b".to_owned()), ("second", "c".to_owned())]);
+        for path in ["a", "/{", "/{}", "/{a{b}}", "/{a}/{a}"] {
             assert!(router.add(path, path).is_err(), "{path}");
         }
         assert!(router.add("/a}", "a brace alone is a character").is_ok());
@@ -213,7 +223,7 @@ mod tests {
         fn any_path_is_matched_or_not(path in "[/a-c.%{}é0-9]{0,20}", template in "/[/a-c.%{}é]{0,12}") {
             let mut router = router(&["/a/{b}.{c}", "/{a}{b}/é{c}", "/{a}"]);
             let _ = router.add(&template, "/any");
-            if let Some((_, values)) = router.find(&path) {
+            for (_, values) in router.find(&path) {
                 prop_assert!(values.iter().all(|(_, value)| !value.is_empty() && path.contains(value.as_str())));
             }
         }

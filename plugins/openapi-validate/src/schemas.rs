@@ -1,16 +1,16 @@
 //! Compiled schemas, made when they are first needed and kept within a bound.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sluice_sdk::prelude::*;
 
-use crate::dialect::{Closure, Direction, close};
-use crate::document::{Document, short};
+use crate::dialect::{Closure, Direction, check_all, close};
+use crate::document::{Document, escape, short};
 use crate::finding::{Finding, Findings, Subject};
 
 /// Schemas that are kept compiled, counted with all they consist of: about 4 MiB.
@@ -68,6 +68,29 @@ impl Schemas {
         Ok(schema)
     }
 
+    /// Checks all schemas at `pointers` as far as compiling them would. To compile them all takes too long: what several share
+    /// would be compiled for each.
+    pub(crate) fn test(
+        &self,
+        document: &Document,
+        pointers: &BTreeSet<String>,
+        direction: Direction,
+    ) -> Result<()> {
+        let mut patterns = BTreeMap::new();
+        check_all(document, pointers, direction, |place, schema| {
+            if let Err(error) = jsonschema::draft202012::meta::validate(&schema) {
+                bail!("#{place}{}: {}", error.instance_path(), short(&error.to_string()));
+            }
+            note_patterns(&schema, place, &mut patterns);
+            Ok(())
+        })?;
+        for (pattern, place) in patterns {
+            let closure = Closure { schema: json!({ "pattern": pattern }), sources: Vec::new(), weight: 1 };
+            self.compile(closure).map_err(|error| Error::new(format!("#{place}/pattern{error}")))?;
+        }
+        Ok(())
+    }
+
     fn compile(&self, closure: Closure) -> Result<Schema> {
         let Closure { schema, sources, weight } = closure;
         // Time in the length of the text, whatever the expression: what would need more is refused here.
@@ -86,6 +109,37 @@ impl Schemas {
             Error::new(format!("{}: {}", place.unwrap_or_default(), short(&error.to_string())))
         })?;
         Ok(Schema { validator, sources, weight })
+    }
+}
+
+/// Notes every regular expression of a schema, with its place.
+fn note_patterns(schema: &Value, place: &str, patterns: &mut BTreeMap<String, String>) {
+    match schema {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(pattern) if name == "pattern" => {
+                        patterns.entry(pattern.clone()).or_insert_with(|| place.to_owned());
+                    }
+                    Value::Object(inner) if name == "patternProperties" => {
+                        for pattern in inner.keys() {
+                            patterns.entry(pattern.clone()).or_insert_with(|| place.to_owned());
+                        }
+                        note_patterns(value, &format!("{place}/{name}"), patterns);
+                    }
+                    Value::Object(_) | Value::Array(_) => {
+                        note_patterns(value, &format!("{place}/{}", escape(name)), patterns);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Value::Array(list) => {
+            for (index, value) in list.iter().enumerate() {
+                note_patterns(value, &format!("{place}/{index}"), patterns);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -500,7 +500,7 @@ fn a_larger_document_works() {
     );
     assert_eq!(
         errors(&send(&json!({ "labels": "a" }))),
-        ["body - /labels: value is not of type \"array\"", "body - : \"title\" is a required property",]
+        ["body - : \"title\" is a required property", "body - /labels: value is not of type \"array\"",]
     );
     let mut exchange = plugin.send(Request::get(&format!("{issues}/7")));
     exchange.respond(Response::new(200).with_json(&json!({ "id": 1 })));
@@ -535,7 +535,7 @@ fn a_bad_configuration_is_refused_with_its_place() {
             "#/servers/0: the path of `https://a.example/{v}` has a variable",
         ),
         (
-            json!({ "document": { "openapi": "3.1.0", "paths": { "/{a}": {}, "/{b}": {} } } }),
+            json!({ "document": { "openapi": "3.1.0", "paths": { "/{a}": { "get": {} }, "/{b}": { "put": {}, "get": {} } } } }),
             "is identical to another",
         ),
         (
@@ -562,4 +562,22 @@ fn a_bad_configuration_is_refused_with_its_place() {
         let refused = refused.err().unwrap_or_else(|| panic!("{config} is accepted"));
         assert!(refused.message.contains(reason), "{config}: {refused}");
     }
+}
+
+#[test]
+fn identical_templates_share_a_path_with_different_methods() {
+    let parameter = |name: &str| json!([{ "name": name, "in": "path", "schema": { "type": "integer" } }]);
+    let document = json!({ "openapi": "3.1.0", "paths": {
+        "/a/{b}": { "get": { "parameters": parameter("b") } },
+        "/a/{c}": { "delete": { "parameters": parameter("c") } },
+    }});
+    let plugin = with(&document.to_string(), json!({}));
+    for (method, name) in [("GET", "b"), ("DELETE", "c")] {
+        assert!(plugin.send(Request::new(method, "/a/7")).is_forwarded());
+        let found = errors(&plugin.send(Request::new(method, "/a/x")));
+        assert_eq!(found, [format!("path {name} : value is not of type \"integer\"")]);
+    }
+    let exchange = plugin.send(Request::post("/a/7"));
+    refused(&exchange, 405, "method-unknown");
+    assert_eq!(exchange.answer().header("allow"), Some("DELETE, GET, HEAD"));
 }
