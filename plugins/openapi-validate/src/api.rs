@@ -9,7 +9,7 @@ use sluice_sdk::prelude::*;
 use crate::dialect::Direction;
 use crate::document::{Document, Node};
 use crate::finding::Place;
-use crate::operation::Operation;
+use crate::operation::{Operation, Parameter};
 use crate::router::{PathValues, Router};
 use crate::schemas::{Schema, Schemas};
 
@@ -151,6 +151,17 @@ impl Api {
 
     pub(crate) fn schema(&self, pointer: &str, direction: Direction) -> Result<Rc<Schema>> {
         self.schemas.get(&self.document, pointer, direction)
+    }
+
+    /// The schemas of what is declared at `name`, together.
+    pub(crate) fn group(
+        &self,
+        name: &str,
+        declared: &[Parameter],
+        direction: Direction,
+    ) -> Result<Rc<Schema>> {
+        let pointers: Vec<_> = declared.iter().filter_map(|parameter| parameter.schema.as_deref()).collect();
+        self.schemas.group(&self.document, name, &pointers, direction)
     }
 }
 

@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 use sluice_sdk::prelude::*;
 
 use crate::api::Api;
-use crate::dialect::Direction;
+use crate::dialect::{Direction, part};
 use crate::finding::{Finding, Findings, Place, Subject};
 use crate::json::{self, Unreadable};
 use crate::media::Syntax;
-use crate::operation::{Content, Form, Operation, Parameter};
+use crate::operation::{Answer, Content, Form, Operation, Parameter};
 use crate::router::PathValues;
 use crate::style::{self, Pairs, Style};
 
@@ -41,18 +41,16 @@ impl Check<'_> {
     ) -> Result<()> {
         let query = style::pairs(head.query);
         let cookies = style::cookies(head.cookies);
-        for parameter in &operation.parameters {
-            let value = match parameter.place {
-                Place::Query => parameter.in_pairs(&query),
-                Place::Cookie => parameter.in_pairs(&cookies),
-                Place::Header => parameter.in_text((head.header)(&parameter.name).as_deref()),
-                Place::Path | Place::Body => {
-                    let value = head.path.iter().find(|(name, _)| *name == parameter.name);
-                    parameter.in_text(value.map(|(_, value)| value.as_str()))
-                }
-            };
-            self.parameter(parameter, value)?;
-        }
+        let value = |parameter: &Parameter| match parameter.place {
+            Place::Query => parameter.in_pairs(&query),
+            Place::Cookie => parameter.in_pairs(&cookies),
+            Place::Header => parameter.in_text((head.header)(&parameter.name).as_deref()),
+            Place::Path | Place::Body => {
+                let value = head.path.iter().find(|(name, _)| *name == parameter.name);
+                parameter.in_text(value.map(|(_, value)| value.as_str()))
+            }
+        };
+        self.declared(&operation.pointer, &operation.parameters, &value)?;
         if !unknown_query {
             self.unknown_query(operation, &query);
         }
@@ -71,42 +69,49 @@ impl Check<'_> {
         }
     }
 
-    pub(crate) fn headers(
-        &mut self,
-        headers: &[Parameter],
-        header: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<()> {
-        headers.iter().try_for_each(|declared| {
-            let value = declared.in_text(header(&declared.name).as_deref());
-            self.parameter(declared, value)
-        })
+    pub(crate) fn headers(&mut self, answer: &Answer, header: &dyn Fn(&str) -> Option<String>) -> Result<()> {
+        let value = |declared: &Parameter| declared.in_text(header(&declared.name).as_deref());
+        self.declared(&answer.pointer, &answer.headers, &value)
     }
 
-    fn parameter(&mut self, parameter: &Parameter, value: Result<Option<Value>, String>) -> Result<()> {
-        let subject = Subject { place: parameter.place, name: Some(&parameter.name) };
-        let value = match value {
-            Ok(Some(value)) => value,
-            Ok(None) if parameter.required => {
-                self.findings.push(subject.finding("is required"));
-                return Ok(());
+    /// What is declared at `name`, with its values.
+    fn declared(
+        &mut self,
+        name: &str,
+        declared: &[Parameter],
+        value: &dyn Fn(&Parameter) -> Result<Option<Value>, String>,
+    ) -> Result<()> {
+        let mut parts = Map::new();
+        let with_schema = || declared.iter().filter(|parameter| parameter.schema.is_some());
+        for parameter in declared {
+            match value(parameter) {
+                Ok(Some(value)) if parameter.may_be_empty && value.as_str() == Some("") => {}
+                Ok(Some(value)) => {
+                    let at = with_schema().position(|known| std::ptr::eq(known, parameter));
+                    parts.extend(at.map(|at| (part(at), value)));
+                }
+                Ok(None) if parameter.required => {
+                    self.findings.push(parameter.subject().finding("is required"))
+                }
+                Ok(None) => {}
+                Err(reason) => self.findings.push(parameter.subject().finding(reason)),
             }
-            Ok(None) => return Ok(()),
-            Err(reason) => {
-                self.findings.push(subject.finding(reason));
-                return Ok(());
-            }
-        };
-        if parameter.may_be_empty && value.as_str() == Some("") {
+        }
+        if parts.is_empty() {
             return Ok(());
         }
-        let Some(schema) = &parameter.schema else { return Ok(()) };
-        let schema = self.api.schema(schema, self.direction)?;
+        let schema = self.api.group(&format!("{name}/*"), declared, self.direction)?;
         // `7` may be meant as a text where both may stand.
-        let is_scalar = !value.is_string() && !value.is_array() && !value.is_object();
-        if is_scalar && parameter.shape.may_be_text() && schema.accepts(&Value::String(value.to_string())) {
-            return Ok(());
+        for (at, _) in with_schema().enumerate().filter(|(_, parameter)| parameter.shape.may_be_text()) {
+            if let Some(value) = parts.get_mut(&part(at))
+                && matches!(value, Value::Number(_) | Value::Bool(_))
+                && !schema.accepts(at, value)
+            {
+                *value = Value::String(value.to_string());
+            }
         }
-        schema.check(&value, 1, subject, &mut self.findings);
+        let of = |at: usize| with_schema().nth(at).map_or(Subject::BODY, Parameter::subject);
+        schema.check(&Value::Object(parts), 1, &of, &mut self.findings);
         Ok(())
     }
 
@@ -146,7 +151,7 @@ impl Check<'_> {
             _ => return Ok(()),
         };
         let schema = self.api.schema(pointer, self.direction)?;
-        schema.check(&value, values, Subject::BODY, &mut self.findings);
+        schema.check_one(value, values, Subject::BODY, &mut self.findings);
         Ok(())
     }
 
@@ -194,6 +199,10 @@ impl From<Error> for CheckError {
 }
 
 impl Parameter {
+    fn subject(&self) -> Subject<'_> {
+        Subject { place: self.place, name: Some(&self.name) }
+    }
+
     /// Whether a name of the query is this parameter's.
     fn claims(&self, name: &str) -> bool {
         match self.writing.style {

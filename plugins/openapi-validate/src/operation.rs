@@ -12,6 +12,8 @@ use crate::style::{Escapes, Style, Writing};
 
 /// An operation: one method of one path.
 pub(crate) struct Operation {
+    /// Where it is.
+    pub(crate) pointer: String,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) body: Option<RequestBody>,
     pub(crate) responses: Vec<(Statuses, Answer)>,
@@ -63,6 +65,8 @@ pub(crate) enum Statuses {
 
 /// A response as declared.
 pub(crate) struct Answer {
+    /// Where it is.
+    pub(crate) pointer: String,
     pub(crate) headers: Vec<Parameter>,
     pub(crate) content: Vec<Content>,
 }
@@ -99,7 +103,7 @@ impl Operation {
         });
         let mut responses: Vec<_> = responses.collect::<Result<_>>()?;
         responses.sort_by_key(|(statuses, _)| *statuses);
-        Ok(Self { parameters, body, responses })
+        Ok(Self { pointer: operation.pointer().to_owned(), parameters, body, responses })
     }
 
     /// What is declared for a status: itself, before its hundred, before the rest.
@@ -251,7 +255,8 @@ impl Answer {
             !header.as_ref().is_ok_and(|header| header.name.eq_ignore_ascii_case("content-type"))
         });
         let content = node.get("content")?.map(|content| read_content(&content)).transpose()?;
-        Ok(Self { headers: headers.collect::<Result<_>>()?, content: content.unwrap_or_default() })
+        let (pointer, headers) = (node.pointer().to_owned(), headers.collect::<Result<_>>()?);
+        Ok(Self { pointer, headers, content: content.unwrap_or_default() })
     }
 }
 

@@ -19,7 +19,7 @@ impl OpenApiValidate {
         };
         let headers = response.headers();
         let mut check = self.check(Direction::Response);
-        check.headers(&answer.headers, &|name| joined(headers, name, ","))?;
+        check.headers(answer, &|name| joined(headers, name, ","))?;
         if !check.findings.is_empty() {
             return Ok(Some(check.findings.line()));
         }

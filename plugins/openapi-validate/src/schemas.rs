@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sluice_sdk::prelude::*;
 
-use crate::dialect::{Closure, Direction, check_all, close};
+use crate::dialect::{Closure, Direction, check_all, close, part};
 use crate::document::{Document, escape, short};
 use crate::finding::{Finding, Findings, Subject};
 
@@ -47,21 +47,32 @@ impl Schemas {
         Self { formats, read_only_refused, kept: RefCell::default() }
     }
 
-    /// The schema at `pointer`, compiled.
+    /// The schema at `pointer`, compiled, as part 0.
     pub(crate) fn get(&self, document: &Document, pointer: &str, direction: Direction) -> Result<Rc<Schema>> {
         // What only refers to a component is that component, for all operations.
         let node = document.at(pointer)?;
         let alone = node.is_object() && node.members()?.len() == 1;
         let pointer = if alone { node.resolve()?.pointer().to_owned() } else { pointer.to_owned() };
+        self.group(document, &pointer, &[&pointer], direction)
+    }
+
+    /// Several schemas, compiled together: most of what compiling takes does not depend on how much is compiled.
+    pub(crate) fn group(
+        &self,
+        document: &Document,
+        name: &str,
+        pointers: &[&str],
+        direction: Direction,
+    ) -> Result<Rc<Schema>> {
         let mut kept = self.kept.borrow_mut();
         kept.uses += 1;
         let now = kept.uses;
-        let key = (direction, pointer);
+        let key = (direction, name.to_owned());
         if let Some((used, schema)) = kept.schemas.get_mut(&key) {
             *used = now;
             return Ok(Rc::clone(schema));
         }
-        let schema = Rc::new(self.compile(close(document, &key.1, direction, self.read_only_refused)?)?);
+        let schema = Rc::new(self.compile(close(document, pointers, direction, self.read_only_refused)?)?);
         kept.make_room(schema.weight);
         kept.weight += schema.weight;
         kept.schemas.insert(key, (now, Rc::clone(&schema)));
@@ -77,16 +88,25 @@ impl Schemas {
         direction: Direction,
     ) -> Result<()> {
         let mut patterns = BTreeMap::new();
+        let meta = jsonschema::draft202012::meta::validator();
         check_all(document, pointers, direction, |place, schema| {
-            if let Err(error) = jsonschema::draft202012::meta::validate(&schema) {
+            if let Err(error) = meta.validate(&schema) {
                 bail!("#{place}{}: {}", error.instance_path(), short(&error.to_string()));
             }
             note_patterns(&schema, place, &mut patterns);
             Ok(())
         })?;
-        for (pattern, place) in patterns {
-            let closure = Closure { schema: json!({ "pattern": pattern }), sources: Vec::new(), weight: 1 };
-            self.compile(closure).map_err(|error| Error::new(format!("#{place}/pattern{error}")))?;
+        let compile = |patterns: Vec<Value>| {
+            let closure = Closure { schema: json!({ "allOf": patterns }), sources: Vec::new(), weight: 1 };
+            self.compile(closure).map(drop)
+        };
+        // All at once, which is quick; one by one only to find the one that is wrong.
+        let schema = |pattern: &String| json!({ "pattern": pattern });
+        if compile(patterns.keys().map(schema).collect()).is_err() {
+            for (pattern, place) in &patterns {
+                compile(vec![schema(pattern)])
+                    .map_err(|error| Error::new(format!("#{place}/pattern{error}")))?;
+            }
         }
         Ok(())
     }
@@ -154,28 +174,41 @@ impl Kept {
 }
 
 impl Schema {
-    pub(crate) fn accepts(&self, instance: &Value) -> bool {
-        self.validator.is_valid(instance)
+    /// Whether it accepts an instance of one of its parts.
+    pub(crate) fn accepts(&self, at: usize, instance: &Value) -> bool {
+        self.validator.is_valid(&json!({ part(at): instance }))
     }
 
-    /// Adds what is wrong with `instance`, which holds about `values` values.
-    pub(crate) fn check(
+    /// Adds what is wrong with `instance`, which holds about `values` values, as part 0.
+    pub(crate) fn check_one(
         &self,
-        instance: &Value,
+        instance: Value,
         values: usize,
         subject: Subject<'_>,
         findings: &mut Findings,
     ) {
-        if self.validator.is_valid(instance) {
+        let parts = Map::from_iter([(part(0), instance)]);
+        self.check(&Value::Object(parts), values, &|_| subject, findings);
+    }
+
+    /// Adds what is wrong with instances of its parts; `subject` says what a part is.
+    pub(crate) fn check<'a>(
+        &self,
+        parts: &Value,
+        values: usize,
+        subject: &dyn Fn(usize) -> Subject<'a>,
+        findings: &mut Findings,
+    ) {
+        if self.validator.is_valid(parts) {
             return;
         }
         if values > MANY_VALUES {
-            if let Err(error) = self.validator.validate(instance) {
+            if let Err(error) = self.validator.validate(parts) {
                 findings.push(self.finding(&error, subject));
             }
             return;
         }
-        for error in self.validator.iter_errors(instance) {
+        for error in self.validator.iter_errors(parts) {
             findings.push(self.finding(&error, subject));
             if findings.is_full() {
                 break;
@@ -183,12 +216,15 @@ impl Schema {
         }
     }
 
-    fn finding(&self, error: &ValidationError<'_>, subject: Subject<'_>) -> Finding {
+    fn finding<'a>(&self, error: &ValidationError<'_>, subject: &dyn Fn(usize) -> Subject<'a>) -> Finding {
+        // The first token is the part.
+        let path = error.instance_path().as_str().strip_prefix('/').unwrap_or_default();
+        let (part, pointer) = path.split_at(path.find('/').unwrap_or(path.len()));
         Finding {
-            pointer: error.instance_path().as_str().to_owned(),
+            pointer: pointer.to_owned(),
             message: message(error),
             schema_pointer: source(&self.sources, error.schema_path().as_str()),
-            ..subject.finding("")
+            ..subject(part.parse().unwrap_or_default()).finding("")
         }
     }
 }
