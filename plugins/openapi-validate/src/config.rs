@@ -37,6 +37,9 @@ pub struct Config {
     /// What the values of one body may take of the plugin's memory. 413 beyond it.
     #[serde(default = "default_memory")]
     pub(crate) body_memory: Size,
+    /// How large a body with a `Content-Encoding` may be once that is undone. 413 beyond it.
+    #[serde(default = "default_decoded")]
+    pub(crate) decoded_size: Size,
 }
 
 /// What becomes of requests.
@@ -73,6 +76,10 @@ fn default_formats() -> bool {
 
 fn default_memory() -> Size {
     Size::from_bytes(6 << 20)
+}
+
+fn default_decoded() -> Size {
+    Size::from_bytes(1 << 20)
 }
 
 /// The document's text.

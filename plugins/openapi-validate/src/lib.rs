@@ -2,7 +2,6 @@
 
 mod api;
 mod check;
-mod coding;
 mod config;
 mod dialect;
 mod document;
@@ -38,6 +37,8 @@ pub struct OpenApiValidate {
     unknown_status: bool,
     /// Bytes that the values of one body may take.
     memory: usize,
+    /// Bytes of a body without its codings.
+    decoded: usize,
 }
 
 #[plugin(capabilities(log))]
@@ -47,7 +48,9 @@ impl Plugin for OpenApiValidate {
     fn new(config: Config) -> Result<Self> {
         let base = config.base_path.as_deref();
         ensure!(base.is_none_or(|base| base.starts_with('/')), "`base_path` does not begin with `/`");
-        let memory = usize::try_from(config.body_memory.bytes()).unwrap_or(usize::MAX);
+        let bytes = |size: Size| usize::try_from(size.bytes()).unwrap_or(usize::MAX);
+        let (memory, decoded) = (bytes(config.body_memory), bytes(config.decoded_size));
+        ensure!(decoded > 0, "`decoded_size` is nothing");
         ensure!(memory >= 4 << 10, "`body_memory` is less than 4KiB: hardly any body would fit");
         let document = Document::parse(config.document.0).context("`document`")?;
         let schemas = Schemas::new(config.formats, config.read_only == Permission::Refuse);
@@ -59,6 +62,7 @@ impl Plugin for OpenApiValidate {
             unknown_query: config.unknown_query == Permission::Allow,
             unknown_status: config.unknown_status == Permission::Allow,
             memory,
+            decoded,
         })
     }
 

@@ -1,10 +1,10 @@
 //! Requests: what is wrong with one, and what the client is told.
 
 use sluice_sdk::prelude::*;
+use sluice_sdk_coding::{CodingError, decode};
 
 use crate::api::{Found, OperationId};
 use crate::check::{Check, CheckError, Head};
-use crate::coding::{Undecodable, decode};
 use crate::dialect::Direction;
 use crate::finding::{Findings, Subject};
 use crate::media::{Media, Syntax, narrowest};
@@ -19,6 +19,8 @@ pub(crate) enum Refused {
     /// The body is to be one of these media types.
     UnknownMedia(String),
     UnknownCoding,
+    /// Without its coding the body is larger than may be.
+    TooLarge,
     TooComplex,
     Invalid(Findings),
 }
@@ -39,6 +41,7 @@ impl Refused {
             Self::UnknownMethod(_) => "its method is not described".to_owned(),
             Self::UnknownMedia(_) => "its media type is not described".to_owned(),
             Self::UnknownCoding => "its content coding cannot be undone".to_owned(),
+            Self::TooLarge => "without its coding, its body is larger than `decoded_size`".to_owned(),
             Self::TooComplex => "its body holds more values than `body_memory` has room for".to_owned(),
             Self::Invalid(findings) => findings.line(),
         }
@@ -63,7 +66,11 @@ impl Refused {
             Self::UnknownCoding => {
                 Problem::unsupported_media_type("a body in this content coding cannot be checked")
                     .kind("content-coding-unknown")
-                    .header("accept-encoding", "identity")
+                    .header("accept-encoding", "gzip, deflate, br, zstd")
+            }
+            Self::TooLarge => {
+                Problem::content_too_large("without its coding, the body is larger than can be checked")
+                    .kind("body-too-large")
             }
             Self::TooComplex => Problem::content_too_large("the body holds more values than can be checked")
                 .kind("body-too-complex"),
@@ -140,9 +147,14 @@ impl OpenApiValidate {
         }
         let codings = joined(request.headers(), "content-encoding", ",");
         let bytes = body.bytes()?;
-        let bytes = match decode(codings.as_deref(), &bytes, self.memory) {
+        let bytes = match decode(codings.as_deref(), &bytes, self.decoded) {
             Ok(bytes) => bytes,
-            Err(Undecodable::Unsupported) => return Ok(Some(Refused::UnknownCoding)),
+            Err(CodingError::TooLarge { .. }) => return Ok(Some(Refused::TooLarge)),
+            Err(error @ CodingError::Malformed { .. }) => {
+                check.findings.push(Subject::BODY.finding(error.to_string()));
+                return Ok(Some(Refused::Invalid(check.findings)));
+            }
+            Err(_) => return Ok(Some(Refused::UnknownCoding)),
         };
         match check.body(content, syntax, &bytes) {
             Ok(()) if check.findings.is_empty() => Ok(None),

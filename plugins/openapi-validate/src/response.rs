@@ -1,10 +1,10 @@
 //! Responses: what is wrong with one, in words for the log.
 
 use sluice_sdk::prelude::*;
+use sluice_sdk_coding::decode;
 
 use crate::api::OperationId;
 use crate::check::CheckError;
-use crate::coding::decode;
 use crate::dialect::Direction;
 use crate::request::{Matched, matching};
 use crate::{OpenApiValidate, joined};
@@ -52,8 +52,9 @@ impl OpenApiValidate {
         };
         let codings = joined(headers, "content-encoding", ",");
         let bytes = body.bytes()?;
-        let Ok(bytes) = decode(codings.as_deref(), &bytes, self.memory) else {
-            return Ok(Some("its content coding cannot be undone".to_owned()));
+        let bytes = match decode(codings.as_deref(), &bytes, self.decoded) {
+            Ok(bytes) => bytes,
+            Err(error) => return Ok(Some(format!("its content coding cannot be undone: {error}"))),
         };
         let mut check = self.check(Direction::Response);
         match check.body(content, syntax, &bytes) {

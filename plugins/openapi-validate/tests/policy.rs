@@ -1,6 +1,7 @@
 //! What requests and responses are told, by a document of OpenAPI 3.0 and of 3.1.
 
 use openapi_validate::OpenApiValidate;
+use sluice_sdk_coding::{Coding, encode};
 use sluice_sdk_testing::{Exchange, Harness, Request, Response, TestPlugin, Value, json};
 
 const DOCUMENTS: [&str; 2] = [include_str!("data/petstore-3.0.json"), include_str!("data/petstore-3.1.json")];
@@ -383,7 +384,7 @@ fn wrong_responses() -> Vec<(Request, Response, &'static str)> {
         (list(total(200).with_body("[]")), "its body has no media type"),
         (
             list(total(200).with_json(&json!([])).with_header("content-encoding", "unheard-of")),
-            "its content coding cannot be undone",
+            "its content coding cannot be undone: the content coding `unheard-of` is not supported",
         ),
         (
             list(Response::new(500).with_header("content-type", "application/problem+json").with_body("{}")),
@@ -580,4 +581,32 @@ fn identical_templates_share_a_path_with_different_methods() {
     let exchange = plugin.send(Request::post("/a/7"));
     refused(&exchange, 405, "method-unknown");
     assert_eq!(exchange.answer().header("allow"), Some("DELETE, GET, HEAD"));
+}
+
+fn encoded(coding: Coding, name: &str, text: &str) -> Request {
+    let body = encode(coding, 1, text.as_bytes()).expect("the coding is there");
+    let request = Request::post("/v1/pets").with_header("content-type", "application/json");
+    request.with_header("content-encoding", name).with_body(body)
+}
+
+#[test]
+fn codings_are_undone_to_look_into_a_body() {
+    for plugin in stores(&json!({ "decoded_size": "1KiB", "responses": "report" })) {
+        for (coding, name) in [(Coding::Gzip, "gzip"), (Coding::Brotli, "br"), (Coding::Zstd, "zstd")] {
+            let good = encoded(coding, name, "{\"name\":\"a\"}");
+            assert_eq!(plugin.send(good.clone()).forwarded().body(), good.body());
+            let found = errors(&plugin.send(encoded(coding, name, "{\"name\":7}")));
+            assert_eq!(found, ["body - /name: value is not of type \"string\""]);
+            let bomb = format!("\"{}\"", "a".repeat(100_000));
+            refused(&plugin.send(encoded(coding, name, &bomb)), 413, "body-too-large");
+            let broken = Request::post("/v1/pets").with_header("content-type", "application/json");
+            let broken = broken.with_header("content-encoding", name).with_body("{\"name\":\"a\"}");
+            assert_eq!(errors(&plugin.send(broken)), [format!("body - : the body is not valid `{name}`")]);
+            let mut exchange = plugin.send(Request::get("/v1/pets/7"));
+            let response = Response::new(200).with_header("content-type", "application/json");
+            let body = encode(coding, 1, b"{}").expect("the coding is there");
+            exchange.respond(response.with_header("content-encoding", name).with_body(body));
+            assert!(exchange.logs()[0].1.contains("is a required property"), "{:?}", exchange.logs());
+        }
+    }
 }
