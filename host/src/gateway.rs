@@ -187,6 +187,7 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     control.swap(snapshot).await.map_err(|found| problems(&found))?;
     metrics.set_generation(1);
     tokio::task::spawn_local(tell_faults(Rc::clone(&state), faults));
+    state.borrow_mut().counts_on(stores.remote().cloned());
     if let Some(remote) = stores.remote().cloned() {
         metrics.watch_store(move || counters::sample(&remote));
     }

@@ -55,6 +55,8 @@ impl Chunks {
     fn call(&self, chunk: Bytes, last: bool) -> Call {
         let (chain, visit) = (Rc::clone(&self.chain), Rc::clone(&self.visit));
         let (index, phase) = (self.index, self.phase);
+        let seen = &visit.steps[index].passed;
+        seen.set(seen.get().saturating_add(chunk.len()));
         Box::pin(async move {
             visit.slot.lend(|view| view.show_body(chunk)).await;
             match chain.steps[index].call(&visit, index, phase, last, &mut Clockwork::default()).await {

@@ -211,6 +211,11 @@ impl Chain {
         };
         if self.steps[index].has(whole) || self.steps[index].has(chunk) {
             visit.note_skip(index, message);
+            let leaves = message == Message::Response && !visit.wants_body(index, message);
+            if leaves && !self.steps[index].has(Phase::Complete) {
+                // Nothing of this exchange comes to it any more: an instance that it keeps is free for another.
+                visit.steps[index].own.replace(None);
+            }
         }
     }
 

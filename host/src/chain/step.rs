@@ -111,7 +111,10 @@ impl Step {
             }
         }
         let limits = &self.pool.bound().limits;
-        let limit = limits.time.min(limits.exchange_time.saturating_sub(state.spent.get()));
+        // A body that passes earns its step time by its length, or every long one would be cut off in the end.
+        let earned = u32::try_from(state.passed.get() >> 20).unwrap_or(u32::MAX).saturating_add(1);
+        let whole = limits.exchange_time.saturating_mul(earned);
+        let limit = limits.time.min(whole.saturating_sub(state.spent.get()));
         if limit.is_zero() {
             let fault = Fault::new(FaultKind::Deadline, "its time for this exchange is used up");
             return self.faulted(visit, index, phase, Duration::ZERO, fault, None);

@@ -26,6 +26,8 @@ pub(super) struct StepVisit {
     pub(super) own: RefCell<Option<Lease>>,
     /// CPU time spent so far.
     pub(super) spent: Cell<Duration>,
+    /// Body bytes that it saw pass.
+    pub(super) passed: Cell<usize>,
     /// It faulted, or another step was chosen in its place: it is passed over from here on.
     pub(super) passed_over: Cell<bool>,
     /// It faulted and the exchange failed by it: it does not see the answer to that.

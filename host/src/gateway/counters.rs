@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use crate::config::{self, Config, OnStoreError, Problem};
@@ -63,4 +64,10 @@ pub(super) fn sample(store: &RemoteStore) -> StoreSample {
         round_trips: trips.buckets.iter().sum(),
         round_trip_time: trips.sum,
     }
+}
+
+/// The connection to the store's server, for `/snapshot`.
+pub(super) fn to_json(store: &RemoteStore) -> Value {
+    let status = store.status();
+    json!({ "connected": status.is_connected(), "last_error": status.last_error() })
 }

@@ -7,10 +7,12 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use super::counters;
 use super::crew::Board;
 use crate::chain::FaultReport;
 use crate::config::Problems;
 use crate::snapshot::Snapshot;
+use crate::store::remote::RemoteStore;
 use crate::telemetry::{Throttle, rfc3339};
 
 /// What the gateway knows of itself. It belongs to the control runtime.
@@ -27,6 +29,7 @@ pub(crate) struct State {
     refused: Option<Refused>,
     faults: BTreeMap<Arc<str>, PluginFaults>,
     throttle: Throttle<String>,
+    store: Option<Arc<RemoteStore>>,
 }
 
 /// A reload that was refused, and why.
@@ -62,7 +65,13 @@ impl State {
             refused: None,
             faults: BTreeMap::new(),
             throttle: Throttle::default(),
+            store: None,
         }
+    }
+
+    /// Where counters and values are, if that is a server.
+    pub(super) fn counts_on(&mut self, store: Option<Arc<RemoteStore>>) {
+        self.store = store;
     }
 
     /// True once every worker serves the snapshot and has an instance of every step that denies without one, until
@@ -172,6 +181,7 @@ impl State {
         document["not_ready_because"] = complaints.into();
         document["needs_restart"] = self.needs_restart.as_slice().into();
         document["last_refused_reload"] = refused.into();
+        document["store"] = self.store.as_ref().map(|store| counters::to_json(store)).into();
         document
     }
 

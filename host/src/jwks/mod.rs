@@ -21,6 +21,7 @@ use tokio::sync::futures::OwnedNotified;
 use tokio::time::Instant;
 
 pub(crate) use config::{KeySetConfig, KeySetError, KeySource};
+#[cfg(test)]
 pub(crate) use document::Candidates;
 use document::{KeySet, Sought};
 use set::{Consulted, Judgement, Set};
@@ -30,6 +31,7 @@ use set::{Consulted, Judgement, Set};
 pub(crate) struct KeySets(Arc<BTreeMap<Arc<str>, Arc<Set>>>);
 
 /// Which keys may have made a signature.
+#[cfg(test)]
 #[derive(Debug)]
 pub(crate) enum Lookup {
     /// These. None of them needs to fit the algorithm.
@@ -121,11 +123,13 @@ impl KeySets {
     }
 
     /// Whether there is a set of that name.
+    #[cfg(test)]
     pub(crate) fn contains(&self, set: &str) -> bool {
         self.0.contains_key(set)
     }
 
     /// The keys of a name; without one, those that fit the algorithm. Never waits.
+    #[cfg(test)]
     pub(crate) fn lookup(&self, set: &str, kid: Option<&str>, algorithm: Signature) -> Lookup {
         let Some(set) = self.0.get(set) else { return Lookup::NoSet };
         let consulted = set.consult(|state, now| match state.keys(now) {

@@ -6,7 +6,7 @@
 //!
 //! # What the server's user may do
 //!
-//! `ACL SETUSER sluice on >PASSWORD resetkeys ~sluice:* resetchannels -@all` and [`PERMISSIONS`]; `sluice:` is the
+//! `ACL SETUSER sluice on >PASSWORD resetkeys ~sluice:* resetchannels -@all` and `PERMISSIONS`; `sluice:` is the
 //! prefix. A permission that is missing is met when the connection is made.
 //!
 //! A server with a `maxmemory` needs the policy `noeviction` or enough room: a limit that it evicts begins anew.
@@ -49,6 +49,7 @@ pub(crate) use secure::Secure;
 pub(crate) use status::{ErrorKind, Status};
 
 /// Commands that the server's user needs, as `ACL SETUSER` reads them.
+#[cfg(test)]
 pub(crate) const PERMISSIONS: &str = "+ping +select +script|load +evalsha +eval +time +get +set +del +exists +incrby \
                                       +pexpire +hget +hset +hdel +hincrby +zadd +zrem +zscore +zrange +zrevrange \
                                       +zrangebyscore";
@@ -122,11 +123,6 @@ impl RemoteError {
             Self::Refused(_) => ErrorKind::Refused,
             Self::Protocol(_) => ErrorKind::Protocol,
         }
-    }
-
-    /// Whether a [`Fallback`] takes over. Else the plugin has made a mistake, and is told.
-    pub(crate) const fn is_outage(&self) -> bool {
-        !matches!(self, Self::Refused(_))
     }
 }
 

@@ -82,9 +82,6 @@ fn attempt(caller: &mut Call<'_>, wanted: Wanted) -> wasmtime::Result<First> {
     let bytes = |(pointer, length): Range| slice(guest.memory, guest.call, pointer, length);
     let (set, kid) = (bytes(wanted.set)?, bytes(wanted.kid)?);
     let (data, signature) = (bytes(wanted.data)?, bytes(wanted.signature)?);
-    if matches!(guest.state.activity, Activity::Load) {
-        return refused(Code::WrongPhase);
-    }
     let most = guest.state.bound.as_ref().map_or(0, |bound| bound.limits.body).max(64 << 10);
     if wanted.set.1 > MAX_NAME || wanted.kid.1 > MAX_NAME || data.len() > most || signature.len() > most {
         return refused(Code::TooLarge);
@@ -94,6 +91,9 @@ fn attempt(caller: &mut Call<'_>, wanted: Wanted) -> wasmtime::Result<First> {
     };
     if !guest.state.bound.as_ref().is_some_and(|bound| bound.may_verify_with(set)) {
         return refused(Code::Denied);
+    }
+    if matches!(guest.state.activity, Activity::Load) {
+        return refused(Code::WrongPhase);
     }
     let kid = Some(kid).filter(|kid| !kid.is_empty());
     let sets = &guest.state.services(guest.call)?.jwks;

@@ -11,7 +11,7 @@ pub(super) enum Key {
     Secret(Vec<u8>),
     /// A public key.
     #[cfg(feature = "signatures")]
-    Public(sluice_keys::PublicKey),
+    Public(Box<sluice_keys::PublicKey>),
 }
 
 impl Key {
@@ -26,7 +26,9 @@ impl Key {
     /// A public key from PEM, DER or JWK.
     #[cfg(feature = "signatures")]
     pub(super) fn public(bytes: &[u8]) -> Result<Self, Code> {
-        sluice_keys::PublicKey::import(bytes).map(Self::Public).map_err(|_| Code::Invalid)
+        sluice_keys::PublicKey::import(bytes)
+            .map(|key| Self::Public(Box::new(key)))
+            .map_err(|_| Code::Invalid)
     }
 
     #[cfg(not(feature = "signatures"))]
