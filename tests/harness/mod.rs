@@ -12,6 +12,7 @@ pub(crate) mod observe;
 pub(crate) mod origin;
 pub(crate) mod ports;
 pub(crate) mod probe;
+pub(crate) mod redis;
 #[path = "../../xtask/src/seal.rs"]
 pub(crate) mod seal;
 pub(crate) mod setup;

@@ -151,6 +151,7 @@ impl RedisServer {
         format!("redis+unix://{}/redis.sock", self.directory.path().display())
     }
 
+    #[allow(dead_code, reason = "for the tests of the store itself")]
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
