@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod admin;
+mod authorization;
 mod capabilities;
 mod check;
 mod commands;
@@ -28,5 +29,6 @@ mod refused;
 mod reload;
 mod routing;
 mod tokens;
+mod transforms;
 mod vectors;
 mod zoo;

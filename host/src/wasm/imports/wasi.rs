@@ -42,7 +42,17 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         .func_wrap(import::WASI, "fd_prestat_get", |_: i32, _: i32| EBADF)?
         .func_wrap(import::WASI, "fd_prestat_dir_name", |_: i32, _: i32, _: i32| EBADF)?
         .func_wrap(import::WASI, "fd_seek", |_: i32, _: i64, _: i32, _: i32| EBADF)?
-        .func_wrap(import::WASI, "fd_read", |_: i32, _: i32, _: i32, _: i32| EBADF)?;
+        .func_wrap(import::WASI, "fd_read", |_: i32, _: i32, _: i32, _: i32| EBADF)?
+        .func_wrap(import::WASI, "fd_tell", |_: i32, _: i32| EBADF)?
+        .func_wrap(import::WASI, "fd_filestat_get", |_: i32, _: i32| EBADF)?
+        .func_wrap(import::WASI, "fd_readdir", |_: i32, _: i32, _: i32, _: i64, _: i32| EBADF)?
+        .func_wrap(
+            import::WASI,
+            "path_open",
+            |_: i32, _: i32, _: i32, _: i32, _: i32, _: i64, _: i64, _: i32, _: i32| EBADF,
+        )?
+        .func_wrap(import::WASI, "path_filestat_get", |_: i32, _: i32, _: i32, _: i32, _: i32| EBADF)?
+        .func_wrap(import::WASI, "path_readlink", |_: i32, _: i32, _: i32, _: i32, _: i32, _: i32| EBADF)?;
     Ok(())
 }
 
