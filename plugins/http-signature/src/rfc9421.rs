@@ -1,0 +1,87 @@
+//! What RFC 9421 and the configuration demand of a signature (sections 3.2 and 3.2.1), up to its verification.
+
+use crate::algorithm::Algorithm;
+use crate::base;
+use crate::component::{Component, Form, Shape};
+use crate::config::Policy;
+use crate::digest::{self, Mode};
+use crate::input::{self, Claim};
+use crate::message::Message;
+use crate::proof::Proof;
+use crate::refusal::Refusal;
+use crate::time;
+
+/// What is to be verified, if the signature states and covers what it has to.
+pub(crate) fn proof(message: &Message, policy: &Policy, now: i64) -> Result<Proof, Refusal> {
+    let claim = input::claim(message, policy.label.as_deref(), policy.tag.as_deref())?;
+    let digests = covered_digests(&claim.components);
+    let missing = missing(&claim, message, policy, &digests);
+    let (Some(keyid), Some(created), true) = (&claim.keyid, claim.created, missing.is_empty()) else {
+        return Err(Refusal::Incomplete(missing));
+    };
+    let leeway = time::seconds(policy.leeway);
+    time::check_age(created, now, time::seconds(policy.max_age), leeway)?;
+    if let Some(expires) = claim.expires {
+        if expires < created {
+            return Err(Refusal::Malformed("the signature ends before it was made".to_owned()));
+        }
+        time::check_end(expires, now, leeway)?;
+    }
+    let algorithms = algorithms(claim.algorithm.as_deref(), &policy.algorithms)?;
+    let bases = base::bases(&claim.components, &claim.parameters, message, &policy.structured)
+        .map_err(Refusal::Invalid)?;
+    // From the earliest time at which it is accepted to the latest.
+    let lifetime = policy.max_age.get() + policy.leeway.get() * 2;
+    let keyid = keyid.clone();
+    let Claim { signature, nonce, .. } = claim;
+    Ok(Proof { keyid, algorithms, bases, signature, nonce, lifetime, digests, is_old: false })
+}
+
+/// The registered algorithms among those that are allowed, or the one that the signature states.
+fn algorithms(stated: Option<&str>, allowed: &[Algorithm]) -> Result<Vec<Algorithm>, Refusal> {
+    let fits = |algorithm: &&Algorithm| match (algorithm.registered(), stated) {
+        (Some(name), Some(stated)) => name == stated,
+        (name, None) => name.is_some(),
+        (None, Some(_)) => false,
+    };
+    let algorithms: Vec<Algorithm> = allowed.iter().filter(fits).copied().collect();
+    if algorithms.is_empty() {
+        return Err(Refusal::Invalid("the signature's algorithm is not accepted".to_owned()));
+    }
+    Ok(algorithms)
+}
+
+/// The fields of which it covers a digest: all of them, or one that is understood.
+fn covered_digests(components: &[Component]) -> Vec<&'static str> {
+    let fields = [digest::CONTENT, digest::REPRESENTATION];
+    let covers = |field: &&str| {
+        components.iter().any(|component| match &component.shape {
+            Shape::Field(name, Form::Member(key)) => name == field && digest::is_understood(key),
+            Shape::Field(name, _) => name == field,
+            _ => false,
+        })
+    };
+    fields.into_iter().filter(covers).collect()
+}
+
+/// What it has to cover or state and does not.
+fn missing(claim: &Claim, message: &Message, policy: &Policy, digests: &[&str]) -> Vec<String> {
+    let uncovered = policy.required.iter().filter(|component| !component.is_covered_by(&claim.components));
+    let mut missing: Vec<String> =
+        uncovered.map(|component| component.identifier.replacen('"', "", 2)).collect();
+    // That there is a digest which is not covered is told with the rest; that there is none is another refusal.
+    let has_digest = message.has(digest::CONTENT) && message.announces_body();
+    let is_named = missing.iter().any(|name| name == digest::CONTENT);
+    if policy.digest == Mode::Required && has_digest && digests.is_empty() && !is_named {
+        missing.push(digest::CONTENT.to_owned());
+    }
+    let demands = [
+        ("created", claim.created.is_none()),
+        ("keyid", claim.keyid.is_none()),
+        ("expires", policy.require_expires && claim.expires.is_none()),
+        ("nonce", policy.require_nonce && claim.nonce.is_none()),
+    ];
+    missing
+        .extend(demands.into_iter().filter(|(_, is_missing)| *is_missing).map(|(name, _)| name.to_owned()));
+    missing
+}
