@@ -12,10 +12,10 @@ fn start(folder: &str, public: &str, admin: &str, upstreams: &HashMap<&str, Stri
     let from = root().join(folder);
     let mut text = adapt(&fs::read_to_string(from.join("gateway.toml")).unwrap(), &from, upstreams);
     text = text.replace(public, "@public@").replace(admin, "@admin@");
-    if let Ok(parts) = fs::read_dir(from.join("conf.d")) {
-        for part in parts {
+    for directory in ["conf.d", "consumers.d"] {
+        for part in fs::read_dir(from.join(directory)).into_iter().flatten() {
             let path = part.unwrap().path();
-            let name = format!("conf.d/{}", path.file_name().unwrap().to_str().unwrap());
+            let name = format!("{directory}/{}", path.file_name().unwrap().to_str().unwrap());
             setup = setup.file(&name, fs::read(path).unwrap());
         }
     }
@@ -103,6 +103,28 @@ fn the_shop() {
     assert_eq!(account.header("cache-control"), Some("private, no-store"));
     assert_eq!(account.text(), "accounts ");
     gateway.get_with("/nothing", &acme).problem(404);
+}
+
+#[test]
+fn what_a_kong_has() {
+    let redis = crate::harness::redis::RedisServer::start();
+    let upstreams = HashMap::from([
+        ("127.0.0.1:9000", Origin::echo().to_string()),
+        ("127.0.0.1:6379", redis.address().to_string()),
+    ]);
+    let gateway = start("examples/kong-style", "127.0.0.1:8084", "127.0.0.1:9905", &upstreams);
+    crate::harness::wait::until("the server is asked", || gateway.snapshot()["store"]["connected"] == true);
+    gateway.get("/orders/17").problem(401);
+    let acme = [("x-api-key", "acme-key")];
+    let mut client = gateway.connect();
+    // A minute of the clock may end in between; then the quota begins anew.
+    let answers: Vec<_> = (0..250).map(|_| client.request("GET", "/orders/17", &acme, b"")).collect();
+    assert_eq!(answers[0].header("x-ratelimit-limit-minute"), Some("100"));
+    assert_eq!(answers[0].sent("x-consumer-custom-id").as_deref(), Some("crm-17"));
+    let passed = answers.iter().filter(|answer| answer.status == 200).count();
+    assert!((100..=200).contains(&passed), "{passed}");
+    assert!(answers.iter().any(|answer| answer.status == 429));
+    assert_ne!(redis.ask(&["DBSIZE"]), "0", "counted there");
 }
 
 #[test]
