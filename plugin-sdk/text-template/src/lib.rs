@@ -1,21 +1,14 @@
 //! Texts with variables: `client {client_address} of {consumer}`.
 //!
-//! `{name}` is a variable, `{{` and `}}` are braces. `{header:<name>}` is a header of the request.
+//! `{name}` is a variable, `{{` and `}}` are braces. Some variables name what they want: `{header:<name>}`, a header of the
+//! request.
 
-use std::borrow::Cow;
+mod variable;
 
 use sluice_sdk::prelude::*;
 
-const VARIABLES: [(&str, Variable); 8] = [
-    ("client_address", Variable::ClientAddress),
-    ("consumer", Variable::Consumer),
-    ("host", Variable::Host),
-    ("method", Variable::Method),
-    ("path", Variable::Path),
-    ("request_id", Variable::RequestId),
-    ("route", Variable::Route),
-    ("scheme", Variable::Scheme),
-];
+use variable::{Headers, Variable};
+pub use variable::{Kind, Source, plain};
 
 /// A text, taken apart.
 #[derive(Debug, PartialEq)]
@@ -25,24 +18,19 @@ pub struct Template(Vec<Piece>);
 enum Piece {
     Text(String),
     Variable(Variable),
-    Header(HeaderName),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Variable {
-    ClientAddress,
-    Consumer,
-    Host,
-    Method,
-    Path,
-    RequestId,
-    Route,
-    Scheme,
 }
 
 impl Template {
-    /// Reads a text. An unknown variable and a single brace are refused.
+    /// Reads a text. An unknown variable and a single brace are refused, and `{status}`, which no request has.
     pub fn parse(text: &str) -> Result<Self> {
+        let template = Self::parse_response(text)?;
+        let knows_response = template.variables().any(|variable| matches!(variable, Variable::Status));
+        ensure!(!knows_response, "`{{status}}` is known only where a response is at hand");
+        Ok(template)
+    }
+
+    /// As [`parse`](Self::parse), for a text that is rendered when the response is there.
+    pub fn parse_response(text: &str) -> Result<Self> {
         let mut pieces = Vec::new();
         let mut rest = text;
         let mut text = String::new();
@@ -61,7 +49,7 @@ impl Template {
             if !text.is_empty() {
                 pieces.push(Piece::Text(std::mem::take(&mut text)));
             }
-            pieces.push(Piece::variable(name)?);
+            pieces.push(Piece::Variable(Variable::parse(name)?));
             rest = after;
         }
         text.push_str(rest);
@@ -73,7 +61,7 @@ impl Template {
 
     /// Headers of the request that it refers to.
     pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
-        self.0.iter().filter_map(|piece| if let Piece::Header(name) = piece { Some(name) } else { None })
+        self.variables().filter_map(Variable::header)
     }
 
     /// The text with `x` in place of every variable, to check what surrounds them.
@@ -85,51 +73,58 @@ impl Template {
     /// The text. What a variable does not find is empty; none if there is nothing but variables, and none of them
     /// finds anything.
     pub fn render(&self, ctx: &Context, header: &dyn Fn(&HeaderName) -> Option<String>) -> Option<String> {
+        self.render_with(ctx, &Headers(header), &plain)
+    }
+
+    /// As [`render`](Self::render), from any source, with each value written as its place demands it.
+    pub fn render_with(
+        &self,
+        ctx: &Context,
+        source: &dyn Source,
+        write: &dyn Fn(Kind, String) -> String,
+    ) -> Option<String> {
         let mut text = String::new();
         let mut found = self.0.is_empty();
         for piece in &self.0 {
-            let value = match piece {
-                Piece::Text(text) => Some(Cow::Borrowed(&**text)),
-                Piece::Variable(variable) => variable.value(ctx).map(Cow::Owned),
-                Piece::Header(name) => header(name).map(Cow::Owned),
-            };
-            found |= value.is_some();
-            text.push_str(&value.unwrap_or_default());
+            match piece {
+                Piece::Text(literal) => {
+                    found = true;
+                    text.push_str(literal);
+                }
+                Piece::Variable(variable) => {
+                    let Some(value) = variable.value(ctx, source) else { continue };
+                    found = true;
+                    text.push_str(&write(variable.kind(), value));
+                }
+            }
         }
         found.then_some(text)
     }
-}
 
-impl Piece {
-    fn variable(name: &str) -> Result<Self> {
-        if let Some(header) = name.strip_prefix("header:") {
-            return Ok(Self::Header(header.parse()?));
-        }
-        match VARIABLES.iter().find(|(known, _)| *known == name) {
-            Some((_, variable)) => Ok(Self::Variable(*variable)),
-            None => {
-                let known: Vec<_> = VARIABLES.iter().map(|(known, _)| format!("{{{known}}}")).collect();
-                bail!(
-                    "there is no variable `{{{name}}}`; known are {} and {{header:<name>}}",
-                    known.join(", ")
-                )
+    /// As [`render_with`](Self::render_with), but nothing at all if a variable finds nothing, or only an empty text.
+    pub fn render_whole(
+        &self,
+        ctx: &Context,
+        source: &dyn Source,
+        write: &dyn Fn(Kind, String) -> String,
+    ) -> Option<String> {
+        let mut text = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(literal) => text.push_str(literal),
+                Piece::Variable(variable) => {
+                    let value = variable.value(ctx, source).filter(|value| !value.is_empty())?;
+                    text.push_str(&write(variable.kind(), value));
+                }
             }
         }
+        Some(text)
     }
-}
 
-impl Variable {
-    fn value(self, ctx: &Context) -> Option<String> {
-        Some(match self {
-            Self::ClientAddress => ctx.client_address(),
-            Self::Consumer => return ctx.consumer_name(),
-            Self::Host => ctx.host(),
-            Self::Method => ctx.method().to_string(),
-            Self::Path => ctx.path(),
-            Self::RequestId => ctx.request_id(),
-            Self::Route => ctx.route(),
-            Self::Scheme => ctx.scheme(),
-        })
+    fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.0
+            .iter()
+            .filter_map(|piece| if let Piece::Variable(variable) = piece { Some(variable) } else { None })
     }
 }
 
@@ -144,7 +139,7 @@ mod tests {
             Piece::Text("a {b} ".to_owned()),
             Piece::Variable(Variable::RequestId),
             Piece::Text("/".to_owned()),
-            Piece::Header(HeaderName::from_static("x-foo")),
+            Piece::Variable(Variable::Header(HeaderName::from_static("x-foo"))),
         ];
         assert_eq!(template.0, pieces);
     }
@@ -162,6 +157,9 @@ mod tests {
             ("{", "a `{` without its `}`"),
             ("a}", "a `}` without its `{`"),
             ("{header:}", "`` is not a header name"),
+            ("{query:}", "`{query:}` does not say which"),
+            ("{status}", "`{status}` is known only where a response is at hand"),
+            ("{path_after:x}", "`{path_after:x}`: a number of segments"),
         ] {
             let error = Template::parse(value).unwrap_err().to_string();
             assert!(error.contains(reason), "{value:?}: {error}");

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use sluice_sdk::prelude::*;
-use sluice_sdk_template::Template;
+use sluice_sdk_template::{Source, Template};
+
+use crate::query::QueryConfig;
+use crate::target::TargetConfig;
+use crate::write;
 
 /// Headers that frame the message or belong to one connection. The gateway refuses them at run time; saying so
 /// when the configuration is read is kinder.
@@ -42,8 +46,53 @@ pub struct RulesConfig {
     append: BTreeMap<HeaderName, String>,
 }
 
+/// What happens to a request: its headers first, then what it asks for.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestConfig {
+    /// Headers to remove.
+    #[serde(default)]
+    remove: Vec<HeaderName>,
+    /// Headers to give another name, old to new. What had the new name before is removed.
+    #[serde(default)]
+    rename: BTreeMap<HeaderName, HeaderName>,
+    /// Headers to give this value alone, if they are there.
+    #[serde(default)]
+    replace: BTreeMap<HeaderName, String>,
+    /// Headers to give this value alone, whether they are there or not.
+    #[serde(default)]
+    set: BTreeMap<HeaderName, String>,
+    /// Headers to give this value if they are not there.
+    #[serde(default)]
+    add: BTreeMap<HeaderName, String>,
+    /// Headers to give this value beside those they have.
+    #[serde(default)]
+    append: BTreeMap<HeaderName, String>,
+    /// What happens to the parameters of the query.
+    #[serde(default)]
+    query: QueryConfig,
+    /// The new path, with variables: `"/v2/{param:id}"`.
+    path: Option<String>,
+    /// A prefix of whole segments that the path loses, if it has it.
+    strip_prefix: Option<String>,
+    /// A prefix that the path gets, after `strip_prefix`.
+    add_prefix: Option<String>,
+    /// The new method.
+    method: Option<Method>,
+}
+
+impl RequestConfig {
+    /// What is said of the headers, and what of the rest.
+    pub(crate) fn split(self) -> (RulesConfig, TargetConfig) {
+        let Self { remove, rename, replace, set, add, append, query, path, strip_prefix, add_prefix, method } =
+            self;
+        let target = TargetConfig { method, path, strip_prefix, add_prefix, query };
+        (RulesConfig { remove, rename, replace, set, add, append }, target)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Write {
+pub(crate) enum Write {
     Replace,
     Set,
     Add,
@@ -75,7 +124,7 @@ impl Rules {
             for (name, value) in entries {
                 let place = || format!("{message}.{list}.{name}");
                 check(&name).context(place())?;
-                let template = template(&value).context(place())?;
+                let template = template(&value, message.ends_with("response")).context(place())?;
                 writes.push((write, name, template));
             }
         }
@@ -87,21 +136,14 @@ impl Rules {
     }
 
     /// Headers of the request that values refer to.
-    pub(crate) fn request_headers(&self) -> Vec<HeaderName> {
-        let mut names: Vec<_> =
-            self.writes.iter().flat_map(|(_, _, template)| template.headers().cloned()).collect();
-        names.sort();
-        names.dedup();
-        names
+    pub(crate) fn request_headers(&self) -> impl Iterator<Item = HeaderName> {
+        self.writes.iter().flat_map(|(_, _, template)| template.headers().cloned())
     }
 
     /// The values, from the message as it came: a rule may take a header away that a value refers to.
-    pub(crate) fn render(
-        &self,
-        ctx: &Context,
-        header: &dyn Fn(&HeaderName) -> Option<String>,
-    ) -> Vec<String> {
-        let render = |template: &Template| template.render(ctx, header).unwrap_or_default();
+    pub(crate) fn render(&self, ctx: &Context, source: &dyn Source) -> Vec<String> {
+        let render =
+            |template: &Template| template.render_with(ctx, source, &write::header).unwrap_or_default();
         // A missing variable may leave a blank at an end, which a header's value cannot have.
         let trimmed = |value: String| value.trim_matches([' ', '\t']).to_owned();
         self.writes.iter().map(|(_, _, template)| trimmed(render(template))).collect()
@@ -121,8 +163,8 @@ impl Rules {
     }
 }
 
-fn template(value: &str) -> Result<Template> {
-    let template = Template::parse(value)?;
+fn template(value: &str, of_response: bool) -> Result<Template> {
+    let template = if of_response { Template::parse_response(value) } else { Template::parse(value) }?;
     // Checked as a whole, so that a blank at either end is seen.
     let sample = template.sample();
     sample.parse::<HeaderValue>()?;
