@@ -1,0 +1,193 @@
+//! Under which keys a response is kept: one for its URI, and below that one for what else tells it apart.
+
+use sluice_sdk::crypto::Digest;
+use sluice_sdk::prelude::*;
+
+use crate::config::{Part, Settings};
+use crate::entry::Reader;
+
+/// Names in `Vary`; a response that depends on more is not kept.
+pub(crate) const MAX_VARY: usize = 16;
+
+/// Parts with their lengths, so that none can look like two others.
+#[derive(Default)]
+struct Joined(Vec<u8>);
+
+impl Joined {
+    fn push(&mut self, part: impl AsRef<[u8]>) {
+        let part = part.as_ref();
+        self.0.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
+        self.0.extend(part);
+    }
+
+    /// As `push`, and one that is absent is not one that is empty.
+    fn push_optional(&mut self, part: Option<impl AsRef<[u8]>>) {
+        match part {
+            Some(part) => self.push(part),
+            None => self.0.extend(u32::MAX.to_le_bytes()),
+        }
+    }
+
+    fn key(self, kind: u8) -> Result<Vec<u8>> {
+        let mut key = vec![kind];
+        key.extend(crypto::digest(Digest::Sha256, self.0)?);
+        Ok(key)
+    }
+}
+
+/// The key of a URI. It holds the [`Index`] of what is kept of it.
+pub(crate) fn of_uri(
+    scheme: &str,
+    authority: &str,
+    path: &str,
+    query: Option<&str>,
+    settings: &Settings,
+) -> Result<Vec<u8>> {
+    let mut joined = Joined::default();
+    joined.push(scheme);
+    joined.push(authority.to_ascii_lowercase());
+    joined.push(path);
+    joined.push_optional(query.map(|query| normal_query(query, settings)));
+    joined.key(b'u')
+}
+
+fn normal_query(query: &str, settings: &Settings) -> String {
+    if settings.ignore_query.is_empty() && !settings.sort_query {
+        return query.to_owned();
+    }
+    let name = |pair: &str| pair.split_once('=').map_or(pair, |(name, _)| name).to_owned();
+    let mut pairs: Vec<_> =
+        query.split('&').filter(|pair| !settings.ignore_query.contains(&name(pair))).collect();
+    if settings.sort_query {
+        // Stable, so that values of one name keep their order.
+        pairs.sort_by_key(|pair| name(pair));
+    }
+    pairs.join("&")
+}
+
+/// What is kept under a URI: nothing itself, but what tells its responses apart.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Index {
+    /// Changes when the URI is invalidated, so that nothing from before is found again.
+    pub(crate) generation: u64,
+    /// Until when it is needed, in milliseconds since 1970.
+    pub(crate) until: u64,
+    /// Names of `Vary`, lower case and sorted.
+    pub(crate) vary: Vec<String>,
+}
+
+impl Index {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![1];
+        bytes.extend(self.generation.to_le_bytes());
+        bytes.extend(self.until.to_le_bytes());
+        bytes.extend(self.vary.join(",").as_bytes());
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        if reader.byte()? != 1 {
+            return None;
+        }
+        let (generation, until) = (reader.number()?, reader.number()?);
+        let names = std::str::from_utf8(reader.0).ok()?;
+        let vary = names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        Some(Self { generation, until, vary })
+    }
+}
+
+/// What of a request tells responses apart, as it came.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) uri: Vec<u8>,
+    route: String,
+    parts: Vec<Option<Vec<u8>>>,
+    fields: Vec<(String, Vec<u8>)>,
+}
+
+impl Asked {
+    pub(crate) fn new(uri: Vec<u8>, settings: &Settings, request: &Request, ctx: &Context) -> Self {
+        let fields: Vec<_> =
+            request.headers().iter().map(|(name, value)| (name, value.as_bytes().to_vec())).collect();
+        let part = |part: &Part| match part {
+            Part::Consumer => ctx.consumer_name().map(String::into_bytes),
+            Part::Header(name) => line(&fields, name.as_str()),
+            Part::Cookie(name) => request.cookie(name).map(String::into_bytes),
+        };
+        Self { uri, route: ctx.route(), parts: settings.key.iter().map(part).collect(), fields }
+    }
+
+    /// The key of the response for this request, where responses depend on the index's fields.
+    pub(crate) fn variant(&self, index: &Index) -> Result<Vec<u8>> {
+        let mut joined = self.joined();
+        joined.push(index.generation.to_le_bytes());
+        for name in &index.vary {
+            joined.push(name);
+            joined.push_optional(line(&self.fields, name));
+        }
+        joined.key(b'v')
+    }
+
+    /// The key by which requests for the same response find each other.
+    pub(crate) fn flight(&self, index: Option<&Index>) -> Result<Vec<u8>> {
+        let mut joined = self.joined();
+        for name in index.map(|index| &*index.vary).unwrap_or_default() {
+            joined.push(name);
+            joined.push_optional(line(&self.fields, name));
+        }
+        joined.key(b'f')
+    }
+
+    /// Two routes may lead one URI to different upstreams.
+    fn joined(&self) -> Joined {
+        let mut joined = Joined::default();
+        joined.push(&self.uri);
+        joined.push(&self.route);
+        for part in &self.parts {
+            joined.push_optional(part.as_ref());
+        }
+        joined
+    }
+}
+
+/// Lists of tokens of which neither blanks nor case mean anything, by which clients that want the same differ.
+const TOKEN_LISTS: [&str; 3] = ["accept-charset", "accept-encoding", "accept-language"];
+
+/// The lines of a field as one (RFC 9111 section 4.1); none if it is absent.
+fn line(fields: &[(String, Vec<u8>)], name: &str) -> Option<Vec<u8>> {
+    let lines: Vec<_> =
+        fields.iter().filter(|(known, _)| known == name).map(|(_, value)| value.trim_ascii()).collect();
+    let mut line = (!lines.is_empty()).then(|| lines.join(&b", "[..]))?;
+    if TOKEN_LISTS.contains(&name) {
+        line.retain(|byte| !matches!(byte, b' ' | b'\t'));
+        line.make_ascii_lowercase();
+    }
+    Some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_survives_the_store() {
+        let index = Index { generation: 7, until: 9, vary: vec!["a".to_owned(), "b".to_owned()] };
+        assert_eq!(Index::decode(&index.encode()), Some(index.clone()));
+        let none = Index { vary: Vec::new(), ..index };
+        assert_eq!(Index::decode(&none.encode()), Some(none));
+        for bad in [&b""[..], b"\x02", b"\x01abc", b"\x010123456789abcdef\xff"] {
+            assert_eq!(Index::decode(bad), None);
+        }
+    }
+
+    #[test]
+    fn lines_of_a_field_are_one() {
+        let fields = [("a", "1 "), ("b", "x"), ("a", " 2")]
+            .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+        assert_eq!(line(&fields, "a").as_deref(), Some(&b"1, 2"[..]));
+        let accepted = [("accept-encoding".to_owned(), b"GZIP;q=1,  br".to_vec())];
+        assert_eq!(line(&accepted, "accept-encoding").as_deref(), Some(&b"gzip;q=1,br"[..]));
+        assert_eq!(line(&fields, "c"), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! Stale responses: validated, used while somebody validates or the upstream fails; and one request for many.
+
+mod common;
+
+use common::{OUTCOME, fetch, hit, is_hit, ok, plugin, seconds};
+use proptest::prelude::*;
+use sluice_sdk_testing::{Request, Response, json};
+
+const CHANGED: &str = "Wed, 31 Dec 2025 00:00:00 GMT";
+
+fn get() -> Request {
+    Request::get("/a")
+}
+
+#[test]
+fn a_stale_response_is_validated_and_serves_again() {
+    let plugin = plugin(json!({ "status_header": "x-cache" }));
+    fetch(
+        &plugin,
+        get(),
+        ok("max-age=10").with_header("etag", "\"a\"").with_header("last-modified", CHANGED),
+    );
+    plugin.advance(seconds(20));
+    let mut exchange = plugin.send(get().with_header("if-none-match", "\"b\""));
+    let sent = exchange.forwarded();
+    assert_eq!(sent.header_all("if-none-match"), ["\"a\""], "the cache's own condition");
+    assert_eq!(sent.header("if-modified-since"), Some(CHANGED));
+    let news = Response::new(304).with_header("cache-control", "max-age=30").with_header("x-new", "1");
+    let response = exchange.respond(news);
+    assert_eq!((response.status(), response.text()), (200, "hello".to_owned()));
+    assert_eq!((response.header("x-cache"), response.header("age")), (Some("revalidated"), Some("0")));
+    assert_eq!(response.header("cache-status"), Some("sluice; fwd=stale; fwd-status=304; ttl=30"));
+    exchange.complete(OUTCOME);
+    plugin.advance(seconds(29));
+    let answer = hit(&plugin, get());
+    assert_eq!((answer.text(), answer.header("x-new")), ("hello".to_owned(), Some("1")));
+}
+
+#[test]
+fn a_client_whose_own_condition_holds_gets_304() {
+    let plugin = plugin(json!({}));
+    fetch(&plugin, get(), ok("no-cache").with_header("etag", "\"a\""));
+    let mut exchange = plugin.send(get().with_header("if-none-match", "\"a\""));
+    assert!(exchange.is_forwarded(), "`no-cache` is validated each time");
+    assert_eq!(exchange.respond(Response::new(304)).status(), 304);
+}
+
+#[test]
+fn a_new_response_takes_the_place_of_the_stale_one() {
+    let plugin = plugin(json!({}));
+    fetch(&plugin, get(), ok("max-age=10").with_header("etag", "\"a\""));
+    plugin.advance(seconds(20));
+    let news = ok("max-age=10").with_header("etag", "\"b\"").with_body("news");
+    assert_eq!(fetch(&plugin, get(), news).text(), "news");
+    assert_eq!(hit(&plugin, get()).text(), "news");
+    plugin.advance(seconds(20));
+    fetch(&plugin, get(), ok("no-store"));
+    let exchange = plugin.send(get());
+    assert_eq!(exchange.forwarded().header("if-none-match"), None, "what was stored is gone");
+}
+
+#[test]
+fn a_304_that_forbids_to_keep_the_response_ends_it() {
+    let plugin = plugin(json!({}));
+    fetch(&plugin, get(), ok("max-age=10").with_header("etag", "\"a\""));
+    plugin.advance(seconds(20));
+    let served = fetch(&plugin, get(), Response::new(304).with_header("cache-control", "no-store"));
+    assert_eq!((served.status(), served.text()), (200, "hello".to_owned()));
+    assert_eq!(plugin.send(get()).forwarded().header("if-none-match"), None);
+}
+
+#[test]
+fn without_a_validator_nothing_is_asked() {
+    let plugin = plugin(json!({}));
+    fetch(&plugin, get(), ok("max-age=10"));
+    plugin.advance(seconds(20));
+    let exchange = plugin.send(get().with_header("if-none-match", "\"of the client\""));
+    assert_eq!(exchange.forwarded().header("if-none-match"), Some("\"of the client\""));
+}
+
+#[test]
+fn a_stale_response_serves_while_the_upstream_fails() {
+    for (config, control, status, serves) in [
+        (json!({}), "max-age=10, stale-if-error=60", 503, true),
+        (json!({}), "max-age=10, stale-if-error=60", 502, true),
+        (json!({}), "max-age=10, stale-if-error=60", 404, false),
+        (json!({}), "max-age=10, stale-if-error=5", 503, false),
+        (json!({}), "max-age=10", 503, false),
+        (json!({ "stale_if_error": "1m" }), "max-age=10", 500, true),
+        (json!({ "stale_if_error": "1m" }), "max-age=10, must-revalidate", 500, false),
+        (json!({ "stale_if_error": "1m" }), "s-maxage=10", 500, false),
+    ] {
+        let plugin = plugin(config);
+        fetch(&plugin, get(), ok(control));
+        plugin.advance(seconds(20));
+        let response = fetch(&plugin, get(), Response::new(status));
+        assert_eq!(response.status(), if serves { 200 } else { status }, "{control} {status}");
+        if serves {
+            let told = format!("sluice; fwd=stale; fwd-status={status}; ttl=-10; detail=stale-if-error");
+            assert_eq!(
+                (response.text(), response.header("cache-status")),
+                ("hello".to_owned(), Some(&*told))
+            );
+            assert!(!is_hit(&plugin, get()), "the next one asks again");
+        }
+    }
+}
+
+#[test]
+fn a_stale_response_serves_clients_that_take_it() {
+    let plugin = plugin(json!({}));
+    fetch(&plugin, get(), ok("max-age=10").with_header("etag", "\"a\""));
+    plugin.advance(seconds(20));
+    let ask = |control: &str| get().with_header("cache-control", control);
+    assert!(is_hit(&plugin, ask("max-stale=10")) && is_hit(&plugin, ask("max-stale")));
+    assert!(!is_hit(&plugin, ask("max-stale=9")));
+}
+
+#[test]
+fn while_one_validates_the_others_get_the_stale_response() {
+    let plugin = plugin(json!({}));
+    fetch(&plugin, get(), ok("max-age=10, stale-while-revalidate=60").with_header("etag", "\"a\""));
+    plugin.advance(seconds(20));
+    let mut leader = plugin.send(get());
+    assert!(leader.is_forwarded());
+    let other = hit(&plugin, get());
+    assert_eq!(other.header("cache-status"), Some("sluice; hit; ttl=-10; detail=stale-while-revalidate"));
+    leader.respond(Response::new(304).with_header("cache-control", "max-age=10"));
+    leader.complete(OUTCOME);
+    assert_eq!(hit(&plugin, get()).header("age"), Some("0"));
+}
+
+#[test]
+fn one_leads_and_lets_go() {
+    let plugin = plugin(json!({}));
+    // In the harness nobody waits: one who would have to is late at once, and goes on by itself.
+    let mut leader = plugin.send(get());
+    assert!(plugin.send(get()).is_forwarded());
+    // A failure releases the lead, so that the next one has it.
+    leader.respond(Response::new(503));
+    leader.complete(OUTCOME);
+    let mut leader = plugin.send(get());
+    leader.respond(ok("max-age=60"));
+    leader.complete(OUTCOME);
+    assert!(is_hit(&plugin, get()));
+    // The mark of what could not be kept ends, and with it the way past the lead.
+    fetch(&plugin, Request::get("/b"), ok("no-store"));
+    assert!(plugin.send(Request::get("/b")).is_forwarded());
+}
+
+#[test]
+fn a_lead_whose_response_never_comes_is_given_up() {
+    let plugin = plugin(json!({ "stale_while_revalidate": "1m" }));
+    fetch(&plugin, get(), ok("max-age=10").with_header("etag", "\"a\""));
+    plugin.advance(seconds(20));
+    let mut leader = plugin.send(get());
+    assert!(leader.is_forwarded() && is_hit(&plugin, get()));
+    leader.complete(OUTCOME);
+    assert!(plugin.send(get()).is_forwarded(), "the next one leads");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever `Vary` says from response to response, nobody gets what was made for a request that differs in a field that
+    /// the response depends on.
+    #[test]
+    fn vary_never_serves_a_wrong_variant(
+        steps in prop::collection::vec((0_u8..3, 0_u8..3, 0_u8..3, 0_u8..8, 0_u8..10), 1..40),
+    ) {
+        let plugin = plugin(json!({}));
+        let names = ["x-a", "x-b", "x-c"];
+        // What each response was made for, by the number in its body.
+        let mut made: Vec<([u8; 3], u8)> = Vec::new();
+        // Those before this one were invalidated.
+        let mut first = 0;
+        for (a, b, c, vary, kind) in steps {
+            let wanted = [a, b, c];
+            if kind == 9 {
+                fetch(&plugin, Request::post("/a"), Response::new(200));
+                first = made.len();
+                continue;
+            }
+            let mut request = get();
+            for (name, value) in names.iter().zip(wanted).filter(|(_, value)| *value > 0) {
+                request = request.with_header(name, value.to_string());
+            }
+            let mut exchange = plugin.send(request);
+            if exchange.is_forwarded() {
+                let mut response = ok("max-age=60").with_body(format!("{}", made.len()));
+                for (bit, name) in names.iter().enumerate().filter(|(bit, _)| vary >> bit & 1 == 1) {
+                    let name = if bit == 1 { name.to_uppercase() } else { (*name).to_owned() };
+                    response = response.with_header("vary", name);
+                }
+                made.push((wanted, vary));
+                exchange.respond(response);
+            } else {
+                let number: usize = exchange.answer().text().parse().unwrap();
+                prop_assert!(number >= first, "response {} was invalidated", number);
+                let (asked, vary) = made[number];
+                for bit in (0..3).filter(|bit| vary >> bit & 1 == 1) {
+                    prop_assert_eq!(asked[bit], wanted[bit], "response {} depends on {}", number, names[bit]);
+                }
+            }
+            exchange.complete(OUTCOME);
+        }
+    }
+}
