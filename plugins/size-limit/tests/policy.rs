@@ -125,15 +125,14 @@ fn a_bad_configuration_is_refused() {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    /// However a body is cut into chunks, its whole length decides.
-    #[test]
-    fn the_cut_of_the_chunks_does_not_matter(lengths in prop::collection::vec(0_usize..20, 0..8), limit in 0_usize..80) {
-        let plugin = plugin(json!({ "request": format!("{limit}B") }));
+/// However a body is cut into chunks, its whole length decides.
+#[test]
+fn the_cut_of_the_chunks_does_not_matter() {
+    let plugin = plugin(json!({ "request": "40B" }));
+    let config = ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(lengths in prop::collection::vec(0_usize..20, 0..8))| {
         let chunks: Vec<_> = lengths.iter().map(|length| "x".repeat(*length)).collect();
-        let passes = lengths.iter().sum::<usize>() <= limit;
+        let passes = lengths.iter().sum::<usize>() <= 40;
         prop_assert_eq!(plugin.send(Request::post("/").with_chunks(chunks)).is_forwarded(), passes);
-    }
+    });
 }
