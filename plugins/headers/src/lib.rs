@@ -30,9 +30,9 @@ pub struct Config {
     /// Headers of the response, before it goes to the client.
     #[serde(default)]
     response: RulesConfig,
-    /// Further rules that apply under conditions, in order, after those above; at most 64.
+    /// Further rules that apply under conditions, in order, after those above; at most 63.
     #[serde(default)]
-    #[schemars(length(max = MAX_SETS))]
+    #[schemars(length(max = MAX_RULES))]
     rules: Vec<SetConfig>,
 }
 
@@ -51,8 +51,8 @@ pub struct SetConfig {
     response: RulesConfig,
 }
 
-/// Each set is work for every request, and a bit of what is remembered.
-const MAX_SETS: usize = 64;
+/// Each is work for every request, and a bit of what is remembered beside the one for what always applies.
+const MAX_RULES: usize = 63;
 
 /// Headers of the request that values of the response refer to.
 const REQUEST_HEADERS: Value<BTreeMap<String, String>> = Value::step("request-headers");
@@ -103,7 +103,7 @@ impl Plugin for HeaderRules {
 
     fn new(config: Config) -> Result<Self> {
         let Config { request, response, rules } = config;
-        ensure!(rules.len() < MAX_SETS, "`rules` has more than {} members", MAX_SETS - 1);
+        ensure!(rules.len() <= MAX_RULES, "`rules` has more than {MAX_RULES} members");
         let mut sets = vec![Set::new(WhenConfig::default(), request, response, "")?];
         for (at, SetConfig { when, request, response }) in rules.into_iter().enumerate() {
             let set = Set::new(when, request, response, &format!("rules[{at}]."))?;

@@ -89,9 +89,11 @@ fn a_stale_response_serves_while_the_upstream_fails() {
         (json!({ "stale_if_error": "1m" }), "max-age=10", 500, true),
         (json!({ "stale_if_error": "1m" }), "max-age=10, must-revalidate", 500, false),
         (json!({ "stale_if_error": "1m" }), "s-maxage=10", 500, false),
+        (json!({ "stale_if_error": "1m" }), "max-age=10, no-cache", 500, false),
     ] {
         let plugin = plugin(config);
-        fetch(&plugin, get(), ok(control));
+        // With a validator it is kept in any case: whether it serves is another question.
+        fetch(&plugin, get(), ok(control).with_header("etag", "\"a\""));
         plugin.advance(seconds(20));
         let response = fetch(&plugin, get(), Response::new(status));
         assert_eq!(response.status(), if serves { 200 } else { status }, "{control} {status}");
@@ -114,6 +116,23 @@ fn a_stale_response_serves_clients_that_take_it() {
     let ask = |control: &str| get().with_header("cache-control", control);
     assert!(is_hit(&plugin, ask("max-stale=10")) && is_hit(&plugin, ask("max-stale")));
     assert!(!is_hit(&plugin, ask("max-stale=9")));
+}
+
+#[test]
+fn what_must_be_validated_does_not_serve_stale() {
+    for control in ["max-age=10, must-revalidate", "s-maxage=10", "max-age=10, proxy-revalidate", "no-cache"]
+    {
+        let plugin = plugin(json!({ "stale_while_revalidate": "1m", "stale_if_error": "1m" }));
+        fetch(&plugin, get(), ok(control).with_header("etag", "\"a\""));
+        plugin.advance(seconds(20));
+        let leader = plugin.send(get());
+        assert!(leader.is_forwarded());
+        assert!(!is_hit(&plugin, get()), "{control}: nor while somebody validates it");
+        assert!(
+            !is_hit(&plugin, get().with_header("cache-control", "max-stale")),
+            "{control}: nor on demand"
+        );
+    }
 }
 
 #[test]
