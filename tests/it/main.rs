@@ -3,6 +3,7 @@
 
 mod admin;
 mod authorization;
+mod caching;
 mod capabilities;
 mod check;
 mod commands;
