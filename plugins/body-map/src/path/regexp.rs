@@ -43,8 +43,8 @@ pub(super) fn compile(text: &str, whole: bool) -> Option<Regex> {
     RegexBuilder::new(&pattern).size_limit(MAX_FOUND).build().ok()
 }
 
-/// Writes an I-Regexp as `regex` reads it. What only `regex` knows is refused. `^` and `$` are anchors, as the
-/// compliance suite has them.
+/// Writes an I-Regexp as `regex` reads it. What only `regex` knows is refused. `^` and `$` are anchors, as
+/// other implementations have them.
 fn translate(text: &str, whole: bool) -> Result<String> {
     let mut out = String::from(if whole { "^(?:" } else { "" });
     let mut rest = text.chars().peekable();

@@ -1,4 +1,4 @@
-//! The JSON Patch test suite, the vectors of RFC 7396, and properties of both kinds of patch.
+//! Suites of JSON Patch, see `tests/data/README.md`, the vectors of RFC 7396, and properties of both kinds of patch.
 
 use proptest::prelude::*;
 use sluice_sdk::serde_json::{self, Value, json};
@@ -6,14 +6,16 @@ use sluice_sdk::serde_json::{self, Value, json};
 use super::*;
 use crate::json::{LEAST_BUDGET, Reason, parse};
 
-const SUITES: [(&str, &str, usize); 2] = [
-    ("json-patch-tests.json", include_str!("../../tests/data/json-patch-tests.json"), 95),
-    ("json-patch-spec-tests.json", include_str!("../../tests/data/json-patch-spec-tests.json"), 17),
+const SUITES: [(&str, &str, usize); 3] = [
+    ("suite.json", include_str!("../../tests/data/json-patch/suite.json"), 78),
+    ("suite-spec.json", include_str!("../../tests/data/json-patch/suite-spec.json"), 17),
+    ("own.json", include_str!("../../tests/data/json-patch/own.json"), 88),
 ];
 
 /// Operations of the suites that name `op` twice. Nothing gets past the parser that does.
-const AMBIGUOUS: [&str; 2] = [
+const AMBIGUOUS: [&str; 3] = [
     "{ \"op\": \"add\", \"path\": \"/baz\", \"value\": \"qux\",\n                   \"op\": \"move\", \"from\":\"/foo\" }",
+    "{ \"op\": \"add\", \"path\": \"/baz\", \"value\": \"qux\", \"op\": \"remove\" }",
     "{ \"op\": \"add\", \"path\": \"/baz\", \"value\": \"qux\", \"op\": \"remove\" }",
 ];
 
@@ -43,7 +45,7 @@ fn check(case: &Json<'_>) -> Result<(), String> {
 }
 
 #[test]
-fn the_json_patch_suite_passes() {
+fn the_json_patch_suites_pass() {
     for ((name, suite, count), ambiguous) in SUITES.into_iter().zip(AMBIGUOUS) {
         assert!(suite.contains(ambiguous), "{name}");
         let refused = parse(ambiguous.as_bytes(), LEAST_BUDGET).unwrap_err();
