@@ -142,11 +142,10 @@ impl Trace {
 mod tests {
     use super::*;
 
-    /// The cases of the official test suite; see the head of the file.
     const CASES: &str = include_str!("../tests/data/traceparent.txt");
 
     #[test]
-    fn the_official_cases_are_read_as_they_should() {
+    fn values_are_read_as_the_specification_has_them() {
         let mut count = 0;
         for line in CASES.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             let (expected, text) = line.split_once(' ').unwrap();
@@ -155,14 +154,14 @@ mod tests {
             assert!(parsed.is_none_or(|parsed| text.contains(&parsed.trace_id)), "{text}");
             count += 1;
         }
-        assert_eq!(count, 37);
+        assert_eq!(count, 88);
     }
 
     #[test]
     fn only_known_flags_are_written() {
-        let parsed = Traceparent::parse("00-12345678901234567890123456789012-1234567890123456-ff").unwrap();
+        let parsed = Traceparent::parse("00-7c1e0a95d2f84b6390ab5ef4c8d12760-b3d9027e51ac684f-ff").unwrap();
         let header = parsed.to_header([0xab; 8]);
-        assert_eq!(header, "00-12345678901234567890123456789012-abababababababab-03");
+        assert_eq!(header, "00-7c1e0a95d2f84b6390ab5ef4c8d12760-abababababababab-03");
         assert_eq!(Traceparent::parse(&header).unwrap().trace_id, parsed.trace_id);
     }
 

@@ -3,7 +3,7 @@
 use request_id::RequestId;
 use sluice_sdk_testing::{Harness, Request, Response, TestPlugin, Value, json};
 
-const TRACE: &str = "00-12345678901234567890123456789012-1234567890123456-01";
+const TRACE: &str = "00-7c1e0a95d2f84b6390ab5ef4c8d12760-b3d9027e51ac684f-01";
 
 fn plugin(config: Value) -> TestPlugin {
     Harness::<RequestId>::new(config).start().expect("the configuration is good")
@@ -119,17 +119,17 @@ fn a_trace_begins_where_none_can_be_continued() {
         (json!({}), &[TRACE]),
         (json!({ "accept": "always" }), &[]),
         (json!({ "accept": "always" }), &[TRACE, TRACE]),
-        (json!({ "accept": "always" }), &["00-00000000000000000000000000000000-1234567890123456-01"]),
+        (json!({ "accept": "always" }), &["00-00000000000000000000000000000000-b3d9027e51ac684f-01"]),
         (
             json!({ "accept": "always", "parent": "new" }),
-            &["00-12345678901234567890123456789012-0000000000000000-01"],
+            &["00-7c1e0a95d2f84b6390ab5ef4c8d12760-0000000000000000-01"],
         ),
     ] {
         let (fields, state) = traced(trace.clone(), sent);
         let lengths: Vec<_> = fields.iter().map(String::len).collect();
         assert_eq!(lengths, [2, 32, 16, 2], "{trace} {sent:?}: {fields:?}");
         assert_eq!((&*fields[0], &*fields[3]), ("00", "01"));
-        assert!(fields[1] != "12345678901234567890123456789012" && fields[1] != "0".repeat(32));
+        assert!(fields[1] != "7c1e0a95d2f84b6390ab5ef4c8d12760" && fields[1] != "0".repeat(32));
         assert_ne!(fields[2], "0".repeat(16));
         // State without a trace to belong to is discarded.
         assert_eq!(state, None);
@@ -144,9 +144,9 @@ fn a_trusted_trace_is_continued() {
     let (fields, state) = traced(json!({ "accept": "always", "parent": "new", "sampled": 0 }), &[TRACE]);
     assert_eq!(
         (&*fields[1], &*fields[3], state.as_deref()),
-        ("12345678901234567890123456789012", "01", Some("a=1"))
+        ("7c1e0a95d2f84b6390ab5ef4c8d12760", "01", Some("a=1"))
     );
-    assert_ne!(fields[2], "1234567890123456");
+    assert_ne!(fields[2], "b3d9027e51ac684f");
     // What a later version adds is not passed on with a new parent: this is version 00.
     let later = TRACE.replacen("00", "cc", 1) + "-more";
     assert_eq!(traced(json!({ "accept": "always" }), &[&later]).0.join("-"), later);
