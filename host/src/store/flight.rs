@@ -21,10 +21,13 @@ struct Flight {
     ended: Notify,
 }
 
-/// Who is making what, by namespace and key.
+/// Namespace and key.
+type Name = (Box<str>, Box<[u8]>);
+
+/// Who is making what.
 #[derive(Debug, Default)]
 pub(super) struct Flights {
-    flights: HashMap<(Box<str>, Box<[u8]>), Arc<Flight>>,
+    flights: HashMap<Name, Arc<Flight>>,
 }
 
 /// What a wait for a lead or a value came to.

@@ -142,7 +142,7 @@ impl Trace {
 mod tests {
     use super::*;
 
-    const CASES: &str = include_str!("../tests/data/traceparent.txt");
+    const CASES: &str = include_str!("../tests/data/traceparents.txt");
 
     #[test]
     fn values_are_read_as_the_specification_has_them() {
