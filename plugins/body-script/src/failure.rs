@@ -3,6 +3,7 @@
 use std::fmt;
 
 use sluice_sdk::prelude::*;
+use sluice_sdk_coding::CodingError;
 
 use crate::json::{MAX_DEPTH, Refused};
 
@@ -16,8 +17,8 @@ pub(crate) enum Side {
 /// Why a body is not transformed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It is coded, and that cannot be undone here.
-    Coded(String),
+    /// Its content coding cannot be undone.
+    Coding(CodingError),
     /// It is not JSON, from this byte on.
     NotJson(usize),
     /// It is not UTF-8.
@@ -34,6 +35,9 @@ pub(crate) enum Failure {
 
 /// How much of a script's message is told and logged, in characters.
 const MESSAGE: usize = 300;
+
+/// What a client may use instead of a coding that is not known.
+const CODINGS: &str = "gzip, deflate, br, zstd";
 
 impl Failure {
     pub(crate) fn read(refused: Refused, most: usize) -> Self {
@@ -52,7 +56,9 @@ impl Failure {
     /// For the client: a request is its own fault, a response the upstream's.
     pub(crate) fn problem(&self, side: Side, expose: bool) -> Problem {
         let (status, kind) = match self {
-            Self::Coded(_) => (415, "content-coding-unsupported"),
+            Self::Coding(CodingError::TooLarge { .. }) => (413, "body-too-large"),
+            Self::Coding(CodingError::Malformed { .. }) => (400, "content-coding-malformed"),
+            Self::Coding(_) => (415, "content-coding-unsupported"),
             Self::NotJson(_) => (400, "body-not-json"),
             Self::NotText => (400, "body-not-text"),
             Self::TooDeep | Self::TooMany(_) => (413, "body-too-complex"),
@@ -65,7 +71,7 @@ impl Failure {
         };
         match side {
             Side::Request if status == 415 => {
-                Problem::new(status, detail).kind(kind).header("accept-encoding", "identity")
+                Problem::new(status, detail).kind(kind).header("accept-encoding", CODINGS)
             }
             Side::Request => Problem::new(status, detail).kind(kind),
             Side::Response => Problem::bad_gateway(detail).kind(kind),
@@ -76,9 +82,10 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Coded(coding) => {
-                write!(f, "a body with the content coding `{coding}` cannot be transformed")
+            Self::Coding(CodingError::TooLarge { bound }) => {
+                write!(f, "the body is larger than the {bound} bytes of `max_size`")
             }
+            Self::Coding(error) => error.fmt(f),
             Self::NotJson(at) => write!(f, "the body is not JSON at byte {at}"),
             Self::NotText => f.write_str("the body is not UTF-8"),
             Self::TooDeep => write!(f, "the body is nested deeper than {MAX_DEPTH} levels"),

@@ -1,4 +1,9 @@
-//! What a filter can call: jaq's functions, less those that reach outside, and what it lacks of jq's.
+//! What a filter can call: jaq's functions of plain values, less those that reach outside, and ours for the rest of jq's.
+
+mod math;
+mod regex;
+mod text;
+mod time;
 
 use std::rc::Rc;
 
@@ -26,16 +31,16 @@ const OUTSIDE: [&str; 10] = [
     "strflocaltime",
 ];
 /// What is ours instead of jaq's.
-const OURS: [&str; 4] = ["implode", "infinite", "nan", "setpath"];
+const OURS: [&str; 7] = ["@htmld", "fromdate", "implode", "infinite", "nan", "setpath", "todate"];
 /// How many values `fromjson` makes of one string.
 const MAX_VALUES: usize = 100_000;
 
-/// Definitions in jq.
-pub(crate) fn definitions() -> impl Iterator<Item = Def<&'static str>> {
+/// Definitions in jq: parsed once for all filters of a configuration, since that takes time.
+pub(crate) fn definitions() -> Vec<Def<&'static str>> {
     let parse = |text| load::parse(text, |parser| parser.defs()).expect("our definitions are jq");
     let core = parse(include_str!("first.jq")).into_iter().chain(jaq_core::defs());
     let all = core.chain(parse(include_str!("early.jq"))).chain(jaq_std::defs());
-    all.chain(parse(include_str!("late.jq"))).filter(|definition| is_kept(definition.name))
+    all.filter(|definition| is_kept(definition.name)).chain(parse(include_str!("late.jq"))).collect()
 }
 
 fn is_kept(name: &str) -> bool {
@@ -45,7 +50,8 @@ fn is_kept(name: &str) -> bool {
 /// Functions in Rust.
 pub(crate) fn natives() -> impl Iterator<Item = Fun<Data>> {
     jaq_core::funs()
-        .chain(jaq_std::funs())
+        // Its further functions come only together, with a database of time zones and the file system that this is read from.
+        .chain(jaq_std::base_funs())
         .filter(|(name, ..)| is_kept(name))
         // `first.jq` has those that filters see.
         .map(|(name, arguments, run)| match name {
@@ -55,6 +61,10 @@ pub(crate) fn natives() -> impl Iterator<Item = Fun<Data>> {
             _ => (name, arguments, run),
         })
         .chain(ours())
+        .chain(math::natives())
+        .chain(regex::natives())
+        .chain(text::natives())
+        .chain(time::natives())
 }
 
 fn ours() -> [Fun<Data>; 14] {

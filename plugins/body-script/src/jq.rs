@@ -1,5 +1,6 @@
 //! A jq filter: compiled once, run for each body.
 
+use jaq_core::load::parse::Def;
 use jaq_core::load::{self, Arena, File, Lexer, Loader};
 use jaq_core::{Compiler, Ctx, Vars, compile};
 use sluice_sdk::prelude::*;
@@ -11,8 +12,8 @@ use crate::value::Val;
 pub(crate) struct Filter(jaq_core::Filter<Data>);
 
 impl Filter {
-    /// Compiles a filter that knows these variables, each with its `$`.
-    pub(crate) fn compile(code: &str, variables: &[&str]) -> Result<Self> {
+    /// Compiles a filter that knows these definitions and variables, each with its `$`.
+    pub(crate) fn compile(code: &str, variables: &[&str], definitions: &[Def<&'static str>]) -> Result<Self> {
         // What is not even made of tokens is refused by the loader, which says where.
         let tokens = Lexer::new(code).lex().unwrap_or_default();
         if let Some(token) = tokens.iter().find(|token| matches!(token.0, "import" | "include" | "module")) {
@@ -21,7 +22,7 @@ impl Filter {
         let place = |part: &str| position(code, offset(code, part));
         let arena = Arena::default();
         let file = File { code, path: () };
-        let modules = Loader::new(functions::definitions()).load(&arena, file);
+        let modules = Loader::new(definitions.iter().cloned()).load(&arena, file);
         let modules =
             modules.map_err(|errors| Error::new(first(errors, |error| load_error(error, &place))))?;
         let compiler =

@@ -73,7 +73,9 @@ def match(re; flags): matches(re; flags)[] | .[0] + {captures: (.[1:] | map(. + 
 def match($value): ($value | regex_and_flags) as [$re, $flags] | match($re; $flags);
 
 def todateiso8601: strftime("%Y-%m-%dT%H:%M:%SZ");
+def fromdateiso8601: strptime("%Y-%m-%dT%H:%M:%SZ") | mktime;
 def todate: todateiso8601;
+def fromdate: fromdateiso8601;
 
 def have_literal_numbers: true;
 def have_decnum: true;

@@ -37,6 +37,9 @@ pub struct Config {
 /// What `$request` is in the response's script: the request's head as it was in this step.
 const REQUEST: Value<String> = Value::step("request");
 
+/// That this step has refused the request: its own answer is no upstream's response.
+const REFUSED: Value<bool> = Value::step("refused");
+
 /// The policy.
 pub struct BodyScript {
     request: Option<Script>,
@@ -49,8 +52,11 @@ impl Plugin for BodyScript {
     type Config = Config;
 
     fn new(config: Config) -> Result<Self> {
-        let request = config.request.map(|script| Script::new(script, Side::Request)).transpose();
-        let response = config.response.map(|script| Script::new(script, Side::Response)).transpose();
+        let definitions = functions::definitions();
+        let new = |script: Option<ScriptConfig>, side| {
+            script.map(|script| Script::new(script, side, &definitions)).transpose()
+        };
+        let (request, response) = (new(config.request, Side::Request), new(config.response, Side::Response));
         let (request, response) = (request.context("request")?, response.context("response")?);
         ensure!(
             request.is_some() || response.is_some(),
@@ -61,7 +67,7 @@ impl Plugin for BodyScript {
 
     fn skips(&self, phase: Phase) -> bool {
         match phase {
-            Phase::Request | Phase::ResponseBody => self.response.is_none(),
+            Phase::Response | Phase::ResponseBody => self.response.is_none(),
             Phase::RequestBody => self.request.is_none(),
             _ => false,
         }
@@ -69,12 +75,20 @@ impl Plugin for BodyScript {
 
     fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
         if let Some(script) = &self.response {
-            // A part of a body is no JSON, and several parts are of another media type, which would pass as it is.
-            request.headers_mut().remove("range")?;
-            request.headers_mut().remove("if-range")?;
             if script.needs_request() {
                 let facts = json::write(&facts::of_request(request, ctx)).unwrap_or_default();
                 ctx.set(&REQUEST, &facts)?;
+            }
+            // A part of a body is no JSON, and several parts are of another media type, which would pass as it is.
+            request.headers_mut().remove("range")?;
+            request.headers_mut().remove("if-range")?;
+            // What is compressed would have to be decompressed here, which takes time.
+            request.headers_mut().set("accept-encoding", "identity")?;
+        }
+        if let Some(script) = &self.request {
+            let content_type = message::content_type(&request.headers());
+            if script.passes(&content_type, || Ok(request_facts(script, request, ctx)))? {
+                ctx.skip_body();
             }
         }
         Ok(Verdict::Continue)
@@ -82,18 +96,29 @@ impl Plugin for BodyScript {
 
     fn on_request_body(&self, request: &mut Request, body: &mut Body, ctx: &mut Context) -> Result<Verdict> {
         let Some(script) = &self.request else { return Ok(Verdict::Continue) };
-        let facts = if script.needs_request() { facts::of_request(request, ctx) } else { Val::Null };
-        let made = Incoming::new(request.headers(), body)?.through(script, &[facts]);
+        let facts = request_facts(script, request, ctx);
+        let made = Incoming::new(&request.headers(), body)?.through(script, &facts);
         match made {
             Ok(None) => {}
             Ok(Some(made)) => {
                 message::clean(&mut request.headers_mut(), &made.content_type)?;
                 made.changes.apply_to_request(request)?;
                 if let Err(failure) = message::replace(body, &made.body)? {
-                    return Ok(self.answer(failure, Side::Request));
+                    return self.refuse(failure, ctx);
                 }
             }
-            Err(failure) => return Ok(self.answer(failure, Side::Request)),
+            Err(failure) => return self.refuse(failure, ctx),
+        }
+        Ok(Verdict::Continue)
+    }
+
+    fn on_response(&self, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {
+        let Some(script) = &self.response else { return Ok(Verdict::Continue) };
+        let content_type = message::content_type(&response.headers());
+        if (self.request.is_some() && ctx.get(&REFUSED)?.unwrap_or_default())
+            || script.passes(&content_type, || response_facts(script, response, ctx))?
+        {
+            ctx.skip_body();
         }
         Ok(Verdict::Continue)
     }
@@ -105,11 +130,8 @@ impl Plugin for BodyScript {
         ctx: &mut Context,
     ) -> Result<Verdict> {
         let Some(script) = &self.response else { return Ok(Verdict::Continue) };
-        let request = if script.needs_request() { ctx.get(&REQUEST)? } else { None };
-        let request =
-            request.and_then(|facts| json::read(facts.as_bytes(), usize::MAX).ok()).unwrap_or_default();
-        let facts = [request, Val::from(f64::from(response.status())), facts::headers(response.headers())];
-        let made = Incoming::new(response.headers(), body)?.through(script, &facts);
+        let facts = response_facts(script, response, ctx)?;
+        let made = Incoming::new(&response.headers(), body)?.through(script, &facts);
         match made {
             Ok(None) => {}
             Ok(Some(made)) => {
@@ -126,7 +148,24 @@ impl Plugin for BodyScript {
     }
 }
 
+fn request_facts(script: &Script, request: &Request, ctx: &Context) -> Vec<Val> {
+    vec![if script.needs_request() { facts::of_request(request, ctx) } else { Val::Null }]
+}
+
+fn response_facts(script: &Script, response: &Response, ctx: &Context) -> Result<Vec<Val>> {
+    let request = if script.needs_request() { ctx.get(&REQUEST)? } else { None };
+    let request = request.and_then(|facts| json::read(facts.as_bytes(), usize::MAX).ok()).unwrap_or_default();
+    Ok(vec![request, Val::from(f64::from(response.status())), facts::headers(response.headers())])
+}
+
 impl BodyScript {
+    fn refuse(&self, failure: Failure, ctx: &mut Context) -> Result<Verdict> {
+        if self.response.is_some() {
+            ctx.set(&REFUSED, &true)?;
+        }
+        Ok(self.answer(failure, Side::Request))
+    }
+
     fn answer(&self, failure: Failure, side: Side) -> Verdict {
         match side {
             Side::Request => info!("{failure}"),
@@ -141,7 +180,7 @@ impl BodyScript {
 #[doc(hidden)]
 #[must_use]
 pub fn evaluate(filter: &str, input: &str) -> Option<(Vec<String>, Option<String>)> {
-    let filter = jq::Filter::compile(filter, &[]).ok()?;
+    let filter = jq::Filter::compile(filter, &[], &functions::definitions()).ok()?;
     let Ok(input) = json::read(input.as_bytes(), usize::MAX) else {
         return Some((Vec::new(), Some("the input is not JSON".to_owned())));
     };

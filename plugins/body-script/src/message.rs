@@ -1,5 +1,7 @@
 //! From a message to its script and back.
 
+use std::borrow::Cow;
+
 use sluice_sdk::prelude::*;
 
 use crate::failure::Failure;
@@ -17,10 +19,9 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    pub(crate) fn new(headers: Headers<'_>, body: &Body) -> Result<Self> {
-        let text =
-            |name| headers.get_all(name).iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        Ok(Self { content_type: text("content-type"), coding: text("content-encoding"), body: body.bytes()? })
+    pub(crate) fn new(headers: &Headers<'_>, body: &Body) -> Result<Self> {
+        let coding = field(headers, "content-encoding");
+        Ok(Self { content_type: content_type(headers), coding, body: body.bytes()? })
     }
 
     /// What the script makes of it; none if it is not for the script.
@@ -29,18 +30,27 @@ impl Incoming {
         if self.body.is_empty() || !script.takes(&self.content_type) || !script.applies(facts)? {
             return Ok(None);
         }
-        let body = decode(&self.coding, self.body)?;
+        let body = decode(&self.coding, self.body, script.max_size())?;
         script.make(body, facts).map(Some)
     }
 }
 
-/// Undoes the content codings. None can be undone yet.
-fn decode(coding: &str, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
-    let mut codings = coding.split(',').map(str::trim).filter(|coding| !coding.is_empty());
-    match codings.find(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        None => Ok(body),
-        Some(coding) => Err(Failure::Coded(coding.to_owned())),
-    }
+/// All values of a field, as one.
+fn field(headers: &Headers<'_>, name: &str) -> String {
+    headers.get_all(name).iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) fn content_type(headers: &Headers<'_>) -> String {
+    field(headers, "content-type")
+}
+
+/// The body without its content codings, of at most `bound` bytes.
+fn decode(coding: &str, body: Vec<u8>, bound: usize) -> Result<Vec<u8>, Failure> {
+    let decoded = match sluice_sdk_coding::decode(Some(coding), &body, bound).map_err(Failure::Coding)? {
+        Cow::Owned(decoded) => Some(decoded),
+        Cow::Borrowed(_) => None,
+    };
+    Ok(decoded.unwrap_or(body))
 }
 
 /// Replaces the body; fails if the host says that it is too large.

@@ -1,5 +1,6 @@
 //! What is done to one body: which it is done to, the filter or template, and what else is set.
 
+use jaq_core::load::parse::Def;
 use sluice_sdk::prelude::*;
 
 use crate::changes::Changes;
@@ -42,6 +43,9 @@ pub struct ScriptConfig {
     #[serde(default = "default_max_values")]
     #[schemars(range(min = 1, max = 10_000_000))]
     max_values: usize,
+    /// Bytes of a body, without its content codings; to 64 MiB. No body is larger than the plugin's `limits.body` as it comes.
+    #[serde(default = "default_max_size")]
+    max_size: Size,
 }
 
 /// What else is set: jq filters over the body as it came. What is not given stays as it is.
@@ -99,6 +103,12 @@ fn default_max_values() -> usize {
     100_000
 }
 
+fn default_max_size() -> Size {
+    Size::from_bytes(1 << 20)
+}
+
+const MAX_SIZE: u64 = 64 << 20;
+
 #[expect(clippy::large_enum_variant, reason = "there is one of each step")]
 enum Maker {
     Filter(Filter, Outputs),
@@ -114,6 +124,7 @@ pub(crate) struct Script {
     when: Option<Filter>,
     sets: Vec<(&'static str, Filter)>,
     max_values: usize,
+    max_size: usize,
     variables: &'static [&'static str],
     needs_request: bool,
 }
@@ -126,7 +137,7 @@ pub(crate) struct Made {
 }
 
 impl Script {
-    pub(crate) fn new(config: ScriptConfig, side: Side) -> Result<Self> {
+    pub(crate) fn new(config: ScriptConfig, side: Side, definitions: &[Def<&'static str>]) -> Result<Self> {
         let variables: &[&str] = match side {
             Side::Request => &["$request"],
             Side::Response => &["$request", "$status", "$headers"],
@@ -139,11 +150,14 @@ impl Script {
         }
         ensure!(!config.types.is_empty(), "types: there are none, so that nothing would be transformed");
         ensure!(config.max_values > 0, "max_values: a body has one value at least");
+        let max_size = config.max_size.bytes();
+        ensure!((1..=MAX_SIZE).contains(&max_size), "max_size: not between \"1B\" and \"64MiB\"");
+        let max_size = usize::try_from(max_size)?;
         let SetsConfig { headers, status, method, path, query } = config.sets;
         let mut needs_request = false;
         let mut compile = |name: &'static str, code: String| {
             needs_request |= code.contains("request");
-            Filter::compile(&code, variables).context(name)
+            Filter::compile(&code, variables, definitions).context(name)
         };
         let when = config.when.map(|code| compile("when", code)).transpose()?;
         let mut sets = Vec::new();
@@ -173,7 +187,18 @@ impl Script {
             _ => bail!("give either `jq` or `template`"),
         };
         let (types, input, max_values) = (config.types, config.input, config.max_values);
-        Ok(Self { maker, content_type, types, input, when, sets, max_values, variables, needs_request })
+        Ok(Self {
+            maker,
+            content_type,
+            types,
+            input,
+            when,
+            sets,
+            max_values,
+            max_size,
+            variables,
+            needs_request,
+        })
     }
 
     /// Whether anything in it may look at `$request`.
@@ -185,6 +210,23 @@ impl Script {
     pub(crate) fn takes(&self, content_type: &str) -> bool {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         self.types.iter().any(|pattern| matches_type(&pattern.to_ascii_lowercase(), &essence))
+    }
+
+    pub(crate) fn max_size(&self) -> usize {
+        self.max_size
+    }
+
+    /// Whether the body passes as it is, which the head tells: there is no need to wait for it then. A `when` that fails is left to
+    /// the body's phase, since an empty body passes whatever happens.
+    pub(crate) fn passes(
+        &self,
+        content_type: &str,
+        facts: impl FnOnce() -> Result<Vec<Val>>,
+    ) -> Result<bool> {
+        if !self.takes(content_type) {
+            return Ok(true);
+        }
+        Ok(self.when.is_some() && matches!(self.applies(&facts()?), Ok(false)))
     }
 
     /// What `when` says.
