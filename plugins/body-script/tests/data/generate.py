@@ -1,7 +1,8 @@
 """Asks jq what it answers, for `../jq.rs`.
 
     pip install jq==1.13.0            # the bindings that carry jq 1.8.2
-    python3 generate.py [TESTS]       # TESTS: the folder `tests` of jq's own source
+    pip download --no-binary :all: --no-deps jq==1.13.0   # jq's source is in it: deps/jq-1.8.2.tar.gz
+    python3 generate.py [TESTS]       # TESTS: the folder `tests` of that source
 
 Writes `own.jsonl` from `own.txt` and, with TESTS, `official.jsonl` from jq's own test suites: one case a line, with the
 filter, the input, and what jq answers. `output` is JSON text, so that no number passes through a float. `error` is
