@@ -6,7 +6,7 @@ mod world;
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use sluice_abi::harness::{Answer, Ask, Stage, Start};
@@ -15,6 +15,9 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use crate::config::ConfigValue;
 use exchange::Exchange;
 use world::Stage as WorldStage;
+
+/// The directory that compiled code is kept in: the tests of one plugin start it many times.
+pub(super) const CACHE: &str = "SLUICE_CACHE";
 
 /// Answers one ask per line until the input ends.
 pub(super) fn serve(file: &Path) -> Result<()> {
@@ -86,7 +89,7 @@ impl Server<'_> {
 
     fn start(&mut self, start: Start) -> Answer {
         let refused = |stage, message: String| Answer::Refused { stage, message };
-        let module = match super::plugin::load(self.file) {
+        let module = match super::plugin::load(self.file, std::env::var_os(CACHE).map(PathBuf::from)) {
             Ok((module, _)) => module,
             Err(error) => return refused(Stage::Load, format!("{error:#}")),
         };

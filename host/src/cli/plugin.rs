@@ -79,10 +79,10 @@ pub(super) fn place(bytes: &[u8], file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Loads a plugin as the gateway would; a file without a seal too, for it is only looked at.
-pub(super) fn load(file: &Path) -> Result<(Arc<Module>, bool)> {
+/// Loads a plugin as the gateway would; a file without a seal too, for it is only looked at. Compiled code is kept in `cache`.
+pub(super) fn load(file: &Path, cache: Option<PathBuf>) -> Result<(Arc<Module>, bool)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let loader = Loader::new(Arc::new(Engines::new(false)), None);
+    let loader = Loader::new(Arc::new(Engines::new(false)), cache);
     let limits = Limits::default();
     match runtime.block_on(loader.load(file, None, &limits)) {
         Ok(module) => Ok((module, true)),
@@ -97,7 +97,7 @@ pub(super) fn load(file: &Path) -> Result<(Arc<Module>, bool)> {
 
 fn inspect(file: &Path, json: bool) -> Result<()> {
     ensure!(file.exists(), "there is no file `{}`", file.display());
-    let (module, sealed) = load(file)?;
+    let (module, sealed) = load(file, None)?;
     let descriptor = &module.descriptor;
     let phases: Vec<&str> = descriptor.phases.iter().map(|phase| phase.name()).collect();
     let imports: Vec<String> =

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::plugin::place;
+use super::{harness, plugin::place};
 use crate::wasm::seal;
 
 /// What plugins are built for.
@@ -137,7 +137,13 @@ pub(super) fn test() -> Result<()> {
     place(&module, &file)?;
     let binary = std::env::current_exe().context("cannot find this program")?;
     say!("once more, compiled, in the real runtime:");
-    succeed(cargo().args(["test", "--tests"]).env("SLUICE_TEST_WASM", &file).env("SLUICE_BIN", binary))
+    succeed(
+        cargo()
+            .args(["test", "--tests"])
+            .env("SLUICE_TEST_WASM", &file)
+            .env("SLUICE_BIN", binary)
+            .env(harness::CACHE, directory.path().join("code")),
+    )
 }
 
 #[cfg(test)]

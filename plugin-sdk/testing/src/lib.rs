@@ -26,7 +26,8 @@
 //! With `SLUICE_TEST_WASM` naming a `.wasm` file (`sluice plugin test` and `cargo xtask test` set it) the
 //! harness does not call the plugin in this process: it starts `$SLUICE_BIN plugin harness FILE` (`sluice`
 //! on the `PATH` if that is not set) and holds the conversation of [`sluice_abi::harness`] with it. Nothing
-//! in the test changes, and both have to give the same results.
+//! in the test changes, and both have to give the same results. `SLUICE_CACHE` may name a directory in which the harness
+//! keeps compiled code, so that not every test compiles the plugin anew.
 //!
 //! Natively the harness is stricter than the compiler: it takes turns between two instances of the plugin,
 //! so that one which keeps an exchange's state in itself fails its tests, and it refuses a host call whose
