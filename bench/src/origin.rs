@@ -7,7 +7,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -21,8 +21,17 @@ const SLOW: Duration = Duration::from_secs(10);
 /// Sent as text: what rewrites JSON in both directions should have work in one.
 const ACCEPTED: &str = r#"{"accepted":true,"id":"8d3c2f0e"}"#;
 
+/// The token that an authorization server and a service for `ext-authz` would know.
+pub(crate) const TOKEN: &str = "opaque-token-of-the-benchmark";
+/// What the first says of it, and of any other.
+const ACTIVE: &str = r#"{"active":true,"client_id":"c0","sub":"u-1","scope":"read write","token_type":"Bearer","exp":4102444800}"#;
+const INACTIVE: &str = r#"{"active":false}"#;
+
 /// Whether it looks for work again and again.
 static AWAKE: AtomicBool = AtomicBool::new(true);
+
+/// How often gateways have asked about a request, since somebody wanted to know.
+static QUESTIONS: AtomicU64 = AtomicU64::new(0);
 
 /// How often it looks whether it should, while it does not.
 const LOOK_UP: Duration = Duration::from_millis(50);
@@ -32,31 +41,76 @@ struct Answers {
     small: Vec<u8>,
     medium: Vec<u8>,
     large: Vec<u8>,
-    json: Vec<u8>,
+    accepted: Vec<u8>,
+    document: Vec<u8>,
+    cacheable: Vec<u8>,
+    active: Vec<u8>,
+    inactive: Vec<u8>,
+    permitted: Vec<u8>,
+    forbidden: Vec<u8>,
 }
 
 impl Answers {
     fn new() -> Self {
         let text = |size: usize| answer("text/plain", "x".repeat(size).as_bytes());
+        let json = |text: &str| answer("application/json", text.as_bytes());
+        let head = |head: &str| format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\n\r\n").into_bytes();
+        let kept = answer("text/plain\r\ncache-control: max-age=3600", "x".repeat(128).as_bytes());
         Self {
             small: text(128),
             medium: text(10 << 10),
             large: text(1 << 20),
-            json: answer("text/plain", ACCEPTED.as_bytes()),
+            accepted: answer("text/plain", ACCEPTED.as_bytes()),
+            document: json(&document()),
+            cacheable: kept,
+            active: json(ACTIVE),
+            inactive: json(INACTIVE),
+            permitted: head("200 OK\r\nx-user: u-1"),
+            forbidden: head("403 Forbidden"),
         }
     }
 
-    fn to(&self, head: &[u8]) -> &[u8] {
-        if head.starts_with(b"GET /10k ") {
-            &self.medium
-        } else if head.starts_with(b"GET /1m ") {
-            &self.large
-        } else if head.starts_with(b"POST /json ") {
-            &self.json
-        } else {
-            &self.small
+    fn to(&self, request: &[u8]) -> &[u8] {
+        let known = || request.windows(TOKEN.len()).any(|bytes| bytes == TOKEN.as_bytes());
+        match asked(request) {
+            (b"GET", b"10k") => &self.medium,
+            (b"GET", b"1m") => &self.large,
+            (b"POST", b"json") => &self.accepted,
+            (b"GET", b"json") => &self.document,
+            (b"GET", b"cacheable") => &self.cacheable,
+            (b"POST", b"introspect") => {
+                if known() {
+                    &self.active
+                } else {
+                    &self.inactive
+                }
+            }
+            (b"GET", b"authorize") => {
+                if known() {
+                    &self.permitted
+                } else {
+                    &self.forbidden
+                }
+            }
+            _ => &self.small,
         }
     }
+}
+
+/// A JSON document of about 1 KiB.
+pub(crate) fn document() -> String {
+    let items: Vec<_> = (0..12)
+        .map(|number| serde_json::json!({ "sku": format!("A-{number:05}"), "count": number + 1, "price": "12.50", "name": "a thing" }))
+        .collect();
+    serde_json::json!({ "order": "8d3c2f0e-0000-4000-8000-000000000001", "customer": "acme", "secret": "hunter2", "items": items })
+        .to_string()
+}
+
+/// The method, and the last segment of the path: what comes before it is for the proxies.
+fn asked(request: &[u8]) -> (&[u8], &[u8]) {
+    let mut words = request.split(|byte| *byte == b' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    (method, target.rsplit(|byte| *byte == b'/').next().unwrap_or_default())
 }
 
 fn answer(kind: &str, body: &[u8]) -> Vec<u8> {
@@ -105,17 +159,21 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> std::io::Result<()> 
                     return Ok(());
                 }
             }
-            if buffer.starts_with(b"GET /slow ") || buffer.starts_with(b"GET /p0/slow ") {
-                tokio::time::sleep(SLOW).await;
+            match asked(&buffer) {
+                (b"GET", b"slow") => tokio::time::sleep(SLOW).await,
+                (b"GET", b"sleep") => AWAKE.store(false, Ordering::Relaxed),
+                (b"GET", b"wake") => AWAKE.store(true, Ordering::Relaxed),
+                (_, b"introspect" | b"authorize") => drop(QUESTIONS.fetch_add(1, Ordering::Relaxed)),
+                _ => {}
             }
-            if buffer.starts_with(b"GET /sleep ") || buffer.starts_with(b"GET /wake ") {
-                AWAKE.store(buffer.starts_with(b"GET /wake "), Ordering::Relaxed);
-            }
-            if is_echo(&buffer) {
+            if asked(&buffer).1 == b"questions" {
+                let questions = QUESTIONS.swap(0, Ordering::Relaxed).to_string();
+                stream.write_all(&answer("text/plain", questions.as_bytes())).await?;
+            } else if asked(&buffer).1 == b"echo" {
                 // Shows what arrived, to check that a peer did its work.
                 stream.write_all(&answer("text/plain", &buffer[..request.end])).await?;
             } else {
-                stream.write_all(answers.to(&buffer)).await?;
+                stream.write_all(answers.to(&buffer[..request.end])).await?;
             }
             buffer.drain(..request.end);
         }
@@ -149,13 +207,9 @@ fn content_length(head: &str) -> Option<usize> {
     })
 }
 
-fn is_echo(head: &[u8]) -> bool {
-    head.starts_with(b"GET /echo ") || head.starts_with(b"POST /echo ")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{find, is_echo};
+    use super::{asked, find};
 
     #[test]
     fn a_head_alone_is_a_request_and_a_body_belongs_to_it() {
@@ -163,7 +217,8 @@ mod tests {
         assert_eq!(find(b"GET / HTTP/1.1\r\n\r\nGET").map(|found| found.end), Some(18));
         let post = b"POST /json HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello";
         assert_eq!(find(post).map(|found| found.end), Some(post.len()));
-        assert!(is_echo(b"GET /echo HTTP/1.1"));
-        assert!(!is_echo(b"GET /echoes HTTP/1.1"));
+        assert_eq!(asked(b"GET /echo HTTP/1.1"), (&b"GET"[..], &b"echo"[..]));
+        assert_eq!(asked(b"POST /api-key/json HTTP/1.1"), (&b"POST"[..], &b"json"[..]));
+        assert_eq!(asked(b""), (&b""[..], &b""[..]));
     }
 }

@@ -24,6 +24,7 @@ cargo xtask COMMAND
   guests           build, seal and install the test guests to target/guests/
   bench [--quick] [--only SCENARIO,..] [--peers PEER,..]
                    measure the gateway beside nginx, HAProxy, Envoy and Pingora, write bench/RESULTS.md
+  bench policies   measure what a step of each built-in policy costs, likewise
   bench reload     reload plugins and configuration under load, likewise
   bench instructions [--check]
                    count the instructions of the call path under valgrind, write bench/INSTRUCTIONS.md

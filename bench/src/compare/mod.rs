@@ -1,22 +1,22 @@
 //! `cargo xtask bench`: Sluice and its peers side by side, each alone on a core.
 
-mod figures;
+pub(crate) mod figures;
 mod idle;
-mod jwt;
-mod keys;
-mod launch;
-mod load;
-mod options;
-mod peer;
+pub(crate) mod jwt;
+pub(crate) mod keys;
+pub(crate) mod launch;
+pub(crate) mod load;
+pub(crate) mod options;
+pub(crate) mod peer;
 mod plugins;
-mod process;
-mod rounds;
-mod scenario;
+pub(crate) mod process;
+pub(crate) mod rounds;
+pub(crate) mod scenario;
 mod startup;
-mod system;
+pub(crate) mod system;
 mod table;
-mod template;
-mod verify;
+pub(crate) mod template;
+pub(crate) mod verify;
 
 use std::net::SocketAddr;
 
@@ -111,7 +111,7 @@ fn measure(scenario: &Scenario, options: &Options, origin: SocketAddr) -> Result
     ))
 }
 
-fn versions(peers: impl IntoIterator<Item = Peer>) -> String {
+pub(crate) fn versions(peers: impl IntoIterator<Item = Peer>) -> String {
     let versions = peers.into_iter().filter_map(|peer| Some(format!("{} {}", peer.name(), peer.version()?)));
     versions.collect::<Vec<_>>().join(", ") + ".\n"
 }

@@ -111,8 +111,19 @@ pub(crate) fn on_its_core(program: &Path) -> Command {
 
 /// Starts our origin and waits until it answers.
 pub(crate) fn origin(address: SocketAddr, directory: &Path) -> Result<Running> {
+    serve(Command::new(std::env::current_exe()?), address, directory)
+}
+
+/// Another one, which the proxies themselves ask. It sleeps and, as load generators do, waits its turn behind the origin on
+/// their core.
+pub(crate) fn service(address: SocketAddr, directory: &Path) -> Result<Running> {
+    let service = serve(super::load::batch(std::env::current_exe()?), address, directory)?;
+    Connection::try_open(address)?.try_get("/sleep")?;
+    Ok(service)
+}
+
+fn serve(mut command: Command, address: SocketAddr, directory: &Path) -> Result<Running> {
     std::fs::create_dir_all(directory)?;
-    let mut command = Command::new(std::env::current_exe()?);
     command.args(["origin", &address.port().to_string()]);
     let mut origin = Running::start(&mut command, directory)?;
     origin.wait_until(|| answers(address))?;

@@ -100,7 +100,7 @@ pub(crate) fn run(case: &Case, options: &Options, origin: SocketAddr) -> Result<
     Ok(Outcome { case: case.name.clone(), peers })
 }
 
-fn tell(origin: SocketAddr, path: &str) -> Result<()> {
+pub(crate) fn tell(origin: SocketAddr, path: &str) -> Result<()> {
     Connection::try_open(origin)?.try_get(path)?;
     Ok(())
 }
@@ -110,7 +110,7 @@ fn load_directory() -> PathBuf {
 }
 
 /// Waits until nobody works: some go on after their first answer, Sluice for seconds with 100,000 routes.
-fn wait_until_quiet(processes: &[u32]) {
+pub(crate) fn wait_until_quiet(processes: &[u32]) {
     let begin = Instant::now();
     while begin.elapsed() < QUIET_WITHIN {
         let before = system::cpu_time(processes);
@@ -145,24 +145,34 @@ fn bring_up(peer: Peer, case: &Case, origin: SocketAddr) -> Entry {
 fn saturate(entry: &mut Entry, case: &Case, time: Duration, everyone: &[u32]) {
     let processes = entry.processes();
     let Some(proxy) = &entry.proxy else { return };
-    let times = || [system::cpu_time(&processes), system::cpu_time(everyone)].map(|time| time.as_secs_f64());
-    let (core, [own, all], begin) = (Core::now(PROXY_CORE), times(), Instant::now());
-    let served = match case.load {
+    let sample = sample(&processes, everyone, || match case.load {
         Load::Wrk => wrk::run(proxy.address, &case.requests, &load_directory(), time),
         Load::H2load => h2load::run(proxy.address, &case.requests, time),
-    };
-    let [own_after, all_after] = times();
-    let (own, all, elapsed) = (own_after - own, all_after - all, begin.elapsed().as_secs_f64());
-    match served {
-        Ok(served) => entry.measured.samples.push(Sample {
-            served,
-            micros: own * 1e6 / served.requests.max(1) as f64,
-            used: own / elapsed,
-            busy: Core::now(PROXY_CORE).busy_since(core),
-            idlers: (all - own) / elapsed,
-        }),
+    });
+    match sample {
+        Ok(sample) => entry.measured.samples.push(sample),
         Err(error) => fail(entry, &error),
     }
+}
+
+/// What a load takes of the proxy that these processes are, and of all others that are up.
+pub(crate) fn sample(
+    processes: &[u32],
+    everyone: &[u32],
+    load: impl FnOnce() -> Result<Served>,
+) -> Result<Sample> {
+    let times = || [system::cpu_time(processes), system::cpu_time(everyone)].map(|time| time.as_secs_f64());
+    let (core, [own, all], begin) = (Core::now(PROXY_CORE), times(), Instant::now());
+    let served = load()?;
+    let [own_after, all_after] = times();
+    let (own, all, elapsed) = (own_after - own, all_after - all, begin.elapsed().as_secs_f64());
+    Ok(Sample {
+        served,
+        micros: own * 1e6 / served.requests.max(1) as f64,
+        used: own / elapsed,
+        busy: Core::now(PROXY_CORE).busy_since(core),
+        idlers: (all - own) / elapsed,
+    })
 }
 
 fn pace(entry: &mut Entry, case: &Case, time: Duration) {

@@ -26,6 +26,8 @@ pub(crate) struct Case {
     /// So many distinct plugins that do nothing, each on a route of its own; and who shares their instances.
     pub(crate) plugins: usize,
     pub(crate) isolation: &'static str,
+    /// Further marks of the template, and the lines that stand for them.
+    pub(crate) marks: Vec<(&'static str, String)>,
     /// Whether compiled code is kept for this case alone.
     pub(crate) own_code: bool,
     pub(crate) check: Check,
@@ -69,6 +71,7 @@ impl Case {
             routes: 0,
             plugins: 0,
             isolation: "shared",
+            marks: Vec::new(),
             own_code: false,
             check: Check::Proxies,
             requests,
@@ -126,20 +129,11 @@ fn chain() -> Scenario {
     }
 }
 
-/// What the scenario `json` posts: about 1 KiB.
-pub(crate) fn document() -> String {
-    let items: Vec<_> = (0..12)
-        .map(|number| serde_json::json!({ "sku": format!("A-{number:05}"), "count": number + 1, "price": "12.50", "name": "a thing" }))
-        .collect();
-    serde_json::json!({ "order": "8d3c2f0e-0000-4000-8000-000000000001", "customer": "acme", "secret": "hunter2", "items": items })
-        .to_string()
-}
-
 fn json() -> Scenario {
     let case = Case {
         check: Check::Json,
         paced: true,
-        ..Case::new("1 KiB", "json", vec![Request::post("/json", document())])
+        ..Case::new("1 KiB", "json", vec![Request::post("/json", crate::origin::document())])
     };
     Scenario {
         name: "json",

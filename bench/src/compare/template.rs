@@ -18,14 +18,17 @@ pub(crate) fn scratch() -> PathBuf {
 }
 
 /// The built-in plugins: those of this checkout, unless `SLUICE_PLUGINS` names those that belong to another gateway.
-fn plugins() -> PathBuf {
+pub(crate) fn plugins() -> PathBuf {
     std::env::var_os("SLUICE_PLUGINS").map_or_else(|| root().join("target/plugins"), PathBuf::from)
 }
 
 /// Writes the configuration of a peer for a case into `directory` and gives its path.
 pub(crate) fn write(peer: Peer, case: &Case, directory: &Path, listen: u16, origin: u16) -> Result<PathBuf> {
     let template = peer.template(case.template).context("a peer without this template does not take part")?;
-    let text = fs::read_to_string(&template)?;
+    let mut text = fs::read_to_string(&template)?;
+    for (mark, lines) in &case.marks {
+        text = in_lines(&text, mark, lines);
+    }
     let code = if case.own_code { directory.join("code") } else { scratch().join("code") };
     let fill = |text: &str, directory: &Path| {
         text.replace("@DIR@", &directory.display().to_string())

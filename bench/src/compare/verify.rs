@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use super::load::{Request, h2load};
-use super::scenario::{Case, Check, Load, document, route_path};
+use super::scenario::{Case, Check, Load, route_path};
 use crate::harness::{Connection, Response};
+use crate::origin::document;
 
 /// An error says what the peer did instead.
 pub(crate) fn verify(case: &Case, address: SocketAddr) -> Result<()> {
@@ -71,7 +72,7 @@ fn jwt(good: &Request, ask: impl Fn(&Request) -> Result<Response>) -> Result<()>
 }
 
 /// One request on a connection of its own.
-fn ask(address: SocketAddr, request: &Request) -> Result<Response> {
+pub(crate) fn ask(address: SocketAddr, request: &Request) -> Result<Response> {
     let headers: Vec<_> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let mut connection = Connection::try_open(address)?.host("bench.example");
     let answer = connection.try_request(request.method, &request.path, &headers, request.body.as_bytes());
@@ -84,7 +85,7 @@ fn echoed(answer: &Response) -> Result<String> {
     Ok(answer.text())
 }
 
-fn describe(answer: &Response) -> String {
+pub(crate) fn describe(answer: &Response) -> String {
     let text: String = answer.text().chars().take(300).collect();
     format!("{} {text}", answer.status)
 }

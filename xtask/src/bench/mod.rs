@@ -18,13 +18,17 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     match name {
         Some("instructions") => return crate::instructions::instructions(&arguments[1..]),
         Some("reload" | "damage") => drop(guests()?),
+        Some("policies") => {
+            tools::find_or_install()?;
+            plugins::build_all()?;
+        }
         _ if compares => {
             tools::find_or_install()?;
             plugins::build()?;
             variables = peers::find_or_build(&peers::wanted(arguments))?;
         }
         _ => bail!(
-            "`bench` takes `reload`, `damage`, `instructions`, or nothing and `--quick`, `--only`, `--peers` ..."
+            "`bench` takes `policies`, `reload`, `damage`, `instructions`, or nothing and `--quick`, `--only`, `--peers` ..."
         ),
     }
     let gateway = gateway()?;

@@ -5,6 +5,14 @@ use anyhow::Result;
 use super::scratch;
 use crate::build::{TARGET, built, cargo, execute, install, plugins};
 
+/// Builds all the built-in ones, unless `SLUICE_PLUGINS` names a directory of them.
+pub(super) fn build_all() -> Result<()> {
+    if std::env::var_os("SLUICE_PLUGINS").is_none() {
+        plugins(&[])?;
+    }
+    Ok(())
+}
+
 /// Builds them to `target/plugins/` and `target/bench/plugins/`.
 pub(super) fn build() -> Result<()> {
     // Set for a gateway of another checkout, whose plugins may want what this one's SDK does not have, or the reverse.

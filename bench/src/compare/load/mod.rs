@@ -5,6 +5,7 @@ pub(crate) mod h2load;
 pub(crate) mod paced;
 pub(crate) mod wrk;
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::process::Command;
 
@@ -13,9 +14,9 @@ pub(crate) const CONNECTIONS: usize = 64;
 
 /// A load generator that, when it is woken, waits its turn behind the origin on their core, which never sleeps: no interrupt to
 /// another core has to be sent for it. See `crate::origin`.
-fn batch(program: &str) -> Command {
+pub(crate) fn batch(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("chrt");
-    command.args(["-b", "0", program]);
+    command.args(["-b", "0"]).arg(program);
     command
 }
 
