@@ -29,7 +29,8 @@ pub(super) fn open(config: &Config, control: &Handle) -> Result<Stores, Problem>
         OnStoreError::Deny => Fallback::Deny,
         OnStoreError::Allow => Fallback::Allow,
     };
-    Ok(Stores::shared(memory, RemoteStore::open(settings(config, remote)?, control.clone()), fallback))
+    let store = RemoteStore::open(settings(config, remote)?, control.clone());
+    Ok(Stores::shared(memory, store, fallback, remote.timeout * 2))
 }
 
 fn settings(config: &Config, remote: &config::RemoteStore) -> Result<Settings, Problem> {

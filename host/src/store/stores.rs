@@ -15,6 +15,8 @@ use super::{MemoryStore, StoreError};
 pub(crate) struct Stores {
     memory: Arc<MemoryStore>,
     remote: Option<(Arc<RemoteStore>, Fallback)>,
+    /// How long one exchange may wait for the server in all.
+    patience: Duration,
 }
 
 /// Why a store did not do what it was asked.
@@ -30,7 +32,7 @@ pub(crate) enum StoreFailure {
 impl Stores {
     /// Everything in this process.
     pub(crate) const fn local(memory: Arc<MemoryStore>) -> Self {
-        Self { memory, remote: None }
+        Self { memory, remote: None, patience: Duration::ZERO }
     }
 
     /// On a server, and in this process while that is away and `fallback` says so.
@@ -38,8 +40,14 @@ impl Stores {
         memory: Arc<MemoryStore>,
         remote: Arc<RemoteStore>,
         fallback: Fallback,
+        patience: Duration,
     ) -> Self {
-        Self { memory, remote: Some((remote, fallback)) }
+        Self { memory, remote: Some((remote, fallback)), patience }
+    }
+
+    /// What an exchange may wait.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::new(self.patience)
     }
 
     /// What is in this process.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sluice_abi::Phase;
 
 use super::collect::FAMILIES;
+use super::probe::{KeySetSample, StoreSample};
 use super::{CircuitState, Metrics, NO_ROUTE, ReloadResult, StepVerdict, WorkerMetrics};
 
 const MS: Duration = Duration::from_millis(1);
@@ -52,6 +53,10 @@ fn count_everything(worker: &WorkerMetrics) {
 fn every_family_is_on_the_page_and_explained() {
     let metrics = Metrics::new();
     count_everything(&metrics.worker());
+    metrics.watch_store(|| StoreSample { errors: vec![("timeout", 1)], ..StoreSample::default() });
+    metrics.watch_key_sets(|| {
+        vec![KeySetSample { name: name("login"), keys: Some(2), fetches: 3, failures: 1 }]
+    });
     let page = metrics.render();
     let given: BTreeSet<&str> = page
         .lines()

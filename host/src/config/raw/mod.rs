@@ -105,7 +105,7 @@ pub(in crate::config) struct RawStore {
     #[serde(default)]
     #[schemars(range(max = 1.0))]
     pub(in crate::config) lease: Field<f64>,
-    /// Of one question to the server; an exchange waits twice that at most, and 50ms. Default: 25ms.
+    /// Of one question to the server; an exchange waits twice that in all. Default: 25ms.
     #[serde(default)]
     pub(in crate::config) timeout: Field<DurationText>,
     /// What becomes of a request that cannot be counted because the server is away: `local` counts it in this gateway alone,

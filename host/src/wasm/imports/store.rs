@@ -325,9 +325,11 @@ async fn later(caller: &mut Call<'_>, call: &'static str, asked: Asked) -> wasmt
         };
         let services = guest.state.services(guest.call)?.clone();
         let namespace = namespace(guest.state).to_owned();
-        let view = guest.state.view.as_deref_mut();
-        let budget =
-            view.map_or_else(Arc::default, |view| Arc::clone(view.store_budget.get_or_insert_default()));
+        let fresh = || Arc::new(services.store.budget());
+        let budget = match guest.state.view.as_deref_mut() {
+            Some(view) => Arc::clone(view.store_budget.get_or_insert_with(fresh)),
+            None => fresh(),
+        };
         (wanted, services, namespace, budget)
     };
     let wait = waiting(caller);
