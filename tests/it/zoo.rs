@@ -137,7 +137,8 @@ fn bad_pointers_to_every_host_function_hurt_nobody_else() {
         std::fs::read_to_string(crate::harness::root().join("tests/guests/text/bad-pointer.wat")).unwrap();
     let capabilities = "capabilities = [\"log\", \"random\", \"store\", \"consumers\", \"crypto\", \"fetch:service\", \"jwks:none\"]\ncircuit = \"off\"";
     let mut setup = Setup::new();
-    let mut config = config::upstream("service", Origin::echo()) + "[jwks.none]\nkeys = '{\"keys\":[]}'\n";
+    let mut config = config::upstream("service", Origin::echo())
+        + "[jwks.none]\nkeys = '{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}'\n";
     let mut paths = Vec::new();
     for (module, name, types, result) in FUNCTIONS {
         // All ones; the largest positive; a pointer at the end of memory with a length that runs over.
