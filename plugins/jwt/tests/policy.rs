@@ -260,7 +260,7 @@ fn only_a_request_without_a_token_is_anonymous() {
 
 #[test]
 fn a_key_that_is_not_known_is_not_ours_to_answer_for() {
-    let plugin = start(config(&json!({ "keys": { "jwks": "empty" } })));
+    let plugin = start(config(&json!({ "keys": { "jwks": "another's" } })));
     assert_eq!(refusal(&plugin.send(bearer(good()))).2, "the token is signed with a key that is not known");
 }
 

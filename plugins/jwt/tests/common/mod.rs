@@ -66,7 +66,9 @@ pub(crate) fn world(config: Value) -> Harness<Jwt> {
     Harness::new(config)
         .at(DATA["now_ms"].as_u64().expect("it is a number"))
         .jwks("login", key_set())
-        .jwks("empty", json!({ "keys": [] }))
+        .jwks("another's", json!({ "keys": [{
+            "kty": "OKP", "crv": "Ed25519", "kid": "other", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        }] }))
         .secret("shared", secret())
         .consumer(
             Consumer::new("acme")
