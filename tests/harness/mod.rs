@@ -8,6 +8,7 @@ pub(crate) mod echo;
 pub(crate) mod gateway;
 pub(crate) mod guests;
 pub(crate) mod h2;
+pub(crate) mod identity_provider;
 pub(crate) mod observe;
 pub(crate) mod origin;
 pub(crate) mod ports;

@@ -20,6 +20,7 @@ mod groups;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod headers;
+mod identity_provider;
 mod limits;
 mod logging;
 mod phases;

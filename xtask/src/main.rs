@@ -8,6 +8,7 @@ mod echo;
 mod instructions;
 mod run;
 mod seal;
+mod servers;
 mod test;
 
 use std::process::ExitCode;

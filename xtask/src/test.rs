@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::build::{cargo, execute, guests, plugin_names, plugins, root, target_dir};
+use crate::servers::{ensure_identity_provider, ensure_redis};
 
 /// The crates whose tests these are: guests are nothing but their Wasm.
 const WORKSPACE: [&str; 4] = ["test", "--workspace", "--exclude", "sluice-guests"];
@@ -14,6 +15,7 @@ const WORKSPACE: [&str; 4] = ["test", "--workspace", "--exclude", "sluice-guests
 /// runtime: the same test functions, with the plugin compiled to Wasm and the gateway around it.
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
     ensure_redis()?;
+    ensure_identity_provider()?;
     let modules = plugins(&[])?;
     guests()?;
     execute(cargo(&WORKSPACE).args(arguments))?;
@@ -63,32 +65,6 @@ fn program(message: &str) -> Option<Program> {
     let is_test = message.contains("\"kind\":[\"test\"]");
     let manifest = value("manifest_path").filter(|_| is_test)?;
     Some(Program { package: manifest.parent()?.to_owned(), executable: value("executable")? })
-}
-
-/// Makes sure that there is a Redis or Valkey server, which the tests start by themselves.
-fn ensure_redis() -> Result<()> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let is_there = |name: &str| directories.iter().any(|directory| directory.join(name).is_file());
-    if std::env::var_os("SLUICE_REDIS").is_some()
-        || ["redis-server", "valkey-server"].into_iter().any(is_there)
-    {
-        return Ok(());
-    }
-    let installed = ["apt-get update -qq", "apt-get install -y -qq --no-install-recommends redis-server"]
-        .into_iter()
-        .all(|line| {
-            eprintln!("$ {line}");
-            let mut words = line.split(' ');
-            let mut command = Command::new(words.next().unwrap_or_default());
-            command.args(words).env("DEBIAN_FRONTEND", "noninteractive");
-            command.status().is_ok_and(|status| status.success())
-        });
-    ensure!(
-        installed,
-        "the tests need a Redis or Valkey server\n\nhint: install `redis-server`, or name one in SLUICE_REDIS"
-    );
-    Ok(())
 }
 
 #[cfg(test)]
