@@ -4,17 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use aws_lc_rs::{constant_time, digest, hmac};
+use aws_lc_rs::{constant_time, hmac};
 use sluice_abi::Identity;
 use sluice_keys::PublicKey;
 
-use crate::config::{self, KeyHash, KeyMaterial, Secret};
+use crate::config::{self, KeyMaterial, Secret};
 
 /// Someone who uses the API, with the credential that was shown, if one was.
 #[derive(Debug)]
 pub(crate) struct Consumer {
     pub(crate) name: Arc<str>,
-    credential: Option<String>,
     message: Vec<u8>,
 }
 
@@ -27,11 +26,7 @@ impl Consumer {
             groups: configured.groups.clone(),
             credential: credential.map(str::to_owned),
         };
-        Arc::new(Self {
-            name: Arc::clone(&configured.name),
-            credential: message.credential.clone(),
-            message: message.encode(),
-        })
+        Arc::new(Self { name: Arc::clone(&configured.name), message: message.encode() })
     }
 
     /// As plugins read it.
@@ -52,7 +47,6 @@ struct Digested {
 #[derive(Debug, Default)]
 struct Digests {
     by_prefix: HashMap<u64, Vec<Digested>>,
-    plain: bool,
 }
 
 /// A key with which a consumer signs requests.
@@ -73,8 +67,8 @@ pub(crate) enum SignatureKey {
 /// Everyone known, immutable; a reload that changes one makes a new one of these.
 #[derive(Debug, Default)]
 pub(crate) struct Consumers {
-    /// Each without a credential, and then with each of its own.
-    by_name: HashMap<Arc<str>, Vec<Arc<Consumer>>>,
+    /// Each without a credential, and with each of its own.
+    by_name: HashMap<Arc<str>, Known>,
     by_custom_id: HashMap<String, Arc<Consumer>>,
     /// By issuer, which may be empty, LF and subject.
     by_token: HashMap<String, Arc<Consumer>>,
@@ -83,6 +77,13 @@ pub(crate) struct Consumers {
     keys: Digests,
     passwords: Digests,
     pepper: Option<hmac::Key>,
+}
+
+/// A consumer without a credential, and with each of its own by what identifies that.
+#[derive(Debug)]
+struct Known {
+    anyone: Arc<Consumer>,
+    with: HashMap<Arc<str>, Arc<Consumer>>,
 }
 
 impl Consumers {
@@ -103,10 +104,10 @@ impl Consumers {
         if let Some(id) = &configured.custom_id {
             self.by_custom_id.insert(id.clone(), Arc::clone(&anyone));
         }
-        let mut known = vec![anyone];
+        let mut known = HashMap::new();
         let mut with = |credential: &str| {
             let consumer = Consumer::new(configured, Some(credential));
-            known.push(Arc::clone(&consumer));
+            known.insert(Arc::from(credential), Arc::clone(&consumer));
             consumer
         };
         for key in &configured.keys {
@@ -134,12 +135,16 @@ impl Consumers {
             let signer_of = Signer { key, expires: signer.expires, consumer: with(&signer.id) };
             self.signers.insert(signer.id.clone(), signer_of);
         }
-        self.by_name.insert(Arc::clone(&configured.name), known);
+        self.by_name.insert(Arc::clone(&configured.name), Known { anyone, with: known });
     }
 
     /// The consumer of a name, as whoever shows this credential of its.
     pub(crate) fn get(&self, name: &str, credential: Option<&str>) -> Option<&Arc<Consumer>> {
-        self.by_name.get(name)?.iter().find(|known| known.credential.as_deref() == credential)
+        let known = self.by_name.get(name)?;
+        match credential {
+            Some(credential) => known.with.get(credential),
+            None => Some(&known.anyone),
+        }
     }
 
     /// The consumer whom this identifies, unless it has expired. The clock is read only for what expires.
@@ -173,15 +178,8 @@ impl Consumers {
 
 impl Digests {
     fn add(&mut self, key: &config::Key, consumer: Arc<Consumer>) {
-        let digest = match key.hash {
-            KeyHash::Sha256(digest) => {
-                self.plain = true;
-                digest
-            }
-            KeyHash::HmacSha256(digest) => digest,
-        };
-        let digested = Digested { digest, expires: key.expires, consumer };
-        self.by_prefix.entry(prefix(&digest)).or_default().push(digested);
+        let digested = Digested { digest: key.digest, expires: key.expires, consumer };
+        self.by_prefix.entry(prefix(&key.digest)).or_default().push(digested);
     }
 
     fn identify(
@@ -190,14 +188,9 @@ impl Digests {
         pepper: Option<&hmac::Key>,
         now: impl Fn() -> SystemTime,
     ) -> Option<&Arc<Consumer>> {
-        if self.by_prefix.is_empty() {
-            return None;
-        }
-        let peppered = pepper.and_then(|pepper| self.find(hmac::sign(pepper, secret).as_ref(), &now));
-        peppered.or_else(|| {
-            let digest = self.plain.then(|| digest::digest(&digest::SHA256, secret))?;
-            self.find(digest.as_ref(), &now)
-        })
+        // Without any there may be no pepper either, and a digest would be made in vain.
+        let pepper = pepper.filter(|_| !self.by_prefix.is_empty())?;
+        self.find(hmac::sign(pepper, secret).as_ref(), now)
     }
 
     fn find(&self, digest: &[u8], now: impl Fn() -> SystemTime) -> Option<&Arc<Consumer>> {

@@ -6,13 +6,27 @@ use crate::harness::{Connection, Origin, Setup, binary, config, guest, root};
 
 #[test]
 fn a_new_key_lets_its_consumer_in() {
-    let (code, told) = Setup::new().run(&["keys", "new", "acme"]);
+    const PEPPER: &str = "[credentials]\npepper = \"a pepper for tests alone\"\n";
+    let file = format!("version = 1\n[listeners.a]\nbind = \"127.0.0.1:0\"\n{PEPPER}");
+    let setup = Setup::new().file("gateway.toml", &file).file("bare.toml", file.replace(PEPPER, ""));
+    for (arguments, reason) in [
+        (&["acme", "--config", "bare.toml"][..], "has no pepper"),
+        (&["acme", "--config", "gone.toml"], "does not exist"),
+        (&["acme corp"], "cannot be the name"),
+        (&["acme", "--id", "a\tb"], "without control characters"),
+    ] {
+        let (code, told) = setup.run(&[&["keys", "new"], arguments].concat());
+        assert_eq!(code, 1, "{told}");
+        assert!(told.contains(reason) && !told.contains("sluice_"), "{told}");
+    }
+    let (code, told) = setup.run(&["keys", "new", "acme"]);
     assert_eq!(code, 0, "{told}");
     let key = told.lines().next().unwrap();
     let lines: Vec<&str> = told.lines().skip_while(|line| !line.starts_with("[consumers.acme]")).collect();
     assert!(!lines.join("\n").contains(key), "the digest alone is kept");
     let text = config::plugin("api-key", "capabilities = [\"consumers\"]")
         + &config::service(Origin::echo(), &["api-key"])
+        + PEPPER
         + &lines.join("\n");
     let gateway = Setup::new().plugin("api-key", crate::harness::plugin("api-key")).start(&text);
     let mut client = Connection::open(gateway.public);

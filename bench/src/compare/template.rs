@@ -119,7 +119,7 @@ fn keys_for(peer: Peer) -> String {
         Peer::Envoy => format!("                - {{ key: {key}, client: {key} }}"),
         Peer::EnvoyWasm => format!("                      {key}"),
         Peer::Sluice => {
-            format!("[consumers.c{number}]\nkeys = [{{ hash = \"sha256:{}\" }}]", keys::digest(key))
+            format!("[consumers.c{number}]\nkeys = [{{ hash = \"hmac-sha256:{}\" }}]", keys::digest(key))
         }
         Peer::Haproxy | Peer::Pingora => String::new(),
     })

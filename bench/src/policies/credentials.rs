@@ -12,8 +12,6 @@ use serde_json::{Value, json};
 use crate::compare::jwt::base64url;
 use crate::compare::keys;
 
-/// As in `bench/peers/sluice/policies.toml`.
-const PEPPER: &str = "pepper-of-the-benchmark";
 const SECRET: &str = "a-secret-of-the-benchmark-of-48-bytes-and-no-more";
 /// The key of `http-signature`, and whose it is.
 const SIGNER: &str = "c0-1";
@@ -71,7 +69,7 @@ impl Credentials {
     pub(crate) fn consumers() -> String {
         let mut text = String::new();
         for (number, key) in keys::all().enumerate() {
-            let [key, password] = [key, pair(number)].map(|secret| keys::hex(&sign(PEPPER, &secret)));
+            let [key, password] = [key, pair(number)].map(|secret| keys::digest(&secret));
             let _ = writeln!(
                 text,
                 "[consumers.c{number}]\ngroups = [\"gold\"]\nkeys = [{{ hash = \"hmac-sha256:{key}\" }}]\n\

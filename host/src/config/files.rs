@@ -143,10 +143,11 @@ impl Loader<'_> {
     /// The directory beside the main file that holds consumers, if there is one: who manages them need not touch the rest.
     fn consumers(&mut self, main: &Path) {
         let directory = main.parent().unwrap_or(Path::new("")).join(CONSUMERS);
+        // It may yet be made, or be on its way back.
+        self.watch(directory.clone());
         if !directory.is_dir() {
             return;
         }
-        self.watch(directory.clone());
         match matching(&directory, "*.toml") {
             Ok(names) => {
                 for name in names {

@@ -30,15 +30,15 @@ mod tests;
 use std::path::Path;
 
 pub(crate) use model::{
-    AccessLog, Capability, CircuitSettings, Config, Consumer, Isolation, Key, KeyHash, KeyMaterial, KeySet,
-    KeySource, Limits, Listener, ListenerTimeouts, LogFormat, OnError, OnStoreError, Plugin, RemoteStore,
-    Route, Secret, Serve, SignatureKey, Store, Target, Telemetry, Token, Upstream,
+    AccessLog, Capability, CircuitSettings, Config, Consumer, Isolation, Key, KeyMaterial, KeySet, KeySource,
+    Limits, Listener, ListenerTimeouts, LogFormat, OnError, OnStoreError, Plugin, RemoteStore, Route, Secret,
+    Serve, SignatureKey, Store, Target, Telemetry, Token, Upstream,
 };
 #[cfg(test)]
 pub(crate) use model::{Cache, ListenerLimits, Protocols, Reload, UpstreamTimeouts};
 pub(crate) use pattern::{HostPattern, PathPattern, RouteMatch, Segment};
 pub(crate) use problem::{Place, Problem, Problems};
-pub(crate) use resolve::{Doubts, Known, is_time};
+pub(crate) use resolve::{Doubts, Known, can_be_sent, is_name, is_time};
 pub(crate) use schema::schema;
 pub(crate) use substitute::{Environment, ProcessEnvironment};
 pub(crate) use value::ConfigValue;

@@ -369,10 +369,11 @@ pub(crate) struct Consumer {
     pub(crate) signatures: Vec<SignatureKey>,
 }
 
-/// A consumer's API key or password, hashed.
+/// A consumer's API key or password, of which nothing is kept but its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    pub(crate) hash: KeyHash,
+    /// HMAC-SHA-256 under the pepper, which is then configured.
+    pub(crate) digest: [u8; 32],
     pub(crate) id: String,
     pub(crate) expires: Option<SystemTime>,
 }
@@ -399,14 +400,6 @@ pub(crate) enum KeyMaterial {
     Secret(Secret),
     /// PEM or JWK, which can be read.
     Public(String),
-}
-
-/// How an API key is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum KeyHash {
-    Sha256([u8; 32]),
-    /// Under the pepper, which is then configured.
-    HmacSha256([u8; 32]),
 }
 
 /// A value that is never printed.

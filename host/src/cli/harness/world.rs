@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
+use aws_lc_rs::hmac;
 use sha2::{Digest as _, Sha256};
 use sluice_abi::harness::{Bytes, Fetches, LogLine, Random, Sent, Start, World};
 use sluice_abi::{FetchRequest, LogLevel, harness};
 use tokio::sync::mpsc;
 
 use crate::config::{
-    Capability, Consumer, Isolation, Key, KeyHash, KeyMaterial, Limits, Secret, SignatureKey, Store, Token,
+    Capability, Consumer, Isolation, Key, KeyMaterial, Limits, Secret, SignatureKey, Store, Token,
 };
 use crate::consumers::Consumers;
 use crate::jwks::{KeySetConfig, KeySets, KeySource};
@@ -43,7 +44,7 @@ impl Stage {
         let began = world.now_ms.saturating_mul(1_000_000);
         let clock = Arc::new(AtomicU64::new(began));
         let tap = Arc::new(Tap { logs: Mutex::default(), random: Mutex::new(Random::new(world.seed)) });
-        let consumers = Arc::new(Consumers::new(&consumers(&world), None));
+        let consumers = Arc::new(Consumers::new(&consumers(&world), Some(&Secret::new(PEPPER))));
         let secrets =
             world.secrets.iter().map(|(name, value)| (name.clone(), Secret::new(value.as_str()))).collect();
         let sets = world.jwks.iter().map(|(name, set)| {
@@ -109,6 +110,9 @@ impl Stage {
     }
 }
 
+/// A test tells the keys themselves.
+const PEPPER: &str = "the pepper of every test";
+
 fn consumers(world: &World) -> Vec<Consumer> {
     world
         .consumers
@@ -137,9 +141,12 @@ fn consumers(world: &World) -> Vec<Consumer> {
 
 fn hashed(secret: &str, id: Option<&str>, expires_ms: Option<u64>) -> Key {
     let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+    let pepper = hmac::Key::new(hmac::HMAC_SHA256, PEPPER.as_bytes());
+    let mut peppered = [0; 32];
+    peppered.copy_from_slice(hmac::sign(&pepper, secret.as_bytes()).as_ref());
     let short = || digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     Key {
-        hash: KeyHash::Sha256(digest),
+        digest: peppered,
         id: id.map_or_else(short, str::to_owned),
         expires: expires_ms.map(|ms| UNIX_EPOCH + Duration::from_millis(ms)),
     }

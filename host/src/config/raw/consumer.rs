@@ -8,7 +8,7 @@ use crate::config::field::Field;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields, rename = "Consumer")]
-#[schemars(extend("x-expected" = "a table such as { keys = [{ hash = \"sha256:...\" }] }"))]
+#[schemars(extend("x-expected" = "a table such as { keys = [{ hash = \"hmac-sha256:...\" }] }"))]
 pub(in crate::config) struct RawConsumer {
     /// By what upstreams know the consumer (`X-Consumer-Id`). Default: its name.
     #[serde(default)]
@@ -22,7 +22,7 @@ pub(in crate::config) struct RawConsumer {
     pub(in crate::config) groups: List<String>,
     /// Its API keys, hashed.
     #[serde(default)]
-    #[schemars(extend("x-expected" = "an array such as [{ hash = \"sha256:...\" }]", "x-aliases" = ["key", "credentials"]))]
+    #[schemars(extend("x-expected" = "an array such as [{ hash = \"hmac-sha256:...\" }]", "x-aliases" = ["key", "credentials"]))]
     pub(in crate::config) keys: List<RawKey>,
     /// Its user names and passwords, hashed together.
     #[serde(default)]
@@ -44,9 +44,9 @@ pub(in crate::config) struct RawConsumer {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields, rename = "Key")]
-#[schemars(extend("x-expected" = "a table such as { hash = \"sha256:...\" }"))]
+#[schemars(extend("x-expected" = "a table such as { hash = \"hmac-sha256:...\" }"))]
 pub(in crate::config) struct RawKey {
-    /// `sha256:HEX`, or `hmac-sha256:HEX` under the pepper.
+    /// `hmac-sha256:HEX`, made under the pepper, as `sluice keys new` prints it.
     #[schemars(extend("x-expected" = "a hash such as \"hmac-sha256:5e88...\", with 64 hexadecimal digits"))]
     pub(in crate::config) hash: Field<String>,
     /// What identifies it in logs and to upstreams. Default: the first eight digits of the hash.

@@ -8,16 +8,17 @@ use toml::value::{Datetime, Offset};
 
 use super::at::At;
 use super::plugins::from_hex;
-use super::{Entry, Input, Resolver};
+use super::{Entry, Input, Resolver, can_be_sent};
 use crate::config::field::Field;
-use crate::config::model::{Consumer, Key, KeyHash, KeyMaterial, Secret, SignatureKey, Token};
+use crate::config::model::{Consumer, Key, KeyMaterial, Secret, SignatureKey, Token};
 use crate::config::raw::{RawConsumer, RawKey, RawPassword, RawSignatureKey, RawToken};
 
 /// What a credential is known by; no two consumers may have the same.
 #[derive(PartialEq, Eq, Hash)]
 enum Known {
-    Key(KeyHash),
-    Password(KeyHash),
+    Id(String),
+    Key([u8; 32]),
+    Password([u8; 32]),
     Token(Token),
     Certificate(String),
     Signature(String),
@@ -44,7 +45,10 @@ impl Resolver<'_> {
         seen: &mut Seen<'d>,
     ) -> Option<Consumer> {
         let (at, raw) = (&entry.at, entry.raw?);
-        let id = self.plain(&at.key("id"), &raw.id);
+        let id_at = at.key("id");
+        let id = self.plain(&id_at, &raw.id);
+        let id = id.unwrap_or_else(|| entry.name.to_string());
+        self.once(seen, Known::Id(id.clone()), if id_at.is_written() { &id_at } else { at });
         let custom_at = at.key("custom_id");
         let custom_id = self.plain(&custom_at, &raw.custom_id);
         if let Some(id) = &custom_id {
@@ -62,7 +66,7 @@ impl Resolver<'_> {
             }
         }
         let mut consumer = Consumer {
-            id: id.unwrap_or_else(|| entry.name.to_string()),
+            id,
             name: entry.name.clone(),
             custom_id,
             groups,
@@ -74,13 +78,13 @@ impl Resolver<'_> {
         };
         for (at, raw) in self.list(&at.key("keys"), &raw.keys) {
             if let Some(key) = self.key(&at, raw, pepper) {
-                self.once(seen, Known::Key(key.hash), &at.key("hash"));
+                self.once(seen, Known::Key(key.digest), &at.key("hash"));
                 consumer.keys.push(key);
             }
         }
         for (at, raw) in self.list(&at.key("passwords"), &raw.passwords) {
             if let Some(password) = self.password(&at, raw, pepper) {
-                self.once(seen, Known::Password(password.hash), &at.key("hash"));
+                self.once(seen, Known::Password(password.digest), &at.key("hash"));
                 consumer.passwords.push(password);
             }
         }
@@ -108,6 +112,7 @@ impl Resolver<'_> {
     /// Reports a credential that somebody has already.
     fn once<'d>(&mut self, seen: &mut Seen<'d>, known: Known, at: &At<'d>) {
         let what = match known {
+            Known::Id(_) => "the id of two consumers is",
             Known::Key(_) => "two keys are",
             Known::Password(_) => "two passwords are",
             Known::Token(_) => "two tokens are",
@@ -131,7 +136,7 @@ impl Resolver<'_> {
     }
 
     fn can_be_sent(&mut self, at: &At<'_>, text: &str) -> bool {
-        let fits = !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control);
+        let fits = can_be_sent(text);
         if !fits {
             let expected = "1 to 256 bytes without control characters";
             self.invalid(at, expected, &format!("expected {expected}"), None);
@@ -142,10 +147,9 @@ impl Resolver<'_> {
     fn key(&mut self, at: &At<'_>, raw: &RawKey, pepper: bool) -> Option<Key> {
         let expires = self.expires(&at.key("expires"), &raw.expires);
         let id = self.plain(&at.key("id"), &raw.id);
-        let hash = self.key_hash(&at.key("hash"), &raw.hash, pepper)?;
-        let (KeyHash::Sha256(digest) | KeyHash::HmacSha256(digest)) = &hash;
+        let digest = self.digest(&at.key("hash"), &raw.hash, pepper)?;
         let short = || digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        Some(Key { hash, id: id.unwrap_or_else(short), expires })
+        Some(Key { digest, id: id.unwrap_or_else(short), expires })
     }
 
     fn password(&mut self, at: &At<'_>, raw: &RawPassword, pepper: bool) -> Option<Key> {
@@ -156,14 +160,8 @@ impl Resolver<'_> {
             let message = "a user name cannot have a colon in it (RFC 7617 section 2)";
             self.problems.push(user_at.problem(message));
         }
-        let hash = self.key_hash(&hash_at, &raw.hash, pepper)?;
-        if matches!(hash, KeyHash::Sha256(_)) {
-            let message =
-                "a password needs a hash under the pepper: plain SHA-256 of a password is soon guessed";
-            let hint = "`sluice keys new CONSUMER --user USER --config FILE` makes one";
-            self.problems.push(hash_at.problem(message).hint(hint));
-        }
-        Some(Key { hash, id: user?, expires })
+        let digest = self.digest(&hash_at, &raw.hash, pepper)?;
+        Some(Key { digest, id: user?, expires })
     }
 
     fn token(&mut self, at: &At<'_>, raw: &RawToken) -> Option<Token> {
@@ -237,31 +235,25 @@ impl Resolver<'_> {
         expires
     }
 
-    fn key_hash(&mut self, at: &At<'_>, field: &Field<String>, pepper: bool) -> Option<KeyHash> {
+    fn digest(&mut self, at: &At<'_>, field: &Field<String>, pepper: bool) -> Option<[u8; 32]> {
         let text = self.given(at, field)?;
-        let (algorithm, digits) = text.split_once(':').unwrap_or((text, ""));
-        let hash = match (algorithm, from_hex(digits)) {
-            ("sha256", Some(digest)) => KeyHash::Sha256(digest),
-            ("hmac-sha256", Some(digest)) => KeyHash::HmacSha256(digest),
-            ("sha256" | "hmac-sha256", None) => {
-                let message = format!("expected 64 hexadecimal digits after `{algorithm}:`");
-                self.invalid(at, "64 hexadecimal digits", &message, None);
-                return None;
-            }
-            _ => {
-                // whoever wrote the key itself here does not want to see it in a log
-                let expected = "a hash that begins with `sha256:` or `hmac-sha256:`";
-                let message = format!("expected {expected}");
-                self.invalid(at, expected, &message, None);
-                return None;
-            }
+        let made = "`sluice keys new CONSUMER` makes a key and its digest";
+        let Some(digits) = text.strip_prefix("hmac-sha256:") else {
+            // Whoever wrote the key itself here does not want to see it in a log.
+            let expected = "a digest under the pepper, which begins with `hmac-sha256:`";
+            self.invalid(at, expected, &format!("expected {expected}"), Some(made.to_owned()));
+            return None;
         };
-        if matches!(hash, KeyHash::HmacSha256(_)) && !pepper && !self.damaged {
-            let message = "a key hashed with `hmac-sha256` needs a pepper";
-            let hint = "add `[credentials]` with `pepper = \"${env:NAME}\"`";
-            self.problems.push(at.problem(message).hint(hint));
+        let digest = from_hex(digits);
+        if digest.is_none() {
+            let message = "expected 64 hexadecimal digits after `hmac-sha256:`";
+            self.invalid(at, "64 hexadecimal digits", message, None);
         }
-        Some(hash)
+        if !pepper && !self.damaged {
+            let hint = "add `[credentials]` with `pepper = \"${env:NAME}\"`";
+            self.problems.push(at.problem("a digest needs the pepper that it was made with").hint(hint));
+        }
+        digest
     }
 }
 

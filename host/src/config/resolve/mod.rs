@@ -246,8 +246,7 @@ impl Resolver<'_> {
 
     /// Names become labels of metrics, and parts of `fetch:NAME`.
     fn check_name(&mut self, at: &At<'_>, name: &str) {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@');
-        if name.is_empty() || name.len() > 128 || !name.bytes().all(allowed) {
+        if !is_name(name) {
             let mut problem = Problem::new(match name {
                 "" => "a name is empty".to_owned(),
                 _ => format!("`{}` cannot be a name", name.escape_debug()),
@@ -354,4 +353,15 @@ fn with_article(noun: impl Display) -> String {
     let noun = noun.to_string();
     let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("{article} {noun}")
+}
+
+/// Whether this can be the name of something in the configuration.
+pub(crate) fn is_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@');
+    !name.is_empty() && name.len() <= 128 && name.bytes().all(allowed)
+}
+
+/// Whether a header of a request can carry this.
+pub(crate) fn can_be_sent(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control)
 }

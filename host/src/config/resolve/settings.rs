@@ -49,6 +49,12 @@ impl Resolver<'_> {
         let (at, raw) = self.single(inputs, "credentials", |raw| &raw.credentials)?;
         let at = at.key("pepper");
         match self.given(&at, &raw.pepper) {
+            // All that stands between a stolen configuration and the passwords in it.
+            Some(text) if text.len() < 16 => {
+                let expected = "a pepper of at least 16 bytes";
+                self.invalid(&at, expected, &format!("expected {expected}"), None);
+                Some(None)
+            }
             Some(text) => Some(self.secret(&at, text)),
             None => at.is_written().then_some(None),
         }
