@@ -1,6 +1,6 @@
 //! A view on the exchange's request while it is on its way to the upstream.
 
-use sluice_abi::{HeaderMap, Text};
+use sluice_abi::{HeaderMap, Number, Text};
 
 use crate::host::{self, raw};
 use crate::{Headers, HeadersMut, Method, Result};
@@ -19,6 +19,12 @@ impl Request {
             |name| Method::from(&*String::from_utf8_lossy(name)),
         )
         .unwrap_or(Method::Get)
+    }
+
+    /// Whether it came with a body, of known length or not.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        raw::number_get(Number::RequestBody) > 0
     }
 
     /// Changes the method.

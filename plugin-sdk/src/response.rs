@@ -1,5 +1,6 @@
 //! A view on the exchange's response on its way to the client.
 
+pub use sluice_abi::Origin;
 use sluice_abi::{HeaderMap, Number};
 
 use crate::host::{self, raw};
@@ -20,6 +21,16 @@ impl Response {
     /// Changes the status code: 200 to 599.
     pub fn set_status(&mut self, status: u16) -> Result<()> {
         host::done("set the status", raw::number_set(Number::ResponseStatus, i64::from(status)))
+    }
+
+    /// Whose it is.
+    ///
+    /// Of the gateway's own answer to a failure, steps see the head and nothing else. A step with a body or chunk phase may put a
+    /// response of its own in its place ([`Verdict::Respond`](crate::Verdict)); what else it does to that head is undone.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        let number = i32::try_from(raw::number_get(Number::ResponseOrigin)).ok();
+        number.and_then(Origin::from_number).unwrap_or(Origin::Upstream)
     }
 
     /// The headers, to read.

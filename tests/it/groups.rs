@@ -2,9 +2,9 @@
 
 use crate::harness::{Gateway, Origin, Setup, config, guest, plugin};
 
-/// `printf acme-key | sha256sum`, `printf bolt-key | sha256sum`
-const ACME: &str = "afacab3575137afa4e00d9cbcafcb14c9ae25f779d964eb0ea5b2c4eb5dfd163";
-const BOLT: &str = "5adcb19e5e2a94e68d3893cdb991a441b08c843a778bdb9a0074795e8d9c35c4";
+/// `printf acme-key | openssl sha256 -hmac 'a pepper for tests alone'`, and of `bolt-key`.
+const ACME: &str = "ed921c6dfb6821332ee0ce13619e10d3413b6440522be7d026cb58317e0d1f1c";
+const BOLT: &str = "b2dbbf5ebabb8905c6f53609090f100df9573109e493c6dad5177ab881162f29";
 
 /// Two steps of `api-key`, one by header and one by another; `slow` faults when it is told to.
 fn setup() -> (Setup, String) {
@@ -12,15 +12,22 @@ fn setup() -> (Setup, String) {
         + "[plugins.partner]\nmodule = \"plugins/api-key.wasm\"\ncapabilities = [\"consumers\"]\n\
            config = { header = \"x-partner-key\", realm = \"partners\" }\n"
         + &config::plugin("trap", "")
+        + &config::plugin("ip-filter", "capabilities = [\"log\"]\nconfig = { allow = [\"127.0.0.0/8\"] }")
+        + &config::plugin(
+            "rate-limit",
+            "capabilities = [\"store\", \"random\"]\nconfig = { limits = [{ q = 1000, w = \"1s\" }] }",
+        )
         + &config::plugin("headers", "config = { request = { remove = [\"x-nothing\"] } }")
         + &config::upstream("service", Origin::echo())
         + &format!(
-            "[consumers.acme]\nkeys = [{{ id = \"laptop\", hash = \"sha256:{ACME}\" }}]\n\
-             [consumers.bolt]\nkeys = [{{ hash = \"sha256:{BOLT}\" }}]\n"
+            "[credentials]\npepper = \"a pepper for tests alone\"\n[consumers.acme]\nkeys = [{{ id = \"laptop\", hash = \"hmac-sha256:{ACME}\" }}]\n\
+             [consumers.bolt]\nkeys = [{{ hash = \"hmac-sha256:{BOLT}\" }}]\n"
         );
     let setup = Setup::new()
         .plugin("api-key", plugin("api-key"))
         .plugin("headers", plugin("headers"))
+        .plugin("ip-filter", plugin("ip-filter"))
+        .plugin("rate-limit", plugin("rate-limit"))
         .plugin("trap", guest("trap"));
     (setup, text)
 }
@@ -77,6 +84,28 @@ fn what_an_alternative_did_before_it_refused_is_undone() {
     assert_eq!(answer.sent("x-consumer-username").as_deref(), Some("bolt"));
     let answer = gateway.get_with("/", &[("x-api-key", "acme-key"), ("x-kept", "1")]).expect(200);
     assert_eq!((answer.sent("x-tainted").as_deref(), answer.sent("x-kept")), (Some("yes"), None));
+}
+
+#[test]
+fn who_may_not_by_address_is_asked_for_a_credential() {
+    let outside = "{ use = \"ip-filter\", config = { allow = [\"203.0.113.0/24\"] } }";
+    let gateway = start(&format!("{{ any_of = [{outside}, \"api-key\"] }}"));
+    let refused = gateway.get("/");
+    assert_eq!(refused.header("www-authenticate"), Some("Key realm=\"api\""));
+    refused.problem(401);
+    gateway.get_with("/", &[("x-api-key", "acme-key")]).expect(200);
+}
+
+/// A place among the requests at once is given back by whoever does not come in.
+#[test]
+fn a_refused_alternative_gives_back_what_it_took() {
+    let places = "{ use = \"rate-limit\", config = { key = \"route\", concurrency = { q = 2 } } }";
+    let gateway = start(&format!("{{ any_of = [{{ all_of = [{places}, \"api-key\"] }}, \"partner\"] }}"));
+    for _ in 0..10 {
+        gateway.get_with("/", &[("x-api-key", "wrong")]).problem(401);
+        gateway.get_with("/", &[("x-partner-key", "bolt-key")]).expect(200);
+    }
+    gateway.get_with("/", &[("x-api-key", "acme-key")]).expect(200);
 }
 
 #[test]

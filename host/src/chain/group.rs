@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use sluice_abi::{Phase, Problem, Reply};
 
+use super::before::Before;
 use super::{Chain, ChainFailure, Visit};
 use crate::consumers::Consumer;
-use crate::wasm::{Clockwork, ContextValues, ExchangeView};
+use crate::wasm::{Clockwork, ExchangeView};
 
 /// Alternatives that follow each other in the chain, each of one step or of several that all have to admit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +16,13 @@ pub(crate) struct Group {
     pub(crate) alternatives: Vec<Range<usize>>,
 }
 
-/// What an alternative may have changed before it refused.
-struct Before {
-    head: Option<(http::Method, http::Uri, http::HeaderMap)>,
-    consumer: Option<Arc<Consumer>>,
-    context: ContextValues,
+/// An alternative's answer to a request that it does not admit.
+struct Refusal {
+    /// The place of the step that gave it.
+    index: usize,
+    reply: Reply,
+    /// Who is asking was found out before.
+    knows: bool,
 }
 
 impl Group {
@@ -30,59 +33,59 @@ impl Group {
     }
 }
 
-impl Before {
-    fn of(view: &ExchangeView) -> Self {
-        let head = view.request.as_ref();
-        Self {
-            head: head.map(|head| (head.method.clone(), head.uri.clone(), head.headers.clone())),
-            consumer: view.consumer.clone(),
-            context: view.context.clone(),
-        }
-    }
-
-    fn restore(&self, view: &mut ExchangeView) {
-        if let (Some(head), Some((method, uri, headers))) = (&mut view.request, &self.head) {
-            (head.method, head.uri, head.headers) = (method.clone(), uri.clone(), headers.clone());
-        }
-        view.consumer.clone_from(&self.consumer);
-        view.context = self.context.clone();
-        view.skips_body = false;
-    }
-}
-
 impl Chain {
     /// Asks one alternative after the other; the answer, with the place of the step that gave it, if none admits the request.
     ///
-    /// What an alternative changed before it refused is undone, and its steps see nothing more of the exchange. A fault ends the
-    /// exchange as it would anywhere: nobody comes in because a step broke.
+    /// What an alternative changed before it refused is undone, and of the exchange its steps see no more than the end. A fault
+    /// ends the exchange as it would anywhere: nobody comes in because a step broke.
     pub(super) async fn admit(
         &self,
         visit: &Visit,
         group: &Group,
         clock: &mut Clockwork,
     ) -> Result<Option<(usize, Reply)>, ChainFailure> {
-        let before = visit.slot.lend(|view| Before::of(view)).await;
+        // There is nothing to go back to where nobody else is asked.
+        let mut before = match group.alternatives.len() {
+            1 => None,
+            _ => Some(visit.slot.lend(|view| Before::of(view)).await),
+        };
         let mut refusals = Vec::new();
         for (number, steps) in group.alternatives.iter().enumerate() {
-            if number > 0 {
-                visit.slot.lend(|view| before.restore(view)).await;
+            let later = group.alternatives.iter().skip(number + 1).flat_map(Range::clone);
+            let Some((index, reply)) = self.ask(visit, steps.clone(), clock).await? else {
+                later.for_each(|index| visit.steps[index].passed_over.set(true));
+                visit.reached.set(group.steps().end);
+                return Ok(None);
+            };
+            if status(&reply) < 300 {
+                return Ok(Some((index, reply)));
             }
-            match self.ask(visit, steps.clone(), clock).await? {
-                None => {
-                    let later = group.alternatives.iter().skip(number + 1).flat_map(Range::clone);
-                    later.for_each(|index| visit.steps[index].passed_over.set(true));
-                    visit.reached.set(group.steps().end);
-                    return Ok(None);
-                }
-                Some((index, reply)) if status(&reply) < 400 => return Ok(Some((index, reply))),
-                Some(refusal) => {
-                    steps.clone().for_each(|index| visit.steps[index].passed_over.set(true));
-                    refusals.push(refusal);
-                }
+            let is_last = number + 1 == group.alternatives.len();
+            let undone = if is_last { before.take() } else { before.clone() };
+            let leave = |view: &mut ExchangeView| {
+                let Some(undone) = undone else { return false };
+                let knows = undone.knows_less_than(view);
+                undone.restore(view);
+                knows
+            };
+            let knows = visit.slot.lend(leave).await;
+            self.leave(visit, steps.clone(), index);
+            refusals.push(Refusal { index, reply, knows });
+        }
+        Ok(combined(refusals))
+    }
+
+    /// Of an alternative that refused at `last`: those who let the request through are told when it ends, and nobody more.
+    fn leave(&self, visit: &Visit, steps: Range<usize>, last: usize) {
+        for index in steps {
+            let state = &visit.steps[index];
+            state.refused.set(true);
+            if index > last || !self.steps[index].has(Phase::Complete) {
+                state.passed_over.set(true);
+                // An instance that it keeps is free for another.
+                state.own.replace(None);
             }
         }
-        visit.slot.lend(|view| before.restore(view)).await;
-        Ok(combined(refusals))
     }
 
     /// Asks all steps of an alternative: the first answer that one of them gives.
@@ -131,32 +134,50 @@ fn disagreement() -> Reply {
     Reply::Problem { headers: Vec::new(), problem }
 }
 
-/// The answer to somebody whom no alternative admits: that something behind a step failed, else that he may not, else what the
-/// first step says that found a credential; with the challenges of all who would know him by one (RFC 9110 section 11.6.1).
-fn combined(mut refusals: Vec<(usize, Reply)>) -> Option<(usize, Reply)> {
-    let missing =
-        |reply: &Reply| matches!(reply, Reply::Problem { problem, .. } if problem.kind.ends_with("-missing"));
-    let rank = |reply: &Reply| match status(reply) {
-        500.. => 0,
-        403 => 1,
-        401 if missing(reply) => 4,
-        401 => 3,
-        _ => 2,
+/// The answer to somebody whom no alternative admits, with the challenges of all who would know him by a credential
+/// (RFC 9110 section 11.6.1): that something behind a step failed; else what he may not, though he is known; else what is wrong
+/// with a credential that he has shown; else where to get one; else that he should show one; else what remains.
+fn combined(mut refusals: Vec<Refusal>) -> Option<(usize, Reply)> {
+    let rank = |refusal: &Refusal| {
+        let challenges = headers(&refusal.reply).iter().any(is_challenge);
+        let missing =
+            matches!(&refusal.reply, Reply::Problem { problem, .. } if problem.kind.ends_with("-missing"));
+        match status(&refusal.reply) {
+            500.. => 0,
+            401 if missing => 4,
+            401 => 2,
+            403 if refusal.knows || challenges => 1,
+            400.. if refusal.knows => 1,
+            400.. if challenges => 2,
+            400.. => 5,
+            _ => 3,
+        }
     };
-    let best = refusals.iter().enumerate().min_by_key(|(_, (_, reply))| rank(reply))?.0;
-    let mut challenges = Vec::new();
-    for (_, reply) in &refusals {
-        let (Reply::Plain { headers, .. } | Reply::Problem { headers, .. }) = reply;
-        let own = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"www-authenticate"));
-        challenges.extend(own.cloned());
-    }
-    let (index, mut reply) = refusals.swap_remove(best);
+    let best = refusals.iter().enumerate().min_by_key(|(_, refusal)| rank(refusal))?.0;
+    let challenges: Vec<_> = refusals
+        .iter()
+        .flat_map(|refusal| headers(&refusal.reply))
+        .filter(|field| is_challenge(field))
+        .cloned()
+        .collect();
+    let Refusal { index, mut reply, .. } = refusals.swap_remove(best);
     if status(&reply) == 401 {
         let (Reply::Plain { headers, .. } | Reply::Problem { headers, .. }) = &mut reply;
-        headers.retain(|(name, _)| !name.eq_ignore_ascii_case(b"www-authenticate"));
+        headers.retain(|field| !is_challenge(field));
         headers.extend(challenges);
     }
     Some((index, reply))
+}
+
+type Field = (Vec<u8>, Vec<u8>);
+
+const fn headers(reply: &Reply) -> &Vec<Field> {
+    let (Reply::Plain { headers, .. } | Reply::Problem { headers, .. }) = reply;
+    headers
+}
+
+fn is_challenge((name, _): &Field) -> bool {
+    name.eq_ignore_ascii_case(b"www-authenticate")
 }
 
 #[cfg(test)]
@@ -171,11 +192,15 @@ mod tests {
         Reply::Problem { headers: headers.into_iter().collect(), problem }
     }
 
-    fn answer(refusals: Vec<Reply>) -> (usize, u16, Vec<String>) {
-        let (index, reply) = combined(refusals.into_iter().enumerate().collect()).unwrap();
-        let Reply::Problem { headers, problem } = reply else { panic!("a problem") };
-        let texts = headers.into_iter().map(|(_, value)| String::from_utf8(value).unwrap());
-        (index, problem.status, texts.collect())
+    fn answer(refusals: &[(&Reply, bool)]) -> (usize, u16, Vec<String>) {
+        let refusals = refusals.iter().enumerate().map(|(index, (reply, knows))| Refusal {
+            index,
+            reply: (*reply).clone(),
+            knows: *knows,
+        });
+        let (index, reply) = combined(refusals.collect()).unwrap();
+        let texts = headers(&reply).iter().map(|(_, value)| String::from_utf8(value.clone()).unwrap());
+        (index, status(&reply), texts.collect())
     }
 
     #[test]
@@ -183,17 +208,38 @@ mod tests {
         let token = refusal(401, "token-missing", Some("Bearer"));
         let key = refusal(401, "api-key-unknown", Some("Key"));
         let both = vec!["Bearer".to_owned(), "Key".to_owned()];
-        assert_eq!(answer(vec![token.clone(), key.clone()]), (1, 401, both.clone()));
+        assert_eq!(answer(&[(&token, false), (&key, false)]), (1, 401, both.clone()));
         let none = refusal(401, "api-key-missing", Some("Key"));
-        assert_eq!(answer(vec![token, none]), (0, 401, both));
+        assert_eq!(answer(&[(&token, false), (&none, false)]), (0, 401, both));
     }
 
     #[test]
     fn who_is_known_and_may_not_is_told_that() {
         let missing = refusal(401, "token-missing", Some("Bearer"));
         let forbidden = refusal(403, "not-in-group", None);
-        assert_eq!(answer(vec![missing.clone(), forbidden.clone()]), (1, 403, vec![]));
+        assert_eq!(answer(&[(&missing, false), (&forbidden, true)]), (1, 403, vec![]));
+        let scope = refusal(403, "insufficient-scope", Some("Bearer"));
+        assert_eq!(answer(&[(&missing, false), (&scope, false)]).1, 403);
+        let busy = refusal(429, "quota-exceeded", None);
+        assert_eq!(answer(&[(&missing, false), (&busy, true)]).1, 429);
         let broken = refusal(503, "introspection-unavailable", None);
-        assert_eq!(answer(vec![missing, forbidden, broken]), (2, 503, vec![]));
+        assert_eq!(answer(&[(&missing, false), (&forbidden, true), (&broken, false)]), (2, 503, vec![]));
+    }
+
+    #[test]
+    fn who_is_not_known_is_told_how_to_be() {
+        let outside = refusal(403, "address-denied", None);
+        let hidden = refusal(404, "no-route", None);
+        let missing = refusal(401, "api-key-missing", Some("Key"));
+        for elsewhere in [&outside, &hidden] {
+            assert_eq!(answer(&[(elsewhere, false), (&missing, false)]), (1, 401, vec!["Key".to_owned()]));
+        }
+        assert_eq!(answer(&[(&outside, false), (&hidden, false)]).1, 403);
+        let ambiguous = refusal(400, "token-ambiguous", Some("Bearer"));
+        assert_eq!(answer(&[(&missing, false), (&ambiguous, false)]).1, 400);
+        let login = Reply::Plain { status: 302, headers: Vec::new(), body: Vec::new() };
+        let unknown = refusal(401, "api-key-unknown", Some("Key"));
+        assert_eq!(answer(&[(&login, false), (&missing, false)]).1, 302);
+        assert_eq!(answer(&[(&login, false), (&unknown, false)]).1, 401);
     }
 }

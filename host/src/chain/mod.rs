@@ -1,5 +1,6 @@
 //! The steps of a route: forward over the request, backward over the response. Knows nothing of sockets.
 
+mod before;
 mod chunks;
 mod circuit;
 mod failure;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use sluice_abi::{HeaderMap as Message, Outcome, Phase, Reply};
+use sluice_abi::{HeaderMap as Message, Origin, Outcome, Phase, Reply};
 
 pub(crate) use circuit::Circuit;
 pub(crate) use failure::{ChainFailure, FaultReport, FaultReports};
@@ -24,6 +25,7 @@ pub(crate) use visit::Visit;
 use crate::body::{Body, CollectError};
 use crate::problem_document::ProblemDocument;
 use crate::wasm::{Clockwork, ExchangeView};
+use before::Before;
 use chunks::Chunks;
 
 /// The steps of one route on one worker.
@@ -137,7 +139,7 @@ impl Chain {
         self: &Rc<Self>,
         visit: &Rc<Visit>,
         response: Response<Body>,
-        show: Show,
+        mut show: Show,
     ) -> Result<Response<Body>, ChainFailure> {
         if !(self.has(Phase::Response) || self.has(Phase::ResponseBody) || self.has(Phase::ResponseChunk)) {
             return Ok(response);
@@ -147,6 +149,9 @@ impl Chain {
             // Still there if the exchange failed on its way.
             drop(view.send_request());
             view.response = Some(parts);
+            if show == Show::Head {
+                view.origin = Origin::Gateway;
+            }
         };
         visit.slot.lend(lay_out).await;
         let mut clock = Clockwork::default();
@@ -155,17 +160,27 @@ impl Chain {
             if visit.steps[index].failed.get() {
                 continue;
             }
+            let sees_bodies = step.has(Phase::ResponseBody) || step.has(Phase::ResponseChunk);
             if step.has(Phase::Response) {
+                // What such a step does to a head fits what it is about to do to the body.
+                let before = match show {
+                    Show::Head if sees_bodies => Some(visit.slot.lend(|view| Before::of(view)).await),
+                    _ => None,
+                };
                 if let Some(reply) = step.call(visit, index, Phase::Response, false, &mut clock).await? {
                     body = replace(visit, render(visit, step, reply).await).await;
+                    show = Show::Whole;
+                } else if let Some(before) = before {
+                    visit.slot.lend(|view| before.restore(view)).await;
                 }
                 self.note_skip(visit, index, Message::Response);
             }
-            if !(step.has(Phase::ResponseBody) || step.has(Phase::ResponseChunk))
-                || show == Show::Head
-                || !visit.wants_body(index, Message::Response)
-                || !carries_body(visit).await
-            {
+            if !sees_bodies || show == Show::Head || !visit.wants_body(index, Message::Response) {
+                continue;
+            }
+            if !carries_body(visit).await {
+                // What it says of the body that is not there (RFC 9110 section 8.6) is not known any more.
+                forget_length(visit, Phase::Response).await;
                 continue;
             }
             clock.forget();
@@ -193,7 +208,12 @@ impl Chain {
 
     /// After the last byte: the steps that the request came to are told how it ended.
     pub(crate) async fn on_complete(&self, visit: &Visit, outcome: Outcome) {
-        visit.slot.lend(|view| view.outcome = Some(outcome)).await;
+        let end = |view: &mut ExchangeView| {
+            view.outcome = Some(outcome);
+            // Nobody waits any more.
+            view.store_budget = None;
+        };
+        visit.slot.lend(end).await;
         let mut clock = Clockwork::default();
         for (index, step) in self.steps.iter().enumerate().take(visit.reached.get()) {
             if step.has(Phase::Complete) {
@@ -351,9 +371,11 @@ async fn render(visit: &Visit, step: &Step, reply: Reply) -> Response<Body> {
     // A request that is answered goes no further, but later phases may still ask what it was.
     let forget = |view: &mut ExchangeView| {
         drop(view.send_request());
-        view.request_id.clone()
+        view.origin = Origin::Step;
+        let is_head = view.sent.as_ref().is_some_and(|(method, _)| *method == Method::HEAD);
+        (view.request_id.clone(), is_head)
     };
-    let request_id = visit.slot.lend(forget).await;
+    let (request_id, is_head) = visit.slot.lend(forget).await;
     let (mut response, headers) = match reply {
         Reply::Plain { status, headers, body } => {
             let mut response = Response::new(Body::from(body));
@@ -370,6 +392,12 @@ async fn render(visit: &Visit, step: &Step, reply: Reply) -> Response<Body> {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(&name), HeaderValue::from_bytes(&value)) {
             response.headers_mut().append(name, value);
         }
+    }
+    // As an upstream would say it, for the steps that see it next.
+    let has_body =
+        !is_head && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if let Some(length) = response.body().exact().filter(|_| has_body) {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     response
 }

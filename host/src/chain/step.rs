@@ -5,15 +5,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::StatusCode;
 use sluice_abi::{Answer, Phase, Reply};
 
+use super::before::Before;
 use super::circuit::{Admission, Circuit};
 use super::failure::{ChainFailure, FaultReport, FaultReports};
 use super::visit::Visit;
 use crate::config::OnError;
 use crate::telemetry::{CircuitState, StepMetrics, StepVerdict};
-use crate::wasm::{Clockwork, ExchangeView, Fault, FaultKind, Pool, Task};
+use crate::wasm::{Clockwork, Fault, FaultKind, Pool, Task};
 
 /// One step of a chain on one worker.
 pub(crate) struct Step {
@@ -25,35 +26,6 @@ pub(crate) struct Step {
     circuit: Option<RefCell<Circuit>>,
     metrics: Arc<StepMetrics>,
     reports: FaultReports,
-}
-
-/// The heads as they were before a call that might fault and be passed over.
-struct Before {
-    request: Option<(Method, Uri, HeaderMap)>,
-    response: Option<(StatusCode, HeaderMap)>,
-}
-
-impl Before {
-    fn of(view: &ExchangeView) -> Self {
-        Self {
-            request: view
-                .request
-                .as_ref()
-                .map(|head| (head.method.clone(), head.uri.clone(), head.headers.clone())),
-            response: view.response.as_ref().map(|head| (head.status, head.headers.clone())),
-        }
-    }
-
-    fn restore(self, view: &mut ExchangeView) {
-        if let (Some(head), Some((method, uri, headers))) = (&mut view.request, self.request) {
-            (head.method, head.uri, head.headers) = (method, uri, headers);
-        }
-        if let (Some(head), Some((status, headers))) = (&mut view.response, self.response) {
-            (head.status, head.headers) = (status, headers);
-        }
-        view.written = None;
-        view.reply = None;
-    }
 }
 
 impl Step {
@@ -99,7 +71,7 @@ impl Step {
         clock: &mut Clockwork,
     ) -> Result<Option<Reply>, ChainFailure> {
         let state = &visit.steps[index];
-        if state.passed_over.get() {
+        if state.passed_over.get() || (state.refused.get() && phase != Phase::Complete) {
             return Ok(None);
         }
         match self.circuit.as_ref().map(|circuit| circuit.borrow_mut().admits(Instant::now)) {
@@ -107,7 +79,7 @@ impl Step {
             Some(Admission::Trial) => self.metrics.set_circuit(CircuitState::HalfOpen),
             Some(Admission::Refused) => {
                 self.metrics.call(phase, Duration::ZERO, StepVerdict::Fault("circuit-open"));
-                return self.decide(visit, index, "circuit-open", None);
+                return self.decide(visit, index, phase, "circuit-open", None);
             }
         }
         let limits = &self.pool.bound().limits;
@@ -138,6 +110,11 @@ impl Step {
                     return Ok(Some(reply.expect("an answer without a reply is a fault")));
                 }
                 self.metrics.call(phase, called.busy, StepVerdict::Continue);
+                if self.on_error == OnError::Allow {
+                    let wrote = visit.slot.with(|view| view.wrote).unwrap_or_default();
+                    // A response begins anew.
+                    state.wrote.set(wrote || (state.wrote.get() && phase != Phase::Response));
+                }
                 Ok(None)
             }
             Err(fault) => self.faulted(visit, index, phase, called.busy, fault, before),
@@ -179,25 +156,28 @@ impl Step {
         };
         // Counted above; a full queue loses the words, not the number.
         let _ = self.reports.try_send(report);
-        self.decide(visit, index, cause, before)
+        self.decide(visit, index, phase, cause, before)
     }
 
     fn decide(
         &self,
         visit: &Visit,
         index: usize,
+        phase: Phase,
         cause: &'static str,
         before: Option<Before>,
     ) -> Result<Option<Reply>, ChainFailure> {
+        // The rest of a body does not fit what the step has made of its beginning, or of the head.
+        let is_begun = phase.is_chunk() && visit.steps[index].wrote.get();
         let status = match self.on_error {
-            OnError::Allow => {
+            OnError::Allow if !is_begun => {
                 visit.steps[index].passed_over.set(true);
                 if let Some(before) = before {
                     visit.slot.with(|view| before.restore(view));
                 }
                 return Ok(None);
             }
-            OnError::Deny => StatusCode::INTERNAL_SERVER_ERROR,
+            OnError::Allow | OnError::Deny => StatusCode::INTERNAL_SERVER_ERROR,
             OnError::Respond(status) => status,
         };
         visit.steps[index].failed.set(true);

@@ -30,6 +30,10 @@ pub(super) struct StepVisit {
     pub(super) passed: Cell<usize>,
     /// It faulted, or another step was chosen in its place: it is passed over from here on.
     pub(super) passed_over: Cell<bool>,
+    /// It has changed the head or the body of the message whose chunks it sees.
+    pub(super) wrote: Cell<bool>,
+    /// The alternative that it belongs to did not admit the request: it is told of the end and of nothing else.
+    pub(super) refused: Cell<bool>,
     /// It faulted and the exchange failed by it: it does not see the answer to that.
     pub(super) failed: Cell<bool>,
     /// It does not want the body of the request, of the response.
@@ -62,7 +66,7 @@ impl Visit {
     /// Whether a step wants to see the body of a message.
     pub(super) fn wants_body(&self, index: usize, message: HeaderMap) -> bool {
         let step = &self.steps[index];
-        !step.passed_over.get() && !step.skips_body[message as usize].get()
+        !step.passed_over.get() && !step.refused.get() && !step.skips_body[message as usize].get()
     }
 
     /// The failure of a step that ended a body, if one did.

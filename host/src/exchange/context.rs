@@ -5,6 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request, Response, Uri};
+use http_body::Body as _;
+use sluice_abi::Origin;
 use tokio::time::Instant;
 
 use super::completions::Completions;
@@ -172,9 +174,12 @@ impl Context {
             request: None,
             sent: None,
             response: None,
+            has_body: !request.body().is_end_stream(),
+            origin: Origin::Upstream,
             body: bytes::Bytes::new(),
             written: None,
             skips_body: false,
+            wrote: false,
             store_budget: None,
             reply: None,
             outcome: None,

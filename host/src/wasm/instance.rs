@@ -131,6 +131,9 @@ impl Instance {
         state.forget();
         let mut view = view;
         view.reply = None;
+        // What another step did not want is not this one's wish.
+        view.skips_body = false;
+        view.wrote = false;
         state.view = Some(view);
         state.activity = Activity::Phase(phase);
         if state.step.0 != step.0 || *state.step.1 != **step.1 {

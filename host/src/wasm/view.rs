@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Uri, request, response};
-use sluice_abi::{Outcome, Reply};
+use sluice_abi::{Origin, Outcome, Reply};
 use tokio::sync::Notify;
 
 use crate::consumers::Consumer;
@@ -24,12 +24,18 @@ pub(crate) struct ExchangeView {
     pub(crate) sent: Option<(Method, Uri)>,
     /// The response's head, in the response phases.
     pub(crate) response: Option<response::Parts>,
+    /// Whether the request came with a body.
+    pub(crate) has_body: bool,
+    /// Whose the response is.
+    pub(crate) origin: Origin,
     /// The body or chunk at hand.
     pub(crate) body: Bytes,
     /// What the plugin put in its place.
     pub(crate) written: Option<Bytes>,
     /// The body of the message at hand is not to be shown to this step.
     pub(crate) skips_body: bool,
+    /// The call at hand has changed a head, or the body.
+    pub(crate) wrote: bool,
     /// The answer given to `respond`.
     pub(crate) reply: Option<Reply>,
     /// How it ended, in the complete phase.
@@ -124,6 +130,13 @@ impl ContextValues {
             None => self.values.push(ContextValue { step, name: name.into(), value: value.into() }),
         }
         true
+    }
+
+    /// Makes the values of the exchange what they were. Those of single steps stay.
+    pub(crate) fn restore_shared(&mut self, before: Self) {
+        self.values.retain(|held| held.step.is_some());
+        self.values.extend(before.values.into_iter().filter(|held| held.step.is_none()));
+        self.bytes = self.values.iter().map(|held| held.name.len() + held.value.len()).sum();
     }
 
     /// Removes a value; whether there was one.

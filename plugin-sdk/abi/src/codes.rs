@@ -102,6 +102,22 @@ numbers! {
         ResponseStatus = 0,
         /// Length of the body or chunk at hand, in bytes.
         BodyLength = 1,
+        /// Whether the request came with a body: 1 or 0.
+        RequestBody = 2,
+        /// Whose the response at hand is, an [`Origin`]; in the response phases.
+        ResponseOrigin = 3,
+    }
+}
+
+numbers! {
+    /// Whose a response is.
+    Origin {
+        /// The upstream's.
+        Upstream = 0,
+        /// The answer of a step.
+        Step = 1,
+        /// The gateway's own, because something failed. Of such an answer steps see the head and nothing else.
+        Gateway = 2,
     }
 }
 

@@ -25,7 +25,9 @@ mod names;
 mod take;
 mod wire;
 
-pub use codes::{Answer, Code, Digest, HeaderMap, Identity, LogLevel, Number, Scope, Signature, Text};
+pub use codes::{
+    Answer, Code, Digest, HeaderMap, Identity, LogLevel, Number, Origin, Scope, Signature, Text,
+};
 pub use descriptor::{Descriptor, Isolation, Phase};
 pub use message::{Consumer, FetchError, FetchRequest, FetchResponse, Headers, Outcome, Problem, Reply};
 pub use names::{export, import, section};

@@ -3,7 +3,7 @@
 use sluice_abi::harness::{
     Answer as Said, Ask, Bytes, Call, Called, Decision, LogLine, Open, ResponseHead, Sent,
 };
-use sluice_abi::{Outcome, Phase};
+use sluice_abi::{Origin, Outcome, Phase};
 
 use crate::{Answer, Request, Response, TestPlugin};
 
@@ -33,6 +33,7 @@ impl<'p> Exchange<'p> {
             request_id: request.request_id.clone(),
             route: request.route.clone(),
             path_params: request.path_params.clone(),
+            has_body: !request.body().is_empty(),
             step: plugin.descriptor().name.clone(),
             certificate: request.certificate.clone(),
             consumer: request.consumer.clone(),
@@ -94,7 +95,7 @@ impl<'p> Exchange<'p> {
         last: bool,
         response: Option<ResponseHead>,
     ) -> Called {
-        self.ask(Call { exchange: self.number, phase, body, last, response, outcome: None })
+        self.ask(Call { exchange: self.number, phase, body, last, response, origin: None, outcome: None })
     }
 
     fn ask(&mut self, call: Call) -> Called {
@@ -183,25 +184,42 @@ impl<'p> Exchange<'p> {
 
     /// The upstream answers; the response as the client gets it.
     ///
-    /// An answer of the plugin's own passes its response phases too: give it as the response to see that.
+    /// An answer of the plugin's own passes its response phases too: give it, as [of a step](Response::of_step), as the response
+    /// to see that. Of the gateway's own answers ([`Response::of_gateway`]) only the head passes, and a plugin with a body or
+    /// chunk phase can put its own in their place and nothing else.
     /// If a response phase fails, [`failure`](Self::failure) and [`fault`](Self::fault) tell, and what is
     /// returned is the response as far as it came.
     pub fn respond(&mut self, response: Response) -> Response {
         self.decision = Decision::Continue;
         self.skips_body = false;
-        let Response { mut head, mut body } = response;
+        let Response { mut head, mut body, origin } = response;
         // A response to HEAD, a 204 and a 304 have no body that a phase could see.
-        let carries_body = self.request.head.method != "HEAD" && !matches!(head.status, 204 | 304);
+        let is_gateways = origin == Origin::Gateway;
+        let carries_body =
+            self.request.head.method != "HEAD" && !matches!(head.status, 204 | 304) && !is_gateways;
+        let origin = Some(origin.number());
         if self.has(Phase::Response) {
-            let called = self.call(Phase::Response, None, false, Some(head.clone()));
+            let call = Call {
+                exchange: self.number,
+                phase: Phase::Response,
+                body: None,
+                last: false,
+                response: Some(head.clone()),
+                origin,
+                outcome: None,
+            };
+            let called = self.ask(call);
             if let Some(replaced) = self.replaced() {
                 return replaced;
             }
-            head = called.response.unwrap_or(head);
+            let sees_bodies = self.has(Phase::ResponseBody) || self.has(Phase::ResponseChunk);
+            if !(is_gateways && sees_bodies) {
+                head = called.response.unwrap_or(head);
+            }
         }
         let carries_body = carries_body && !self.skips_body;
         if self.goes_on() && carries_body && self.has(Phase::ResponseBody) {
-            let whole = Bytes(Response { head: head.clone(), body }.body());
+            let whole = Bytes(Response { head: head.clone(), body, origin: Origin::Upstream }.body());
             let called = self.call(Phase::ResponseBody, Some(whole), true, Some(head.clone()));
             if let Some(replaced) = self.replaced() {
                 return replaced;
@@ -211,13 +229,13 @@ impl<'p> Exchange<'p> {
         } else if self.goes_on() && carries_body && self.has(Phase::ResponseChunk) {
             body = self.pass(Phase::ResponseChunk, body);
         }
-        Response { head, body }
+        Response { head, body, origin: Origin::Upstream }
     }
 
     fn replaced(&self) -> Option<Response> {
         let Decision::Respond(answered) = &self.decision else { return None };
         let head = ResponseHead { status: answered.status, headers: answered.headers.clone() };
-        Some(Response { head, body: vec![answered.body.clone()] })
+        Some(Response { head, body: vec![answered.body.clone()], origin: Origin::Step })
     }
 
     /// The exchange has ended.
@@ -231,6 +249,7 @@ impl<'p> Exchange<'p> {
                 body: None,
                 last: false,
                 response: None,
+                origin: None,
                 outcome: Some(outcome),
             });
         }

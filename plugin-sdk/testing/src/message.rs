@@ -1,6 +1,7 @@
 //! Requests, responses and answers, as a test writes and reads them.
 
 use serde_json::Value;
+use sluice_abi::Origin;
 use sluice_abi::harness::{Answered, Bytes, CannedAnswer, HeaderList, RequestHead, ResponseHead};
 
 /// A request that a test sends, or that the plugin has let through.
@@ -24,6 +25,7 @@ pub struct Request {
 pub struct Response {
     pub(crate) head: ResponseHead,
     pub(crate) body: Vec<Bytes>,
+    pub(crate) origin: Origin,
 }
 
 /// What the plugin answered in place of the upstream.
@@ -216,7 +218,20 @@ impl Response {
     /// A response without headers or body.
     #[must_use]
     pub fn new(status: u16) -> Self {
-        Self { head: ResponseHead { status, headers: HeaderList::new() }, body: Vec::new() }
+        let head = ResponseHead { status, headers: HeaderList::new() };
+        Self { head, body: Vec::new(), origin: Origin::Upstream }
+    }
+
+    /// Makes it the answer of a step, this one or a later one.
+    #[must_use]
+    pub fn of_step(self) -> Self {
+        Self { origin: Origin::Step, ..self }
+    }
+
+    /// Makes it the gateway's own answer, because something failed.
+    #[must_use]
+    pub fn of_gateway(self) -> Self {
+        Self { origin: Origin::Gateway, ..self }
     }
 
     /// Adds a header.

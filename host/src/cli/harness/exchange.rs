@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use sluice_abi::harness::{
     self, Answered, Call, Called, Decision, HeaderList, Open, RequestHead, ResponseHead,
 };
-use sluice_abi::{Answer, Phase, Reply};
+use sluice_abi::{Answer, Origin, Phase, Reply};
 
 use super::world::{Stage, list};
 use crate::wasm::{Clockwork, ContextKey, ContextValues, ExchangeView, FaultKind, Lease, Slot, Task};
@@ -42,9 +42,12 @@ impl Exchange {
             request: Some(request(&open.request)?),
             sent: None,
             response: None,
+            has_body: open.has_body,
+            origin: Origin::Upstream,
             body: Bytes::new(),
             written: None,
             skips_body: false,
+            wrote: false,
             store_budget: None,
             reply: None,
             outcome: None,
@@ -133,6 +136,7 @@ impl Exchange {
                 if response.is_some() {
                     view.response = response;
                 }
+                view.origin = call.origin.and_then(Origin::from_number).unwrap_or(view.origin);
                 if matches!(call.phase, Phase::ResponseChunk | Phase::Complete) {
                     view.response = None;
                 }

@@ -80,7 +80,8 @@ fn body_write(mut caller: Call<'_>, pointer: u32, length: u32) -> wasmtime::Resu
     if bytes.len() > limit {
         return Ok(Code::TooLarge.number());
     }
-    guest.state.view("body_write")?.written = Some(Bytes::copy_from_slice(bytes));
+    let view = guest.state.view("body_write")?;
+    (view.written, view.wrote) = (Some(Bytes::copy_from_slice(bytes)), true);
     Ok(0)
 }
 

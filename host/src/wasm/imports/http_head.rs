@@ -150,6 +150,8 @@ fn number_get(mut caller: Call<'_>, number: i32) -> wasmtime::Result<i64> {
         Number::BodyLength => {
             i64::try_from(view.written.as_ref().unwrap_or(&view.body).len()).unwrap_or(i64::MAX)
         }
+        Number::RequestBody => i64::from(view.has_body),
+        Number::ResponseOrigin => i64::from(view.origin.number()),
     })
 }
 
@@ -313,6 +315,7 @@ fn header_write(
     Ok(match field(name, value) {
         Ok((name, value)) => {
             if write(headers, name, value) {
+                guest.state.view(call)?.wrote = true;
                 0
             } else {
                 Code::TooLarge.number()

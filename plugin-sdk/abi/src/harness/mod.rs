@@ -125,6 +125,9 @@ pub struct Open {
     /// The path segments that the route names, with their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path_params: Vec<(String, String)>,
+    /// Whether it comes with a body.
+    #[serde(default)]
+    pub has_body: bool,
     /// The client's certificate in DER.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Bytes>,
@@ -175,6 +178,9 @@ pub struct Call {
     /// The response's head, in the first response phase that is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<ResponseHead>,
+    /// Whose that response is: an [`Origin`](crate::Origin).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<i32>,
     /// How the exchange ended, in the complete phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,

@@ -110,6 +110,8 @@ impl Host for FakeHost {
                 .map(|(status, _)| i64::from(status.as_u16()))
                 .ok_or(Code::WrongPhase),
             Number::BodyLength => Ok(i64::try_from(exchange.body.len()).unwrap_or(i64::MAX)),
+            Number::RequestBody => Ok(i64::from(exchange.open.has_body)),
+            Number::ResponseOrigin => Ok(i64::from(exchange.origin.number())),
         }
     }
 

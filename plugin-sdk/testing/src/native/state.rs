@@ -7,7 +7,7 @@ use sluice_abi::harness::{
     Answered, Bytes, Call, Called, Decision, Fetches, HeaderList, LogLine, Open, Random, RequestHead,
     ResponseHead, Sent, World,
 };
-use sluice_abi::{Answer, Phase, Reply};
+use sluice_abi::{Answer, Origin, Phase, Reply};
 
 use super::crypto::Key;
 use super::head::Request;
@@ -54,6 +54,7 @@ pub(super) struct ExchangeState {
     /// Whether the head has left.
     pub(super) sent: bool,
     pub(super) response: Option<(StatusCode, HeaderMap)>,
+    pub(super) origin: Origin,
     pub(super) body: Vec<u8>,
     pub(super) outcome: Option<sluice_abi::Outcome>,
     pub(super) skips_body: bool,
@@ -134,6 +135,7 @@ impl State {
             request: Request::new(&open.request)?,
             sent: false,
             response: None,
+            origin: Origin::Upstream,
             body: Vec::new(),
             outcome: None,
             skips_body: false,
@@ -165,6 +167,7 @@ impl State {
             let status = StatusCode::from_u16(status).map_err(|error| error.to_string())?;
             exchange.response = Some((status, header_map(&headers)?));
         }
+        exchange.origin = call.origin.and_then(Origin::from_number).unwrap_or(exchange.origin);
         if matches!(call.phase, Phase::ResponseChunk | Phase::Complete) {
             // Its head has left.
             exchange.response = None;
