@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::runtime::{Builder as RuntimeBuilder, Handle, LocalOptions};
+use tokio::runtime::{Builder as RuntimeBuilder, LocalOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -145,7 +145,7 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     let metrics = Metrics::new();
     let access_log =
         AccessLog::start(&config.telemetry.access_log, &metrics).map_err(io("cannot open the access log"))?;
-    let stores = counters::open(&config, &Handle::current()).map_err(|problem| problems(&problem.into()))?;
+    let stores = counters::open(&config).map_err(|problem| problems(&problem.into()))?;
     let mut builder = builder_with(&config, stores.clone());
     let (reports, faults) = mpsc::channel(MAX_REPORTS);
     let (reload, requests) = mpsc::channel(16);

@@ -1,6 +1,7 @@
 //! Rate limits that several gateways count together on a real Redis or Valkey server.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,16 +31,23 @@ fn connected(gateway: &Gateway) -> bool {
     gateway.snapshot()["store"]["connected"] == true
 }
 
-/// How many of 1,000 requests pass that 50 clients send to all gateways at the same time.
+/// How many of 1,000 requests pass that are all under way before the first answer is read.
 fn rush(gateways: &[Gateway]) -> usize {
-    let passed = AtomicUsize::new(0);
+    const THREADS: usize = 50;
+    let (passed, sent) = (AtomicUsize::new(0), Barrier::new(THREADS));
     thread::scope(|scope| {
-        for client in 0..50 {
-            let (passed, gateway) = (&passed, &gateways[client % gateways.len()]);
+        for number in 0..THREADS {
+            let (passed, sent) = (&passed, &sent);
+            let gateway = &gateways[number % gateways.len()];
             scope.spawn(move || {
-                let mut connection = gateway.connect();
-                for _ in 0..20 {
-                    match connection.get("/").status {
+                let mut clients: Vec<Connection> = (0..20).map(|_| gateway.connect()).collect();
+                sent.wait();
+                for client in &mut clients {
+                    client.send("GET / HTTP/1.1\r\nhost: api.example\r\n\r\n");
+                }
+                sent.wait();
+                for client in &mut clients {
+                    match client.read().status {
                         200 => drop(passed.fetch_add(1, Ordering::Relaxed)),
                         429 => {}
                         other => panic!("status {other}"),
@@ -127,6 +135,62 @@ fn while_the_server_is_away_the_declared_behaviour_holds() {
         let (statuses, _) = ask(&gateway, QUOTA + 1);
         assert_eq!(statuses.iter().filter(|status| **status == 200).count(), QUOTA, "{behaviour}");
     }
+}
+
+/// Clients never stop asking while the server is frozen, killed and started again.
+#[test]
+fn an_outage_in_the_middle_of_a_run_is_met_as_declared() {
+    for (behaviour, refusal, lease) in
+        [("local", 429, ""), ("allow", 200, ""), ("deny", 503, ""), ("local", 429, "lease = 0.05")]
+    {
+        let mut redis = RedisServer::start();
+        let store = format!("counters = \"{}\"\non_store_error = \"{behaviour}\"\n{lease}", redis.url());
+        let gateway = start(&store, "gcra");
+        let (is_over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut client = gateway.connect();
+                    while !is_over.load(Ordering::Relaxed) {
+                        let status = client.get("/").status;
+                        assert!([200, 429, refusal].contains(&status), "{behaviour}: {status}");
+                        asked.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            let go_on = |requests: usize| {
+                let from = asked.load(Ordering::Relaxed);
+                wait::until("requests are answered", || asked.load(Ordering::Relaxed) > from + requests);
+            };
+            go_on(200);
+            redis.freeze();
+            wait::until("that it is away is known", || !connected(&gateway));
+            go_on(200);
+            redis.thaw();
+            wait::until("the server is asked again", || connected(&gateway));
+            redis.kill();
+            wait::until("that it is away is known", || !connected(&gateway));
+            go_on(200);
+            redis.restart();
+            wait::until("the server is asked again", || connected(&gateway));
+            go_on(200);
+            is_over.store(true, Ordering::Relaxed);
+        });
+    }
+}
+
+#[test]
+fn a_reload_leaves_the_connection_alone() {
+    let redis = RedisServer::start();
+    let gateway = start(&format!("counters = \"{}\"", redis.url()), "gcra");
+    let text = std::fs::read_to_string(gateway.path("gateway.toml")).unwrap();
+    for generation in 2..=6 {
+        gateway.write("gateway.toml", format!("{text}\n[consumers.c{generation}]\n"));
+        wait::until("the reload takes effect", || gateway.snapshot()["generation"] == generation);
+        gateway.get("/").expect(200);
+    }
+    assert_eq!(gateway.metrics().sum("sluice_store_connections_total", &[]), 1.0);
+    assert_eq!(gateway.metrics().sum("sluice_store_errors_total", &[]), 0.0);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::harness::{Gateway, Origin, Setup, config, h2::H2, plugin};
 
-/// `printf acme-key | sha256sum`
-const ACME: &str = "afacab3575137afa4e00d9cbcafcb14c9ae25f779d964eb0ea5b2c4eb5dfd163";
+/// `printf acme-key | openssl sha256 -hmac 'a pepper for tests alone'`
+const ACME: &str = "ed921c6dfb6821332ee0ce13619e10d3413b6440522be7d026cb58317e0d1f1c";
 
 fn start(chain: &str, routes: &str) -> Gateway {
     let text = config::plugin("api-key", "capabilities = [\"consumers\"]")
@@ -15,7 +15,10 @@ fn start(chain: &str, routes: &str) -> Gateway {
         + &config::upstream("service", Origin::echo())
         + &format!("[chains.default]\nsteps = [{chain}]\n")
         + routes
-        + &format!("[consumers.acme]\ncustom_id = \"crm-17\"\nkeys = [{{ hash = \"sha256:{ACME}\" }}]\n");
+        + "[credentials]\npepper = \"a pepper for tests alone\"\n"
+        + &format!(
+            "[consumers.acme]\ncustom_id = \"crm-17\"\nkeys = [{{ hash = \"hmac-sha256:{ACME}\" }}]\n"
+        );
     ["api-key", "rate-limit", "headers"]
         .iter()
         .fold(Setup::new(), |setup, name| setup.plugin(name, plugin(name)))

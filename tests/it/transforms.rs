@@ -34,6 +34,19 @@ fn gzip(arguments: &[&str], bytes: &[u8]) -> Vec<u8> {
     output
 }
 
+/// Of the gateway's own answers steps see the head: what is said of them for the client stays, what is said of a body goes.
+#[test]
+fn a_failure_is_told_as_it_is() {
+    let steps = [("cors", "config = { origins = [\"https://shop.example\"] }"), ("compress", "")];
+    let gateway = start(&steps, crate::harness::ports::free());
+    let asked = [("origin", "https://shop.example"), ("accept-encoding", "gzip")];
+    let failed = gateway.get_with("/", &asked);
+    assert_eq!(failed.header("access-control-allow-origin"), Some("https://shop.example"));
+    assert_eq!(failed.header("content-encoding"), None);
+    let problem = failed.problem(502);
+    assert!(problem["type"].as_str().unwrap().ends_with("upstream-unreachable"), "{problem}");
+}
+
 #[test]
 fn responses_are_compressed_for_who_accepts_it() {
     let body = format!("{{\"rows\":\"{}\"}}", "abcdefgh".repeat(2000));

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{FORWARDED, HOST, VIA};
+use http::header::{COOKIE, FORWARDED, HOST, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use ipnet::IpNet;
 
 use super::peer::Peer;
-use super::present::{Field, Present};
+use super::present::{Field, Present, is_disguised, is_identity};
 use super::{hop, request_id};
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -26,6 +26,8 @@ pub(crate) fn prepare_request(headers: &mut HeaderMap, peer: &Peer, version: Ver
     headers.reserve(ADDED);
     let present = Present::of(headers);
     hop::strip_request(headers, present);
+    forget_identity(headers, present);
+    join_cookies(headers);
     if peer.trusted.get() {
         append_client(headers, peer);
     } else {
@@ -90,15 +92,39 @@ fn forget_claims(headers: &mut HeaderMap, present: Present) {
         headers.remove(FORWARDED);
     }
     if present.has(Field::XForwarded) {
-        let is_claim = |name: &&HeaderName| name.as_str().starts_with("x-forwarded-");
-        let claims: Vec<HeaderName> = headers.keys().filter(is_claim).cloned().collect();
-        for name in claims {
-            headers.remove(name);
-        }
+        remove_all(headers, |name| name.as_str().starts_with("x-forwarded-"));
     }
     if present.has(Field::ClientCert) {
         headers.remove(CLIENT_CERT);
         headers.remove(CLIENT_CERT_CHAIN);
+    }
+}
+
+/// Who is asking is for the steps to say, whoever sends the request: a proxy in front passes on what its clients send.
+fn forget_identity(headers: &mut HeaderMap, present: Present) {
+    if present.has(Field::Identity) {
+        remove_all(headers, is_identity);
+    }
+    if present.has(Field::Disguised) {
+        remove_all(headers, is_disguised);
+    }
+}
+
+/// HTTP/2 may split the cookies over several fields, which nobody behind expects (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut pieces = headers.get_all(COOKIE).iter();
+    if pieces.next().and(pieces.next()).is_none() {
+        return;
+    }
+    let pieces: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let joined = HeaderValue::from_maybe_shared(bytes::Bytes::from(pieces.join(&b"; "[..])));
+    headers.insert(COOKIE, joined.expect("joined from valid field values"));
+}
+
+fn remove_all(headers: &mut HeaderMap, is_meant: impl Fn(&HeaderName) -> bool) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| is_meant(name)).cloned().collect();
+    for name in names {
+        headers.remove(name);
     }
 }
 
@@ -198,6 +224,44 @@ mod tests {
         assert_eq!(headers["x-request-id"], id);
         assert_ne!(id, "mine");
         assert!(!headers.contains_key(FORWARDED) && !headers.contains_key("x-forwarded-prefix"));
+    }
+
+    #[test]
+    fn cookies_are_one_field() {
+        let mut headers = map(&[("host", "a"), ("cookie", "a=1"), ("cookie", "b=2; c=3"), ("cookie", "d=4")]);
+        prepare_request(&mut headers, &peer("192.0.2.7", false), Version::HTTP_2);
+        assert_eq!(headers.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3; d=4"]);
+    }
+
+    #[test]
+    fn nobody_says_himself_who_he_is() {
+        for trusted in [false, true] {
+            let mut headers = map(&[
+                ("host", "inner"),
+                ("x-consumer-username", "admin"),
+                ("x-consumer-groups", "staff"),
+                ("x-consumer-groups", "more"),
+                ("x_consumer_username", "admin"),
+                ("x-credential-identifier", "k1"),
+                ("x-anonymous-consumer", "true"),
+                ("x_forwarded_for", "10.0.0.1"),
+                ("client_cert", ":AAAA:"),
+                ("api_key", "kept"),
+            ]);
+            prepare_request(&mut headers, &peer("10.0.0.2", trusted), Version::HTTP_11);
+            let left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+            let expected = [
+                "host",
+                "api_key",
+                "x-forwarded-for",
+                "x-forwarded-proto",
+                "x-forwarded-host",
+                "via",
+                "x-request-id",
+            ];
+            assert_eq!(left.len(), expected.len(), "{left:?}");
+            assert!(expected.iter().all(|name| left.contains(name)), "{left:?}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub(crate) use context::{Context, Gate};
 #[cfg(test)]
 pub(crate) use forwarded::{prepare_request, prepare_response};
 pub(crate) use peer::Peer;
+pub(crate) use present::is_claim;
 
 use crate::body::Body;
 use crate::chain::{Show, Verdict};

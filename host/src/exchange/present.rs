@@ -25,6 +25,10 @@ pub(super) enum Field {
     XForwarded = 1 << 10,
     /// `client-cert` or `client-cert-chain` (RFC 9440).
     ClientCert = 1 << 11,
+    /// By which the upstream learns who is asking: `x-consumer-…`, `x-credential-identifier`, `x-anonymous-consumer`.
+    Identity = 1 << 12,
+    /// Such a name, or one that tells who came by which way, written with `_` for `-`. Many a server takes one for the other.
+    Disguised = 1 << 13,
 }
 
 impl Present {
@@ -37,9 +41,34 @@ impl Present {
     }
 }
 
-/// The length tells almost every other name apart.
+/// Whether a client that nobody vouches for has no say in a field: it tells who is asking, or who came by which way.
+pub(crate) fn is_claim(name: &HeaderName) -> bool {
+    use Field::{ClientCert, Disguised, Forwarded, Identity, XForwarded};
+    matches!(field(name), Some(Forwarded | XForwarded | ClientCert | Identity | Disguised))
+}
+
+/// Whether a name is a [`Field::Disguised`] one.
+pub(super) fn is_disguised(name: &HeaderName) -> bool {
+    field(name) == Some(Field::Disguised)
+}
+
+/// Whether a name is a [`Field::Identity`].
+pub(super) fn is_identity(name: &HeaderName) -> bool {
+    field(name) == Some(Field::Identity)
+}
+
 fn field(name: &HeaderName) -> Option<Field> {
+    use Field::{ClientCert, Disguised, Forwarded, Identity, XForwarded};
     let name = name.as_str();
+    if !name.as_bytes().contains(&b'_') {
+        return plain(name);
+    }
+    let read = plain(&name.replace('_', "-"))?;
+    matches!(read, Forwarded | XForwarded | ClientCert | Identity).then_some(Disguised)
+}
+
+/// The length tells almost every other name apart.
+fn plain(name: &str) -> Option<Field> {
     match name.len() {
         2 if name == "te" => Some(Field::Te),
         6 if name == "expect" => Some(Field::Expect),
@@ -53,6 +82,9 @@ fn field(name: &HeaderName) -> Option<Field> {
         17 if name == "transfer-encoding" => Some(Field::TransferEncoding),
         18 if name == "proxy-authenticate" => Some(Field::ProxyAuthenticate),
         19 if name == "proxy-authorization" => Some(Field::ProxyAuthorization),
+        20 if name == "x-anonymous-consumer" => Some(Field::Identity),
+        23 if name == "x-credential-identifier" => Some(Field::Identity),
+        11.. if name.starts_with("x-consumer-") => Some(Field::Identity),
         12.. if name.starts_with("x-forwarded-") => Some(Field::XForwarded),
         _ => None,
     }
@@ -79,6 +111,13 @@ mod tests {
             ("x-forwarded-", Field::XForwarded),
             ("client-cert", Field::ClientCert),
             ("client-cert-chain", Field::ClientCert),
+            ("x-consumer-username", Field::Identity),
+            ("x-credential-identifier", Field::Identity),
+            ("x-anonymous-consumer", Field::Identity),
+            ("x_consumer_username", Field::Disguised),
+            ("x-consumer_groups", Field::Disguised),
+            ("x_forwarded-for", Field::Disguised),
+            ("client_cert", Field::Disguised),
         ];
         for (name, expected) in all {
             let mut headers = HeaderMap::new();
@@ -87,7 +126,16 @@ mod tests {
             assert_eq!(Present::of(&headers), Present(expected as u16), "{name}");
             assert!(Present::of(&headers).has(expected));
         }
-        for name in ["t", "via", "host", "x-forwarded", "content-length", "transfer-encodinh"] {
+        for name in [
+            "t",
+            "via",
+            "host",
+            "x-forwarded",
+            "content-length",
+            "transfer-encodinh",
+            "api_key",
+            "transfer_encoding",
+        ] {
             assert_eq!(field(&HeaderName::from_static(name)), None);
         }
     }

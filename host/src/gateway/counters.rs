@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder as RuntimeBuilder, Handle};
 
 use crate::config::{self, Config, OnStoreError, Problem};
 use crate::store::remote::{Endpoint, ErrorKind, Fallback, RemoteStore, Secure, Settings, parse};
@@ -20,8 +20,9 @@ pub(super) fn check(config: &Config) -> Option<Problem> {
     config.remote_store.as_ref().and_then(|remote| settings(config, remote).err())
 }
 
-/// The stores of a gateway. A server is connected to in the background, on `control`.
-pub(super) fn open(config: &Config, control: &Handle) -> Result<Stores, Problem> {
+/// The stores of a gateway. A server is connected to in the background, on a thread of its own: what keeps the control thread
+/// busy, as a reload may for longer than the store's timeout, must not cut the connection.
+pub(super) fn open(config: &Config) -> Result<Stores, Problem> {
     let memory = Arc::new(MemoryStore::new(&config.store));
     let Some(remote) = &config.remote_store else { return Ok(Stores::local(memory)) };
     let fallback = match remote.on_error {
@@ -29,8 +30,19 @@ pub(super) fn open(config: &Config, control: &Handle) -> Result<Stores, Problem>
         OnStoreError::Deny => Fallback::Deny,
         OnStoreError::Allow => Fallback::Allow,
     };
-    let store = RemoteStore::open(settings(config, remote)?, control.clone());
+    let settings = settings(config, remote)?;
+    let failed = |error| Problem::new(format!("cannot start the store's thread: {error}"));
+    let store = RemoteStore::open(settings, thread().map_err(failed)?);
     Ok(Stores::shared(memory, store, fallback, remote.timeout * 2))
+}
+
+/// A thread that runs what is spawned on it until the process ends.
+fn thread() -> std::io::Result<Handle> {
+    let runtime = RuntimeBuilder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    let run = move || runtime.block_on(std::future::pending::<()>());
+    std::thread::Builder::new().name("store".to_owned()).spawn(run)?;
+    Ok(handle)
 }
 
 fn settings(config: &Config, remote: &config::RemoteStore) -> Result<Settings, Problem> {

@@ -42,7 +42,7 @@ async fn perform(
         upstream.ok_or_else(|| error(Code::Unavailable, "the upstream is gone from the configuration"))?;
     let mut request = request.map(Body::from);
     if !request.headers().contains_key(header::HOST)
-        && let Ok(host) = HeaderValue::from_str(upstream.name())
+        && let Ok(host) = HeaderValue::from_str(&upstream.authority())
     {
         request.headers_mut().insert(header::HOST, host);
     }

@@ -113,6 +113,15 @@ impl Upstream {
         &self.config.name
     }
 
+    /// What a request to it has in `Host` that nobody else has asked for: its first target.
+    pub(crate) fn authority(&self) -> String {
+        let Some(config::Target { host, port, .. }) = self.config.targets.first() else {
+            return String::new();
+        };
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        if *port == 80 { host } else { format!("{host}:{port}") }
+    }
+
     /// Idle connections to all targets.
     #[cfg(test)]
     pub(crate) fn idle(&self) -> usize {

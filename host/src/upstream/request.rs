@@ -4,6 +4,7 @@ use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, 
 use http::{HeaderMap, HeaderValue, Method, Request, Version, request};
 
 use crate::body::Body;
+use crate::exchange::is_claim;
 
 /// Makes the head say what the body is, and nothing else about framing: an exact length, or chunks.
 pub(super) fn frame(request: &mut Request<Body>) {
@@ -76,9 +77,14 @@ fn write_fields(headers: &HeaderMap, out: &mut Vec<u8>) {
     }
 }
 
-/// The last chunk and what follows it. Fields that frame, route or authenticate a message have no place there (RFC 9110, 6.5.1).
+/// The last chunk and what follows it. Fields that frame, route or authenticate a message have no place there (RFC 9110, 6.5.1),
+/// nor have those that tell who is asking.
 pub(super) fn write_last_chunk(mut trailers: HeaderMap, out: &mut Vec<u8>) {
     for name in [TRANSFER_ENCODING, CONTENT_LENGTH, HOST, TE, TRAILER, CONNECTION, AUTHORIZATION, COOKIE] {
+        trailers.remove(name);
+    }
+    let claims: Vec<_> = trailers.keys().filter(|name| is_claim(name)).cloned().collect();
+    for name in claims {
         trailers.remove(name);
     }
     out.extend_from_slice(b"0\r\n");
