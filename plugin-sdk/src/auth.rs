@@ -1,10 +1,13 @@
 //! What authentication policies have in common: how an identity reaches the upstream and later steps.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::consumers::{self, Consumer, Identity};
-use crate::{Context, Error, Request, Result, Value};
+use crate::types::{InvalidValue, text_value};
+use crate::{Context, Error, HeaderName, Request, Result, Value};
 
 /// Claims of the token that was verified, as it states them. For `acl`, `rate-limit` and plugins of your own.
 pub const CLAIMS: Value<Map<String, Json>> = Value::exchange("auth.claims");
@@ -54,6 +57,12 @@ pub fn admit_anonymous(request: &mut Request, ctx: &mut Context, name: &str) -> 
     let consumer = found.ok_or_else(|| Error::new(format!("there is no consumer `{name}`")))?;
     admit(request, ctx, Some(consumer))?;
     request.headers_mut().set(ANONYMOUS, "true")
+}
+
+/// Whether it is one of the headers by which the upstream learns who is asking. No policy may let anybody else write them.
+#[must_use]
+pub fn is_consumer_header(name: &HeaderName) -> bool {
+    name.as_str().starts_with(CONSUMER_HEADERS) || name == CREDENTIAL || name == ANONYMOUS
 }
 
 /// Checks that the consumer of this name exists, for `self_test`: better at load than at the first request.
@@ -124,4 +133,66 @@ pub fn challenge(scheme: &str, parameters: &[(&str, &str)]) -> String {
         text.push('"');
     }
     text
+}
+
+/// The realm that a challenge names (RFC 9110 section 11.5), as configurations write it: `api` if not given. It is not empty
+/// and has no quotes, backslashes or control characters, so that every client reads it alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Realm(String);
+
+impl Realm {
+    /// A [`challenge`] that names this realm, then these parameters.
+    #[must_use]
+    pub fn challenge(&self, scheme: &str, parameters: &[(&str, &str)]) -> String {
+        challenge(scheme, &[&[("realm", self.0.as_str())], parameters].concat())
+    }
+}
+
+impl Default for Realm {
+    fn default() -> Self {
+        Self("api".to_owned())
+    }
+}
+
+impl FromStr for Realm {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let is_plain = |character: char| !character.is_control() && !matches!(character, '"' | '\\');
+        if !text.is_empty() && text.chars().all(is_plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidValue::new(
+                text,
+                "a realm: it is empty or has a quote, a backslash or a control character",
+            ))
+        }
+    }
+}
+
+text_value!(Realm, "The realm that `WWW-Authenticate` names.", r#"^[^"\\\x00-\x1f\x7f-\x9f]+$"#);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_realm_fits_into_a_challenge() {
+        let realm: Realm = "orders & bills".parse().unwrap();
+        let challenge = realm.challenge("Basic", &[("charset", "UTF-8")]);
+        assert_eq!(challenge, r#"Basic realm="orders & bills", charset="UTF-8""#);
+        assert_eq!(Realm::default().challenge("Key", &[]), r#"Key realm="api""#);
+        for bad in ["", "a\"b", "a\\b", "a\nb", "\u{85}"] {
+            assert!(bad.parse::<Realm>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn headers_of_consumers_are_known_in_any_case() {
+        let is_one = |name: &str| is_consumer_header(&name.parse().unwrap());
+        assert!(
+            is_one("X-Consumer-Id") && is_one("x-credential-identifier") && is_one("X-Anonymous-Consumer")
+        );
+        assert!(!is_one("x-consumers") && !is_one("x-user"));
+    }
 }

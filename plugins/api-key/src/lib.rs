@@ -22,9 +22,8 @@ pub struct Config {
     #[serde(default)]
     anonymous: Option<String>,
     /// The realm that `WWW-Authenticate` names.
-    #[serde(default = "default_realm")]
-    #[schemars(regex(pattern = r#"^[^"\\\x00-\x1f\x7f]+$"#))]
-    realm: String,
+    #[serde(default)]
+    realm: auth::Realm,
 }
 
 fn default_header() -> OneOrMany<HeaderName> {
@@ -35,17 +34,13 @@ fn default_hide() -> bool {
     true
 }
 
-fn default_realm() -> String {
-    "api".to_owned()
-}
-
 /// The most places that a key may be in: each is looked at for every request.
 const MAX_PLACES: usize = 16;
 
 /// The policy.
 pub struct ApiKey {
     config: Config,
-    challenge: HeaderValue,
+    challenge: String,
 }
 
 /// What a request carries.
@@ -70,12 +65,7 @@ impl Plugin for ApiKey {
             cookie.iter().all(|name| !name.is_empty()),
             "`cookie` is empty: leave it out if there is none"
         );
-        let plain = !realm.contains(|letter: char| matches!(letter, '"' | '\\') || letter.is_control());
-        ensure!(
-            plain && !realm.is_empty(),
-            "`realm` is empty or has a quote, a backslash or a control character in it"
-        );
-        let challenge = auth::challenge("Key", &[("realm", realm)]).parse().context("`realm`")?;
+        let challenge = realm.challenge("Key", &[]);
         Ok(Self { config, challenge })
     }
 

@@ -14,17 +14,12 @@ pub struct Config {
     #[serde(default)]
     anonymous: Option<String>,
     /// The realm that `WWW-Authenticate` names; browsers show it.
-    #[serde(default = "default_realm")]
-    #[schemars(regex(pattern = r#"^[^"\\\x00-\x1f\x7f]+$"#))]
-    realm: String,
+    #[serde(default)]
+    realm: auth::Realm,
 }
 
 fn default_hide() -> bool {
     true
-}
-
-fn default_realm() -> String {
-    "api".to_owned()
 }
 
 /// The longest encoded credentials, in bytes: far more than anybody types.
@@ -33,7 +28,7 @@ const MAX_ENCODED: usize = 4096;
 /// The policy.
 pub struct BasicAuth {
     config: Config,
-    challenge: HeaderValue,
+    challenge: String,
 }
 
 #[plugin(capabilities(consumers))]
@@ -41,14 +36,7 @@ impl Plugin for BasicAuth {
     type Config = Config;
 
     fn new(config: Config) -> Result<Self> {
-        let realm = &config.realm;
-        let plain = !realm.contains(|letter: char| matches!(letter, '"' | '\\') || letter.is_control());
-        ensure!(
-            plain && !realm.is_empty(),
-            "`realm` is empty or has a quote, a backslash or a control character in it"
-        );
-        let challenge = auth::challenge("Basic", &[("realm", realm), ("charset", "UTF-8")]);
-        Ok(Self { challenge: challenge.parse().context("`realm`")?, config })
+        Ok(Self { challenge: config.realm.challenge("Basic", &[("charset", "UTF-8")]), config })
     }
 
     fn self_test(&self) -> Result<()> {

@@ -61,11 +61,7 @@ impl Plugin for ExtAuthz {
         );
         ensure!((400..=599).contains(&status), "`status` is 400 to 599");
         ensure!(cache <= MAX_CACHE, "`cache` is at most 10m");
-        let is_consumers = |name: &&HeaderName| {
-            name.as_str().starts_with("x-consumer-")
-                || ["x-anonymous-consumer", "x-credential-identifier"].contains(&name.as_str())
-        };
-        if let Some(name) = allow_headers.iter().find(is_consumers) {
+        if let Some(name) = allow_headers.iter().find(|name| auth::is_consumer_header(name)) {
             bail!("`allow_headers`: `{name}` tells which consumer the gateway knows");
         }
         Ok(Self {

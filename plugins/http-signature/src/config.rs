@@ -75,9 +75,8 @@ pub struct Config {
     #[serde(default)]
     anonymous: Option<String>,
     /// The realm that `WWW-Authenticate` names.
-    #[serde(default = "default_realm")]
-    #[schemars(regex(pattern = r#"^[^"\\\x00-\x1f\x7f]+$"#))]
-    realm: String,
+    #[serde(default)]
+    realm: auth::Realm,
 }
 
 /// Each is looked for in every request.
@@ -105,10 +104,6 @@ fn default_compat_required() -> Vec<String> {
 
 fn default_clock_skew() -> Duration {
     Duration::from_secs(300)
-}
-
-fn default_realm() -> String {
-    "api".to_owned()
 }
 
 /// The configuration, checked.
@@ -177,15 +172,15 @@ impl Policy {
         Accepted { mode: self.digest, representation: self.repr_digest, old }
     }
 
-    fn challenges(&self, realm: &str) -> Result<Challenges> {
+    fn challenges(&self, realm: &auth::Realm) -> Result<Challenges> {
         let names = self.compat_required.join(" ");
-        let mut authenticate = vec![auth::challenge("Signature", &[("realm", realm)])];
+        let mut authenticate = vec![realm.challenge("Signature", &[])];
         if self.compat.contains(&Compat::Cavage) {
             let names = format!("{names} date");
-            authenticate = vec![auth::challenge("Signature", &[("realm", realm), ("headers", &names)])];
+            authenticate = vec![realm.challenge("Signature", &[("headers", &names)])];
         }
         if self.compat.contains(&Compat::KongHmac) {
-            authenticate.push(auth::challenge("hmac", &[("realm", realm)]));
+            authenticate.push(realm.challenge("hmac", &[]));
         }
         let digest = Component::configured(digest::CONTENT).map_err(Error::new)?;
         let label = self.label.as_deref().unwrap_or("sig");
@@ -207,11 +202,6 @@ impl Policy {
 }
 
 fn check(config: &Config) -> Result<()> {
-    let realm = &config.realm;
-    let is_plain = |text: &str| {
-        !text.is_empty() && !text.contains(|letter: char| matches!(letter, '"' | '\\') || letter.is_control())
-    };
-    ensure!(is_plain(realm), "`realm` is empty or has a quote, a backslash or a control character in it");
     ensure!(!config.algorithms.is_empty(), "`algorithms` is empty: give at least one");
     for (key, duration) in [("max_age", config.max_age), ("clock_skew", config.clock_skew)] {
         let fits = (1..=86_400).contains(&duration.as_secs());

@@ -46,9 +46,8 @@ pub struct Config {
     #[serde(default)]
     anonymous: Option<String>,
     /// The realm that `WWW-Authenticate` names.
-    #[serde(default = "default_realm")]
-    #[schemars(regex(pattern = r#"^[^"\\\x00-\x1f\x7f]+$"#))]
-    realm: String,
+    #[serde(default)]
+    realm: auth::Realm,
 }
 
 /// What the upstream is told.
@@ -77,15 +76,11 @@ fn yes() -> bool {
     true
 }
 
-fn default_realm() -> String {
-    "api".to_owned()
-}
-
 /// The policy.
 pub struct Mtls {
     config: Config,
     allow: Option<Allow>,
-    challenge: HeaderValue,
+    challenge: String,
 }
 
 #[plugin(capabilities(consumers, crypto, clock))]
@@ -103,12 +98,7 @@ impl Plugin for Mtls {
         );
         ensure!(*leeway <= MAX_LEEWAY, "`leeway` is at most 5m");
         ensure!(anonymous.as_deref() != Some(""), "`anonymous` is empty: leave it out if there is nobody");
-        let plain = !realm.contains(|letter: char| matches!(letter, '"' | '\\') || letter.is_control());
-        ensure!(
-            plain && !realm.is_empty(),
-            "`realm` is empty or has a quote, a backslash or a control character in it"
-        );
-        let challenge = auth::challenge("Certificate", &[("realm", realm)]).parse().context("`realm`")?;
+        let challenge = realm.challenge("Certificate", &[]);
         Ok(Self { config, allow, challenge })
     }
 
