@@ -93,14 +93,19 @@ impl Request {
         }
     }
 
-    /// The value of a cookie, as sent.
+    /// The first value of a cookie, as sent.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies(name).first().map(|value| String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// Every value of a cookie, as sent, in order. Who authenticates by one had better look whether there is another.
+    #[must_use]
+    pub fn cookies(&self, name: &str) -> Vec<Vec<u8>> {
         // HTTP/2 clients may send one `Cookie` header per cookie.
-        self.headers().get_all("cookie").iter().find_map(|header| {
-            let header = String::from_utf8_lossy(header.as_bytes()).into_owned();
-            crate::types::cookie::find(&header, name).map(str::to_owned)
-        })
+        let headers = self.headers().get_all("cookie");
+        let values = headers.iter().flat_map(|header| crate::types::cookie::all(header.as_bytes(), name));
+        values.map(<[u8]>::to_vec).collect()
     }
 
     /// Takes every cookie of this name away; whether there were any.

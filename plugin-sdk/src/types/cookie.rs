@@ -1,10 +1,10 @@
 //! `Cookie` headers: `name=value; name=value` (RFC 6265 section 4.2.1).
 
-/// The first value of a cookie.
-pub(crate) fn find<'a>(header: &'a str, name: &str) -> Option<&'a str> {
-    header.split(';').find_map(|pair| {
-        let (key, value) = pair.trim().split_once('=')?;
-        (key == name).then(|| unquoted(value))
+/// Every value of a cookie, without the quotes around it.
+pub(crate) fn all<'h>(header: &'h [u8], name: &str) -> impl Iterator<Item = &'h [u8]> {
+    header.split(|&byte| byte == b';').filter_map(move |pair| {
+        let (key, value) = pair.split_at(pair.iter().position(|&byte| byte == b'=')?);
+        (key.trim_ascii() == name.as_bytes()).then(|| unquoted(value[1..].trim_ascii()))
     })
 }
 
@@ -21,8 +21,8 @@ pub(crate) fn without(header: &[u8], name: &str) -> Option<Vec<u8>> {
     })
 }
 
-fn unquoted(value: &str) -> &str {
-    value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
+fn unquoted(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
 }
 
 #[cfg(test)]
@@ -30,9 +30,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cookie_is_found_by_its_whole_name() {
-        assert_eq!(find("xkey=1; key=\"a=b\"; key=2", "key"), Some("a=b"));
-        assert_eq!(find("xkey=1", "key"), None);
+    fn a_cookie_is_found_by_its_whole_name_each_time_it_is_there() {
+        let found = |header: &'static str, name| all(header.as_bytes(), name).collect::<Vec<_>>();
+        assert_eq!(found("xkey=1; key=\"a=b\"; key=2; KEY=3", "key"), [&b"a=b"[..], b"2"]);
+        assert_eq!(found("key; key=; key = z ;key=\"", "key"), [&b""[..], b"z", b"\""]);
+        assert!(found("xkey=1", "key").is_empty());
     }
 
     #[test]

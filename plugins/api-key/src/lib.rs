@@ -107,7 +107,7 @@ impl ApiKey {
                     .map(|(_, value)| value.into_bytes()),
             );
         }
-        keys.extend(cookie.iter().filter_map(|name| request.cookie(name)).map(String::into_bytes));
+        keys.extend(cookie.iter().flat_map(|name| request.cookies(name)));
         keys.retain(|key| !key.is_empty());
         match keys.len() {
             0 => Credential::None,

@@ -73,10 +73,12 @@ fn a_key_may_come_by_query_or_cookie_where_configured() {
 
 #[test]
 fn two_keys_are_one_too_many() {
-    let plugin = plugin(json!({ "query": "api_key" }));
+    let plugin = plugin(json!({ "query": "api_key", "cookie": "key" }));
     let twice = Request::get("/").with_header("x-api-key", "k-acme").with_header("x-api-key", "k-bolt");
     let apart = Request::get("/?api_key=k-acme").with_header("x-api-key", "k-bolt");
-    for request in [twice, apart] {
+    let cookies = Request::get("/").with_header("cookie", "key=k-acme; key=k-bolt");
+    let headers = Request::get("/").with_header("cookie", "key=k-acme").with_header("cookie", "key=k-bolt");
+    for request in [twice, apart, cookies, headers] {
         let exchange = plugin.send(request);
         assert_eq!(exchange.answer().problem()["type"], "api-key-ambiguous");
     }
