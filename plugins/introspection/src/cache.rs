@@ -2,14 +2,15 @@
 
 use sluice_sdk::crypto::Digest;
 use sluice_sdk::prelude::*;
+use sluice_sdk_claims::{Claims, Failure, Refusal};
 use std::time;
 
-use crate::claim::Claims;
 use crate::config::Config;
-use crate::refusal::{Failure, Refusal};
 use crate::server::{Answer, Server, parse};
 
 const MAX_CACHE: Duration = Duration::from_secs(3600);
+
+const UNAVAILABLE: Refusal = Refusal::Unavailable { kind: "introspection-unavailable", retry_after: 5 };
 
 /// What is kept of a token that is not active.
 const INACTIVE: &[u8] = b"{\"active\":false}";
@@ -63,7 +64,7 @@ impl Cache {
         match self.look(&key) {
             Ok(store::Lead::Value(kept)) => return Ok(parse(&kept)?),
             Ok(store::Lead::Leader) => {}
-            Ok(store::Lead::Late) => return self.stale(&key, Refusal::Unavailable.into()),
+            Ok(store::Lead::Late) => return self.stale(&key, UNAVAILABLE.into()),
             Err(error) => debug!("the store cannot be used: {error}"),
         }
         match self.ask(token) {
@@ -84,7 +85,7 @@ impl Cache {
         self.server.ask(token).map_err(|error| {
             // An operator who lets requests pass where a step fails does not mean those that nobody has vouched for.
             error!("a token could not be introspected: {error}");
-            Refusal::Unavailable.into()
+            UNAVAILABLE.into()
         })
     }
 

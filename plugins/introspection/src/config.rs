@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use sluice_sdk::prelude::*;
-
-use crate::claim::Claim;
+use sluice_sdk_claims::{ClaimPath, ConsumerConfig};
 
 /// Whom to ask about tokens, what they have to be, and what becomes of the answer.
 #[derive(Deserialize, JsonSchema)]
@@ -69,7 +68,7 @@ pub struct Config {
     pub(crate) leeway: Duration,
     /// Headers that tell the upstream a claim. The client's own of these names are always taken away.
     #[serde(default)]
-    pub(crate) claims_to_headers: BTreeMap<HeaderName, Claim>,
+    pub(crate) claims_to_headers: BTreeMap<HeaderName, ClaimPath>,
     /// How the consumer is found.
     #[serde(default)]
     pub(crate) consumer: Option<ConsumerConfig>,
@@ -77,9 +76,8 @@ pub struct Config {
     #[serde(default)]
     pub(crate) anonymous: Option<String>,
     /// The realm that `WWW-Authenticate` names.
-    #[serde(default = "default_realm")]
-    #[schemars(regex(pattern = r#"^[^"\\\x00-\x1f\x7f]+$"#))]
-    pub(crate) realm: String,
+    #[serde(default)]
+    pub(crate) realm: auth::Realm,
 }
 
 fn default_path() -> String {
@@ -118,10 +116,6 @@ fn yes() -> bool {
     true
 }
 
-fn default_realm() -> String {
-    "api".to_owned()
-}
-
 /// How a client tells its secret (RFC 6749 section 2.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -131,42 +125,4 @@ pub enum ClientAuthentication {
     Basic,
     /// In the body.
     Post,
-}
-
-/// How the consumer is found.
-#[derive(Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ConsumerConfig {
-    /// Claim that identifies it, such as `sub`, `client_id` or `username`.
-    #[serde(default = "default_claim")]
-    pub(crate) claim: Claim,
-    /// What the claim is.
-    #[serde(default)]
-    pub(crate) by: By,
-    /// Whether a token that belongs to no consumer is refused.
-    #[serde(default)]
-    pub(crate) required: bool,
-}
-
-fn default_claim() -> Claim {
-    Claim::named("sub")
-}
-
-impl Default for ConsumerConfig {
-    fn default() -> Self {
-        Self { claim: default_claim(), by: By::default(), required: false }
-    }
-}
-
-/// What identifies a consumer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum By {
-    /// The subject of its tokens, together with the issuer.
-    #[default]
-    Token,
-    /// Its name.
-    Name,
-    /// Its custom id.
-    CustomId,
 }

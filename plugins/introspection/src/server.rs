@@ -3,8 +3,8 @@
 use data_encoding::BASE64;
 use serde_json::Value as Json;
 use sluice_sdk::prelude::*;
+use sluice_sdk_claims::Claims;
 
-use crate::claim::Claims;
 use crate::config::{ClientAuthentication, Config};
 
 /// The longest answer. It is kept in the store and left for later steps.

@@ -163,6 +163,7 @@ fn what_the_server_says_is_checked() {
         (with(json!({ "iss": null })), Some((401, "token-invalid"))),
         (with(json!({ "aud": "apis" })), Some((401, "token-invalid"))),
         (with(json!({ "aud": [["api"]] })), Some((401, "token-invalid"))),
+        (with(json!({ "aud": ["api", 7] })), Some((401, "token-invalid"))),
         (with(json!({ "client_id": "cli" })), Some((401, "token-invalid"))),
         (with(json!({ "token_type": "mac" })), Some((401, "token-invalid"))),
         (
@@ -381,6 +382,8 @@ fn the_token_may_come_in_a_header_of_its_own() {
     assert_eq!(exchange.forwarded().header("x-token"), Some("abc"));
     let two = plugin.send(Request::get("/").with_header("x-token", "abc").with_header("x-token", "def"));
     assert_eq!(two.answer().status(), 400);
+    let one = plugin.send(Request::get("/").with_header("x-token", "").with_header("x-token", "abc"));
+    assert!(one.is_forwarded(), "an empty one is no token");
 }
 
 /// Without a word, it is the schema that refuses.

@@ -2,79 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value as Json};
 use sluice_sdk::prelude::*;
+use sluice_sdk_claims::{ClaimPath, Claims, Expected, Leeway, Refusal, check_audience};
 
 use crate::issuer::Issuer;
 use crate::jws;
-use crate::path::ClaimPath;
-use crate::refusal::Refusal;
-
-/// A token's claims.
-pub(crate) type Claims = Map<String, Json>;
 
 /// 9999-12-31T23:59:59Z. A later time is a mistake, such as milliseconds.
 const LATEST: f64 = 253_402_300_799.0;
 
-/// The widest difference between clocks that is put up with.
-const MAX_LEEWAY: Duration = Duration::from_secs(300);
-
 const MAX_REQUIREMENTS: usize = 32;
-
-/// What a claim has to be: one value, or one of several.
-#[derive(Clone, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Expected {
-    /// This value.
-    One(Scalar),
-    /// One of these.
-    OneOf(#[schemars(length(min = 1, max = 64))] Vec<Scalar>),
-}
-
-/// A value that has no parts.
-#[derive(Clone, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Scalar {
-    /// A text.
-    Text(String),
-    /// True or false.
-    Flag(bool),
-    /// A whole number.
-    Number(i64),
-}
-
-impl Scalar {
-    fn is(&self, value: &Json) -> bool {
-        match self {
-            Self::Text(text) => value.as_str() == Some(text),
-            Self::Flag(flag) => value.as_bool() == Some(*flag),
-            Self::Number(number) => value.as_i64() == Some(*number),
-        }
-    }
-}
-
-impl Expected {
-    fn values(&self) -> &[Scalar] {
-        match self {
-            Self::One(value) => std::slice::from_ref(value),
-            Self::OneOf(values) => values,
-        }
-    }
-
-    /// Of a claim that is a list, one of its items has to fit.
-    fn fits(&self, claim: &Json) -> bool {
-        let fits = |item: &Json| self.values().iter().any(|value| value.is(item));
-        match claim {
-            Json::Array(items) => items.iter().any(fits),
-            claim => fits(claim),
-        }
-    }
-}
 
 /// What is asked of every token, whoever issued it.
 pub(crate) struct Requirements {
-    /// Seconds.
-    leeway: f64,
+    leeway: Leeway,
     /// Seconds.
     max_lifetime: Option<f64>,
     require_exp: bool,
@@ -90,7 +31,7 @@ impl Requirements {
         present: Vec<ClaimPath>,
         expected: BTreeMap<ClaimPath, Expected>,
     ) -> Result<Self> {
-        ensure!(leeway <= MAX_LEEWAY, "`leeway` is at most {MAX_LEEWAY}");
+        let leeway = Leeway::new(leeway)?;
         ensure!(max_lifetime.is_none_or(|most| !most.is_zero()), "`max_lifetime` is no time at all");
         ensure!(max_lifetime.is_none() || require_exp, "`max_lifetime` needs `require_exp`");
         ensure!(
@@ -98,12 +39,7 @@ impl Requirements {
             "`required_claims` has at most {MAX_REQUIREMENTS} entries"
         );
         ensure!(expected.len() <= MAX_REQUIREMENTS, "`claims` has at most {MAX_REQUIREMENTS} entries");
-        ensure!(
-            expected.values().all(|one| !one.values().is_empty()),
-            "`claims`: a claim cannot be one of no values"
-        );
-        let seconds = |time: Duration| time.get().as_secs_f64();
-        let (leeway, max_lifetime) = (seconds(leeway), max_lifetime.map(seconds));
+        let max_lifetime = max_lifetime.map(|most| most.get().as_secs_f64());
         Ok(Self { leeway, max_lifetime, require_exp, present, expected: expected.into_iter().collect() })
     }
 
@@ -116,7 +52,7 @@ impl Requirements {
         for name in ["sub", "jti"] {
             jws::text(claims, name)?;
         }
-        check_audience(claims.get("aud"), issuer.audiences.as_deref())?;
+        check_audience(claims, issuer.audiences.as_deref())?;
         for path in &self.present {
             let is_there = path.of(claims).is_some_and(|claim| !claim.is_null());
             is_there.then_some(()).ok_or(Refusal::Invalid("a claim that is required is missing"))?;
@@ -140,35 +76,12 @@ impl Requirements {
                 return Err(Refusal::Invalid("the token is valid for too long"));
             }
         }
-        // RFC 7519 section 4.1.4: before, not at.
-        if exp.is_some_and(|end| now >= end + self.leeway) {
-            return Err(Refusal::Expired);
-        }
-        let begins = [nbf, iat].into_iter().flatten().fold(0.0, f64::max);
-        if now + self.leeway < begins { Err(Refusal::NotYetValid) } else { Ok(()) }
+        let begins = [nbf, iat].into_iter().flatten().reduce(f64::max);
+        self.leeway.check(begins, exp, now)
     }
 }
 
 pub(crate) const UNKNOWN_ISSUER: Refusal = Refusal::Invalid("the issuer is not accepted");
-
-/// `aud` is a text or a list of texts.
-fn check_audience(aud: Option<&Json>, accepted: Option<&[String]>) -> Result<(), Refusal> {
-    const MALFORMED: Refusal = Refusal::Invalid("`aud` is malformed");
-    const OTHERS: Refusal = Refusal::Invalid("the token is for somebody else");
-    let is_accepted = |audience: &str| accepted.is_none_or(|list| list.iter().any(|known| known == audience));
-    match aud {
-        None if accepted.is_none() => Ok(()),
-        None => Err(Refusal::Invalid("`aud` is missing")),
-        Some(Json::String(audience)) => is_accepted(audience).then_some(()).ok_or(OTHERS),
-        Some(Json::Array(list)) => {
-            let audiences: Option<Vec<_>> = list.iter().map(Json::as_str).collect();
-            let audiences = audiences.ok_or(MALFORMED)?;
-            let fits = accepted.is_none() || audiences.into_iter().any(is_accepted);
-            fits.then_some(()).ok_or(OTHERS)
-        }
-        Some(_) => Err(MALFORMED),
-    }
-}
 
 /// A NumericDate: seconds since 1970, with a fraction or without.
 fn time(claims: &Claims, name: &str) -> Result<Option<f64>, Refusal> {
@@ -178,21 +91,9 @@ fn time(claims: &Claims, name: &str) -> Result<Option<f64>, Refusal> {
     Ok(Some(seconds))
 }
 
-/// What a token permits: `scope` with blanks between (RFC 8693 section 4.2), or a list, as some issuers have `scp`.
-pub(crate) fn scopes(claims: &Claims, from: &[ClaimPath]) -> Vec<String> {
-    let found = from.iter().find_map(|path| path.of(claims));
-    match found {
-        Some(Json::String(text)) => {
-            text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
-        }
-        Some(Json::Array(list)) => list.iter().filter_map(Json::as_str).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
     use super::*;
 
@@ -263,57 +164,5 @@ mod tests {
             Err(Refusal::Invalid("the token is valid for too long"))
         );
         assert_eq!(check(json!({ "exp": 1600 })), Err(Refusal::Invalid("`iat` is missing")));
-    }
-
-    #[test]
-    fn audiences_are_compared_exactly() {
-        let accepted = ["a".to_owned(), "b".to_owned()];
-        let check = |aud: Json| check_audience(Some(&aud), Some(&accepted)).is_ok();
-        assert!(check(json!("a")) && check(json!(["x", "b"])));
-        for bad in [
-            json!("A"),
-            json!("a "),
-            json!("ab"),
-            json!(""),
-            json!([]),
-            json!(["x"]),
-            json!(["a", 1]),
-            json!(1),
-            json!(null),
-            json!({ "a": 1 }),
-            json!([["a"]]),
-        ] {
-            assert!(!check(bad.clone()), "{bad}");
-        }
-        assert!(check_audience(None, Some(&accepted)).is_err());
-        assert!(check_audience(None, None).is_ok() && check_audience(Some(&json!(["x"])), None).is_ok());
-        assert!(check_audience(Some(&json!(7)), None).is_err());
-    }
-
-    #[test]
-    fn expectations_fit_values_and_items() {
-        let one = Expected::One(Scalar::Text("gold".into()));
-        assert!(one.fits(&json!("gold")) && one.fits(&json!(["silver", "gold"])));
-        assert!(!one.fits(&json!("golden")) && !one.fits(&json!([])) && !one.fits(&json!({ "gold": 1 })));
-        let several = Expected::OneOf(vec![Scalar::Flag(true), Scalar::Number(7)]);
-        assert!(several.fits(&json!(true)) && several.fits(&json!(7)));
-        assert!(
-            !several.fits(&json!("true"))
-                && !several.fits(&json!("7"))
-                && !several.fits(&json!(false))
-                && !several.fits(&json!(null))
-        );
-    }
-
-    #[test]
-    fn scopes_are_a_text_or_a_list() {
-        let from = [ClaimPath::named("scope"), ClaimPath::named("scp")];
-        let read = |value| scopes(&claims(value), &from).join(",");
-        assert_eq!(read(json!({ "scope": "a  b " })), "a,b");
-        assert_eq!(read(json!({ "scp": ["a", "b c", 1] })), "a,b c");
-        assert_eq!(read(json!({ "scp": "a b" })), "a,b");
-        assert_eq!(read(json!({ "scope": "a", "scp": ["b"] })), "a");
-        assert_eq!(read(json!({ "scope": 5, "scp": ["b"] })), "");
-        assert_eq!(read(json!({})), "");
     }
 }

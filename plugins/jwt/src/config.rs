@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use sluice_sdk::prelude::*;
+use sluice_sdk_claims::{ClaimPath, ConsumerConfig, Expected, PlacesConfig};
 
 use crate::algorithm::Algorithm;
-use crate::claims::Expected;
 use crate::issuer::{Issuer, KeysConfig};
-use crate::path::ClaimPath;
-use crate::places::PlacesConfig;
 
 /// A token says which of them issued it, and each is compared.
 const MAX_ISSUERS: usize = 32;
@@ -73,9 +71,8 @@ pub struct Config {
     #[serde(default)]
     pub(crate) anonymous: Option<String>,
     /// The realm that `WWW-Authenticate` names.
-    #[serde(default = "default_realm")]
-    #[schemars(regex(pattern = r#"^[^"\\\x00-\x1f\x7f]+$"#))]
-    pub(crate) realm: String,
+    #[serde(default)]
+    pub(crate) realm: auth::Realm,
 }
 
 fn default_leeway() -> Duration {
@@ -84,10 +81,6 @@ fn default_leeway() -> Duration {
 
 fn yes() -> bool {
     true
-}
-
-fn default_realm() -> String {
-    "api".to_owned()
 }
 
 /// Whom tokens have to be for.
@@ -136,44 +129,6 @@ pub enum TokenType {
     /// Whatever it is.
     #[serde(rename = "any")]
     Any,
-}
-
-/// How the consumer is found.
-#[derive(Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ConsumerConfig {
-    /// Claim that identifies it.
-    #[serde(default = "default_claim")]
-    pub(crate) claim: ClaimPath,
-    /// What the claim is.
-    #[serde(default)]
-    pub(crate) by: By,
-    /// Whether a token that belongs to no consumer is refused.
-    #[serde(default)]
-    pub(crate) required: bool,
-}
-
-fn default_claim() -> ClaimPath {
-    ClaimPath::named("sub")
-}
-
-impl Default for ConsumerConfig {
-    fn default() -> Self {
-        Self { claim: default_claim(), by: By::default(), required: false }
-    }
-}
-
-/// What identifies a consumer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum By {
-    /// The subject of its tokens, together with the issuer.
-    #[default]
-    Token,
-    /// Its name.
-    Name,
-    /// Its custom id.
-    CustomId,
 }
 
 impl TokenType {

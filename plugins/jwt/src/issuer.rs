@@ -4,10 +4,10 @@ use sluice_sdk::Code;
 use sluice_sdk::crypto::{Digest, Key, Signature};
 use sluice_sdk::jwks::{self, Verification};
 use sluice_sdk::prelude::*;
+use sluice_sdk_claims::{Failure, Refusal};
 
 use crate::algorithm::{Algorithm, Algorithms, Kind};
 use crate::jws::Token;
-use crate::refusal::{Failure, Refusal};
 
 /// Without a `kid` each key may have to be tried.
 const MAX_KEYS: usize = 16;
@@ -124,13 +124,14 @@ impl Issuer {
 
 const BAD_SIGNATURE: Refusal = Refusal::Invalid("the signature is not valid");
 const UNKNOWN_KEY: Refusal = Refusal::Invalid("the token is signed with a key that is not known");
+const KEYS_UNAVAILABLE: Refusal = Refusal::Unavailable { kind: "keys-unavailable", retry_after: 10 };
 
 fn verify_by_set(set: &str, by: Signature, token: &Token<'_>) -> Result<(), Failure> {
     match jwks::verify(set, token.kid.as_deref(), by, token.signed, &token.signature)? {
         Verification::Valid => Ok(()),
         Verification::Invalid => Err(BAD_SIGNATURE.into()),
         Verification::UnknownKey => Err(UNKNOWN_KEY.into()),
-        Verification::Unavailable => Err(Refusal::KeysUnavailable.into()),
+        Verification::Unavailable => Err(KEYS_UNAVAILABLE.into()),
     }
 }
 

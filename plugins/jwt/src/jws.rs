@@ -2,10 +2,10 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value as Json};
+use sluice_sdk_claims::Refusal;
 
 use crate::algorithm::Algorithm;
 use crate::json;
-use crate::refusal::Refusal;
 
 /// Bytes of the longest token. Headers that carry longer ones are rare, and few servers take them.
 pub(crate) const MAX_TOKEN: usize = 16 << 10;

@@ -5,16 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 use sluice_sdk::prelude::*;
 
-use crate::claims::Claims;
-use crate::path::ClaimPath;
-use crate::refusal::Refusal;
+use crate::{ClaimPath, Claims, Refusal};
 
 const MAX_HEADERS: usize = 32;
 
 /// Bytes of one value.
 const MAX_VALUE: usize = 4096;
 
-/// Headers that frame the message, or say something else than a claim.
+/// Headers that frame the message, or say something else than a claim; so do those of consumers.
 const RESERVED: [&str; 10] = [
     "connection",
     "content-length",
@@ -28,29 +26,26 @@ const RESERVED: [&str; 10] = [
     "upgrade",
 ];
 
+const NOT_A_VALUE: Refusal = Refusal::Invalid("a claim cannot be told to the upstream");
+
 /// Which header gets which claim.
 pub(crate) struct ClaimHeaders(Vec<(HeaderName, ClaimPath)>);
 
 impl ClaimHeaders {
-    pub(crate) fn new(headers: BTreeMap<HeaderName, ClaimPath>) -> Result<Self> {
+    /// `token` is the header in which tokens come.
+    pub(crate) fn new(headers: BTreeMap<HeaderName, ClaimPath>, token: Option<&HeaderName>) -> Result<Self> {
         ensure!(headers.len() <= MAX_HEADERS, "`claims_to_headers` has at most {MAX_HEADERS} entries");
-        for name in headers.keys().map(HeaderName::as_str) {
-            let is_taken = RESERVED.contains(&name)
-                || name.starts_with("x-consumer-")
-                || matches!(name, "x-credential-identifier" | "x-anonymous-consumer");
+        for name in headers.keys() {
+            ensure!(token != Some(name), "`claims_to_headers`: `{name}` is where the token is");
+            let is_taken = RESERVED.contains(&name.as_str()) || auth::is_consumer_header(name);
             ensure!(!is_taken, "`claims_to_headers`: `{name}` already means something else");
         }
         Ok(Self(headers.into_iter().collect()))
     }
 
-    pub(crate) fn contains(&self, header: &HeaderName) -> bool {
-        self.0.iter().any(|(name, _)| name == header)
-    }
-
     /// The value of each header, to be [`set`](Self::set) once the request is let in.
     pub(crate) fn values(&self, claims: &Claims) -> Result<Vec<Option<String>>, Refusal> {
-        let value = |(_, path): &(_, ClaimPath)| path.of(claims).map_or(Ok(None), written);
-        self.0.iter().map(value).collect()
+        self.0.iter().map(|(_, path)| path.of(claims).map_or(Ok(None), written)).collect()
     }
 
     /// Takes from the client what it has no right to say, and says it.
@@ -70,35 +65,26 @@ impl ClaimHeaders {
 fn written(claim: &Json) -> Result<Option<String>, Refusal> {
     let value = match claim {
         Json::Null => return Ok(None),
-        Json::Array(items) => {
-            let items: Result<Vec<_>, _> = items.iter().map(item).collect();
-            items?.join(",")
-        }
+        Json::Array(items) => items.iter().map(item).collect::<Result<Vec<_>, _>>()?.join(","),
         claim => scalar(claim)?,
     };
     let is_value =
         value.len() <= MAX_VALUE && !value.chars().any(char::is_control) && value.trim().len() == value.len();
-    if !is_value {
-        return Err(NOT_A_VALUE);
-    }
-    Ok(Some(value).filter(|value| !value.is_empty()))
+    if is_value { Ok(Some(value).filter(|value| !value.is_empty())) } else { Err(NOT_A_VALUE) }
 }
-
-const NOT_A_VALUE: Refusal = Refusal::Invalid("a claim cannot be told to the upstream");
 
 fn scalar(claim: &Json) -> Result<String, Refusal> {
     match claim {
         Json::String(text) => Ok(text.clone()),
-        Json::Bool(flag) => Ok(flag.to_string()),
-        Json::Number(number) => Ok(number.to_string()),
+        Json::Bool(_) | Json::Number(_) => Ok(claim.to_string()),
         Json::Null | Json::Array(_) | Json::Object(_) => Err(NOT_A_VALUE),
     }
 }
 
 /// One that has a comma or nothing in it could be taken for two, or none.
 fn item(claim: &Json) -> Result<String, Refusal> {
-    let text = scalar(claim)?;
-    if text.is_empty() || text.contains(',') { Err(NOT_A_VALUE) } else { Ok(text) }
+    scalar(claim)
+        .and_then(|text| if text.is_empty() || text.contains(',') { Err(NOT_A_VALUE) } else { Ok(text) })
 }
 
 #[cfg(test)]
@@ -144,5 +130,20 @@ mod tests {
         ] {
             assert_eq!(written(&claim), Err(NOT_A_VALUE), "{claim}");
         }
+    }
+
+    #[test]
+    fn headers_that_mean_something_else_are_refused() {
+        let new = |names: &[&str]| {
+            let headers = names.iter().map(|name| (name.parse().unwrap(), ClaimPath::named("sub")));
+            ClaimHeaders::new(headers.collect(), Some(&"x-token".parse().unwrap()))
+        };
+        assert!(new(&["x-user", "authorization", "x-consumers"]).is_ok());
+        for name in ["Host", "content-length", "cookie", "x-consumer-id", "X-Anonymous-Consumer", "x-token"] {
+            assert!(new(&["x-user", name]).is_err(), "{name}");
+        }
+        let many: Vec<_> = (0..=MAX_HEADERS).map(|index| format!("x-{index}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert!(new(&many[1..]).is_ok() && new(&many).is_err());
     }
 }

@@ -2,13 +2,13 @@
 
 use sluice_sdk::prelude::*;
 
-use crate::refusal::Refusal;
+use crate::Refusal;
 
 const AUTHORIZATION: &str = "authorization";
 const BEARER: &[u8] = b"bearer";
 
 /// Where the token is: all of these are looked at, and only one may have one.
-#[derive(Clone, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlacesConfig {
     /// Header that carries it: `authorization` after `Bearer`, any other the token alone.
@@ -28,12 +28,19 @@ impl Default for PlacesConfig {
     }
 }
 
-/// Places that were checked.
-pub(crate) struct Places(PlacesConfig);
+/// Where tokens are looked for, and taken away.
+#[derive(Clone, Debug)]
+pub struct Places {
+    header: Option<HeaderName>,
+    query: Option<String>,
+    cookie: Option<String>,
+}
 
 impl Places {
-    pub(crate) fn new(config: PlacesConfig) -> Result<Self> {
-        let PlacesConfig { header, query, cookie } = &config;
+    /// The places of the configuration's table `from`. Fails if there is no place at all, an empty name, or the header
+    /// `cookie`, in which a token is never alone.
+    pub fn new(config: PlacesConfig) -> Result<Self> {
+        let PlacesConfig { header, query, cookie } = config;
         ensure!(
             header.is_some() || query.is_some() || cookie.is_some(),
             "`from` names no place: leave it out for `Authorization: Bearer`"
@@ -45,17 +52,24 @@ impl Places {
             header.as_ref().is_none_or(|name| name != "cookie"),
             "`from.header`: write `from.cookie` for a cookie"
         );
-        Ok(Self(config))
+        Ok(Self { header, query, cookie })
     }
 
+    /// This header and no other place: `authorization` after `Bearer`, any other the token alone.
+    #[must_use]
+    pub const fn in_header(name: HeaderName) -> Self {
+        Self { header: Some(name), query: None, cookie: None }
+    }
+
+    /// The header that is looked at.
     pub(crate) fn header(&self) -> Option<&HeaderName> {
-        self.0.header.as_ref()
+        self.header.as_ref()
     }
 
     /// The token; none if nothing or an empty one was sent.
     pub(crate) fn find(&self, request: &Request) -> Result<Option<Vec<u8>>, Refusal> {
         let mut tokens = Vec::new();
-        if let Some(name) = &self.0.header {
+        if let Some(name) = &self.header {
             let values = request.headers().get_all(name);
             if name == AUTHORIZATION {
                 let shown = values.iter().filter_map(|value| bearer(value.as_bytes()));
@@ -68,15 +82,12 @@ impl Places {
                 tokens.extend(values.iter().map(|value| value.as_bytes().trim_ascii().to_vec()));
             }
         }
-        if let Some(name) = &self.0.query {
+        if let Some(name) = &self.query {
             let pairs = request.query_params().into_iter();
             tokens.extend(pairs.filter(|(key, _)| key == name).map(|(_, value)| value.into_bytes()));
         }
-        if let Some(name) = &self.0.cookie {
-            let headers = request.headers().get_all("cookie");
-            tokens.extend(
-                headers.iter().flat_map(|header| cookies(header.as_bytes(), name)).map(<[u8]>::to_vec),
-            );
+        if let Some(name) = &self.cookie {
+            tokens.extend(request.cookies(name));
         }
         tokens.retain(|token| !token.is_empty());
         if tokens.len() > 1 { Err(Refusal::Several) } else { Ok(tokens.pop()) }
@@ -84,13 +95,13 @@ impl Places {
 
     /// Takes the token away from wherever it may be.
     pub(crate) fn hide(&self, request: &mut Request) -> Result<()> {
-        if let Some(name) = &self.0.header {
+        if let Some(name) = &self.header {
             request.headers_mut().remove(name)?;
         }
-        if let Some(name) = &self.0.query {
+        if let Some(name) = &self.query {
             request.remove_query_param(name)?;
         }
-        if let Some(name) = &self.0.cookie {
+        if let Some(name) = &self.cookie {
             request.remove_cookie(name)?;
         }
         Ok(())
@@ -105,26 +116,17 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     (ends && scheme.eq_ignore_ascii_case(BEARER)).then(|| rest.trim_ascii_start())
 }
 
-/// Every value of a cookie.
-fn cookies<'h>(header: &'h [u8], name: &'h str) -> impl Iterator<Item = &'h [u8]> {
-    header.split(|&byte| byte == b';').filter_map(move |pair| {
-        let pair = pair.trim_ascii();
-        let (key, value) = pair.split_at(pair.iter().position(|&byte| byte == b'=')?);
-        let value = value[1..].trim_ascii();
-        let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
-        (key.trim_ascii() == name.as_bytes()).then(|| unquoted.unwrap_or(value))
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value as Json, json};
+
     use super::*;
 
     #[test]
     fn the_scheme_is_a_word_of_its_own_in_any_case() {
         for (value, token) in [
             ("Bearer abc", Some("abc")),
-            ("bEARER   abc  ", Some("abc")),
+            ("bEARER \t abc  ", Some("abc")),
             ("Bearer\tabc", Some("abc")),
             ("Bearer", Some("")),
             ("Bearer ", Some("")),
@@ -139,8 +141,20 @@ mod tests {
     }
 
     #[test]
-    fn every_cookie_of_the_name_is_found() {
-        let found: Vec<_> = cookies(b"a=1; t=x; tt=2; T=3;t=\"y\"; t; t=; t =z", "t").collect();
-        assert_eq!(found, [&b"x"[..], b"y", b"", b"z"]);
+    fn what_is_no_place_is_refused() {
+        let places = |config: Json| serde_json::from_value(config).map(Places::new);
+        let all = json!({ "header": "X-Token", "query": "t", "cookie": "t" });
+        assert!(places(all).unwrap().is_ok() && Places::new(PlacesConfig::default()).is_ok());
+        for (bad, key) in [
+            (json!({}), "`from`"),
+            (json!({ "query": "" }), "`from.query`"),
+            (json!({ "cookie": "" }), "`from.cookie`"),
+            (json!({ "cookie": "a b" }), "`from.cookie`"),
+            (json!({ "header": "Cookie" }), "`from.header`"),
+        ] {
+            let error = places(bad.clone()).unwrap().unwrap_err().to_string();
+            assert!(error.starts_with(key), "{bad}: {error}");
+        }
+        assert!(places(json!({ "headers": "x-token" })).is_err());
     }
 }
