@@ -1,7 +1,8 @@
 //! What a text may refer to, and where its value comes from.
 
 use sluice_sdk::prelude::*;
-use sluice_sdk::serde_json::{Map, Value as Json};
+use sluice_sdk::serde_json::Value as Json;
+use sluice_sdk_claims::ClaimPath;
 
 const PLAIN: [(&str, Variable); 12] = [
     ("client_address", Variable::ClientAddress),
@@ -22,7 +23,7 @@ const NAMED: &str = "{claim:<name>}, {cookie:<name>}, {header:<name>}, {param:<n
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Variable {
-    Claim(String),
+    Claim(ClaimPath),
     ClientAddress,
     Consumer,
     ConsumerId,
@@ -86,7 +87,9 @@ impl Variable {
         }
         let name = || name.to_owned();
         Ok(match kind {
-            "claim" => Self::Claim(name()),
+            "claim" => Self::Claim(
+                name().try_into().map_err(|why: String| Error::new(format!("`{{{text}}}`: {why}")))?,
+            ),
             "cookie" => Self::Cookie(HeaderName::from_static("cookie"), name()),
             "header" => Self::Header(name().parse()?),
             "param" => Self::Param(name()),
@@ -119,7 +122,7 @@ impl Variable {
 
     pub(crate) fn value(&self, ctx: &Context, source: &dyn Source) -> Option<String> {
         Some(match self {
-            Self::Claim(name) => return claim(&ctx.get(&auth::CLAIMS).ok()??, name),
+            Self::Claim(path) => return written(path.of(&ctx.get(&auth::CLAIMS).ok()??)?),
             Self::ClientAddress => ctx.client_address(),
             Self::Consumer => return ctx.consumer_name(),
             Self::ConsumerId => ctx.consumer()?.id,
@@ -141,16 +144,9 @@ impl Variable {
     }
 }
 
-/// A claim by its name, or by JSON pointer (RFC 6901) where it begins with `/`. Of a list its members, with commas between.
-fn claim(claims: &Map<String, Json>, name: &str) -> Option<String> {
-    let found = match name.strip_prefix('/') {
-        None => claims.get(name)?,
-        Some(pointer) => {
-            let (first, rest) = pointer.split_at(pointer.find('/').unwrap_or(pointer.len()));
-            claims.get(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest)?
-        }
-    };
-    match found {
+/// A claim as a text: of a list its members, with commas between.
+fn written(claim: &Json) -> Option<String> {
+    match claim {
         Json::Array(members) => Some(members.iter().map(scalar).collect::<Option<Vec<_>>>()?.join(",")),
         one => scalar(one),
     }
@@ -226,17 +222,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn claims_are_found_by_name_and_by_pointer() {
-        let Json::Object(claims) =
-            json!({ "sub": "u", "n": 7, "a": { "b/c": true }, "l": ["x", 1], "o": [{}] })
-        else {
-            unreachable!()
-        };
-        let found = ["sub", "n", "/a/b~1c", "l", "/l/1", "o", "a", "none", "/none/x", "/"]
-            .map(|name| claim(&claims, name));
-        let expected =
-            [Some("u"), Some("7"), Some("true"), Some("x,1"), Some("1"), None, None, None, None, None];
-        assert_eq!(found, expected.map(|text| text.map(str::to_owned)));
+    fn claims_that_have_a_text_are_written() {
+        for (claim, text) in [
+            (json!("u"), Some("u")),
+            (json!(7), Some("7")),
+            (json!(true), Some("true")),
+            (json!(["x", 1]), Some("x,1")),
+            (json!([]), Some("")),
+            (json!([{}]), None),
+            (json!({ "b": 1 }), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(written(&claim).as_deref(), text, "{claim}");
+        }
+        let path = |name: &str| Variable::parse(&format!("claim:{name}"));
+        assert_eq!(path("/a/b~1c").unwrap(), Variable::Claim("/a/b~1c".to_owned().try_into().unwrap()));
+        assert!(path("/a~2").unwrap_err().to_string().starts_with("`{claim:/a~2}`: "));
     }
 
     #[test]

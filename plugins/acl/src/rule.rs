@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use sluice_sdk::prelude::*;
-use sluice_sdk::serde_json::{Map, Value as Json};
+use sluice_sdk_claims::{ClaimPath, Claims, Expected, is_scope};
 
 /// Conditions, all of which have to hold.
 #[derive(Deserialize, JsonSchema)]
@@ -21,34 +21,10 @@ pub struct RuleConfig {
     scopes: Vec<String>,
     /// The verified token says these: by name, or by JSON pointer (RFC 6901) where it begins with `/`; one of the values.
     #[serde(default)]
-    claims: BTreeMap<String, OneOrMany<Scalar>>,
+    claims: BTreeMap<ClaimPath, Expected>,
     /// The request's method is one of these.
     #[serde(default)]
     methods: Vec<Method>,
-}
-
-/// What a claim may be compared with.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum Scalar {
-    /// `true` or `false`.
-    Flag(bool),
-    /// A whole number.
-    Number(i64),
-    /// A text.
-    Text(String),
-}
-
-impl Scalar {
-    fn is(&self, value: &Json) -> bool {
-        match (self, value) {
-            (_, Json::Array(values)) => values.iter().any(|value| !value.is_array() && self.is(value)),
-            (Self::Flag(flag), Json::Bool(value)) => flag == value,
-            (Self::Number(number), Json::Number(value)) => value.as_i64() == Some(*number),
-            (Self::Text(text), Json::String(value)) => text == value,
-            _ => false,
-        }
-    }
 }
 
 /// A rule that makes sense.
@@ -59,7 +35,7 @@ pub(crate) struct Asker<'a> {
     ctx: &'a Context,
     consumer: OnceCell<Option<Consumer>>,
     scopes: OnceCell<Vec<String>>,
-    claims: OnceCell<Map<String, Json>>,
+    claims: OnceCell<Claims>,
 }
 
 impl<'a> Asker<'a> {
@@ -78,19 +54,11 @@ impl<'a> Asker<'a> {
         Ok(self.scopes.get().map_or(&[], Vec::as_slice))
     }
 
-    fn claim(&self, name: &str) -> Result<Option<&Json>> {
+    fn claims(&self) -> Result<Option<&Claims>> {
         if self.claims.get().is_none() {
             let _ = self.claims.set(self.ctx.get(&auth::CLAIMS)?.unwrap_or_default());
         }
-        let Some(claims) = self.claims.get() else { return Ok(None) };
-        let Some(pointer) = name.strip_prefix('/') else { return Ok(claims.get(name)) };
-        let (first, rest) =
-            pointer.split_once('/').map_or((pointer, None), |(first, rest)| (first, Some(rest)));
-        let found = claims.get(&first.replace("~1", "/").replace("~0", "~"));
-        Ok(match rest {
-            Some(rest) => found.and_then(|value| value.pointer(&format!("/{rest}"))),
-            None => found,
-        })
+        Ok(self.claims.get())
     }
 }
 
@@ -103,12 +71,7 @@ impl Rule {
             "a rule without conditions fits everyone: give `consumers`, `groups`, `scopes`, `claims` or `methods`"
         );
         for scope in scopes {
-            // RFC 6749 section 3.3
-            let is_token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-            ensure!(!scope.is_empty() && scope.bytes().all(is_token), "`{scope}` is no scope");
-        }
-        for (name, values) in claims {
-            ensure!(!values.is_empty(), "the claim `{name}` has no value to be compared with");
+            ensure!(is_scope(scope), "`{scope}` is no scope");
         }
         Ok(Self(config))
     }
@@ -138,12 +101,10 @@ impl Rule {
                 return Ok(false);
             }
         }
-        for (name, values) in claims {
-            let Some(claim) = asker.claim(name)? else { return Ok(false) };
-            if !values.iter().any(|value| value.is(claim)) {
-                return Ok(false);
-            }
+        if claims.is_empty() {
+            return Ok(true);
         }
-        Ok(true)
+        let Some(said) = asker.claims()? else { return Ok(false) };
+        Ok(claims.iter().all(|(path, expected)| path.of(said).is_some_and(|claim| expected.fits(claim))))
     }
 }

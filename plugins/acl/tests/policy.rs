@@ -88,6 +88,8 @@ fn a_rule_that_says_nothing_is_refused() {
         json!({ "allow": [{ "scopes": ["two words"] }] }),
         json!({ "allow": [{ "scopes": [""] }] }),
         json!({ "allow": [{ "claims": { "tier": [] } }] }),
+        json!({ "allow": [{ "claims": { "": "gold" } }] }),
+        json!({ "allow": [{ "claims": { "/org~2": "gold" } }] }),
         json!({ "allow": [{ "group": ["gold"] }] }),
     ] {
         assert!(Harness::<Acl>::new(config.clone()).start().is_err(), "{config}");
