@@ -62,8 +62,8 @@ impl Introspection {
         let Answer::Active(claims) = self.cache.answer(&token::read(token)?)? else {
             return Err(Refusal::Inactive.into());
         };
-        self.requirements.check(&claims, clock::since_epoch().as_secs_f64())?;
         check_binding(&claims, ctx)?;
+        self.requirements.check(&claims, clock::since_epoch().as_secs_f64())?;
         Ok(claims)
     }
 }

@@ -33,7 +33,6 @@ impl Requirements {
 
     /// `now` is in seconds since 1970.
     pub(crate) fn check(&self, claims: &Claims, now: f64) -> Result<(), Refusal> {
-        self.leeway.check(time(claims, "nbf")?, time(claims, "exp")?, now)?;
         let is_one_of = |wanted: &[String], claim: &str| {
             wanted.is_empty()
                 || text(claims, claim).is_some_and(|value| wanted.iter().any(|one| one == value))
@@ -49,7 +48,11 @@ impl Requirements {
         if !self.token_types.is_empty() && !is_type {
             return Err(Refusal::Invalid("the token is of another type"));
         }
-        if self.audiences.is_empty() { Ok(()) } else { check_audience(claims, Some(&self.audiences)) }
+        if !self.audiences.is_empty() {
+            check_audience(claims, Some(&self.audiences))?;
+        }
+        // Last, so that of a token that is wrong otherwise too nobody learns its time.
+        self.leeway.check(time(claims, "nbf")?, time(claims, "exp")?, now)
     }
 }
 

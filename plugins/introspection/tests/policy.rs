@@ -158,6 +158,7 @@ fn what_the_server_says_is_checked() {
         (with(json!({ "exp": NOW - 30 })), Some((401, "token-expired"))),
         (with(json!({ "nbf": NOW + 30 })), None),
         (with(json!({ "nbf": NOW + 31 })), Some((401, "token-not-yet-valid"))),
+        (with(json!({ "exp": NOW - 30, "aud": "other" })), Some((401, "token-invalid"))),
         (with(json!({ "exp": "tomorrow" })), Some((401, "token-invalid"))),
         (with(json!({ "iss": "https://else.example" })), Some((401, "token-invalid"))),
         (with(json!({ "iss": null })), Some((401, "token-invalid"))),
