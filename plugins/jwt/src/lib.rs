@@ -8,7 +8,9 @@ mod json;
 mod jws;
 
 use sluice_sdk::prelude::*;
-use sluice_sdk_claims::{Admission, AdmissionConfig, ClaimPath, Claims, Failure, Places, Refusal};
+use sluice_sdk_claims::{
+    Admission, AdmissionConfig, ClaimPath, Claims, Failure, Places, Refusal, check_binding,
+};
 
 pub use algorithm::Algorithm;
 pub use config::{Any, Audiences, Config, IssuerConfig, TokenType};
@@ -61,13 +63,13 @@ impl Plugin for Jwt {
     }
 
     fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
-        self.admission.decide(request, ctx, |token, _| self.verified(token))
+        self.admission.decide(request, ctx, |token, ctx| self.verified(token, ctx))
     }
 }
 
 impl Jwt {
     /// The claims of a token that is good now.
-    fn verified(&self, token: &[u8]) -> Result<Claims, Failure> {
+    fn verified(&self, token: &[u8], ctx: &Context) -> Result<Claims, Failure> {
         let token = Token::parse(token)?;
         if !TokenType::fits(self.token_type, token.typ.as_deref()) {
             return Err(Refusal::Invalid("the token is of another type").into());
@@ -86,6 +88,7 @@ impl Jwt {
                 (issuer, claims)
             }
         };
+        check_binding(&claims, ctx)?;
         self.requirements.check(&claims, issuer, clock::since_epoch().as_secs_f64())?;
         Ok(claims)
     }

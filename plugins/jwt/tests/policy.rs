@@ -221,6 +221,21 @@ fn claims_reach_the_upstream_and_nobody_else_can_send_them() {
 }
 
 #[test]
+fn a_token_that_is_bound_to_a_key_wants_it() {
+    let plugin = start(config(&json!({ "keys": { "secret": "shared" } })));
+    let shown = |name| bearer(special(name)).certificate(b"not really DER");
+    assert!(plugin.send(shown("bound to a certificate")).is_forwarded());
+    for (request, detail) in [
+        (bearer(special("bound to a certificate")), "the token is bound to a certificate that was not shown"),
+        (shown("bound to another certificate"), "the token is bound to another certificate"),
+        (shown("bound to a DPoP key"), "the token is bound to a key that was not shown"),
+    ] {
+        let exchange = plugin.send(request);
+        assert_eq!(refusal(&exchange), (401, "token-invalid".to_owned(), detail.to_owned()));
+    }
+}
+
+#[test]
 fn consumers_are_found_by_what_the_operator_says() {
     for (consumer, token, found) in [
         (json!({}), good(), Some("acme")),

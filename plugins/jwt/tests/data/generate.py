@@ -247,6 +247,13 @@ special = {
 }
 tag = hmacs["HS256"].rsplit(".", 1)
 special["HS256 cut short"] = tag[0] + "." + b64(base64.urlsafe_b64decode(tag[1] + "==")[:16])
+# RFC 8705 section 3.1 and RFC 9449 section 6.1. Nobody parses the certificate.
+for name, confirmation in {
+    "bound to a certificate": {"x5t#S256": b64(hashlib.sha256(b"not really DER").digest())},
+    "bound to another certificate": {"x5t#S256": b64(hashlib.sha256(b"another").digest())},
+    "bound to a DPoP key": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"},
+}.items():
+    special[name] = jwt.encode({**CLAIMS, "cnf": confirmation}, SECRET, "HS256")
 
 print(json.dumps({
     "now_ms": NOW * 1000,
