@@ -12,8 +12,10 @@ pub enum Verification {
     Valid,
     /// The key that it names did not make it; without a `kid`, none of those that fit did.
     Invalid,
-    /// The set has no key of that `kid` for this algorithm, and may not be asked anew yet.
+    /// The set has no key of that `kid` for this algorithm.
     UnknownKey,
+    /// It had none when it was last fetched, and cannot be fetched anew yet: its issuer may have a new key since.
+    UnknownYet,
     /// The set has never been fetched, or is too old to be used.
     Unavailable,
 }
@@ -41,7 +43,8 @@ pub fn verify(
         Err(error) => match error.code() {
             Some(Code::Mismatch) => Ok(Verification::Invalid),
             Some(Code::None | Code::Invalid) => Ok(Verification::UnknownKey),
-            Some(Code::Unavailable | Code::Timeout) => Ok(Verification::Unavailable),
+            Some(Code::Timeout) => Ok(Verification::UnknownYet),
+            Some(Code::Unavailable) => Ok(Verification::Unavailable),
             _ => Err(Error::context(error, format_args!("key set `{set}`"))),
         },
     }

@@ -9,7 +9,7 @@ use data_encoding::BASE64URL_NOPAD as BASE64;
 use serde_json::{Value, json};
 
 use crate::harness::identity_provider::{IdentityProvider, Token};
-use crate::harness::{Gateway, Origin, Response, Setup, config, plugin, wait};
+use crate::harness::{Connection, Gateway, Origin, Response, Setup, config, plugin, wait};
 
 const COOLDOWN: Duration = Duration::from_millis(300);
 
@@ -58,73 +58,75 @@ fn signed_by(kid: &str, token: &str) -> String {
     format!("{}.{rest}", BASE64.encode(header.to_string().as_bytes()))
 }
 
+/// The provider signs with a new key from one moment to the next, while strangers use up each cool-down. A token that is good is
+/// admitted or told to come again, and never called invalid.
 #[test]
 fn keys_rotate_while_ten_thousand_unknown_ones_are_tried() {
     const UNKNOWN: u64 = 10_000;
     let provider = IdentityProvider::start(&["key-0"]);
     let gateway = verifying(&provider, "cooldown = \"300ms\"\nrefresh = \"1h\"");
     let current = Mutex::new(provider.token(Token::Jwt));
-    let good = || format!("Bearer {}", current.lock().unwrap());
     with(&gateway, &current.lock().unwrap()).expect(200);
     let (fetched, start) = (provider.asked().keys, Instant::now());
     let [tried, admitted, refused, wrongful] = [const { AtomicU64::new(0) }; 4];
     let is_over = AtomicBool::new(false);
+    let ask = |connection: &mut Connection, token: &str| {
+        let status =
+            connection.request("GET", "/", &[("authorization", &format!("Bearer {token}"))], b"").status;
+        admitted.fetch_add(u64::from(status == 200), Ordering::Relaxed);
+        wrongful.fetch_add(u64::from(status != 200 && status != 503), Ordering::Relaxed);
+        status == 200
+    };
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut connection = gateway.connect();
                 loop {
                     let number = tried.fetch_add(1, Ordering::Relaxed);
-                    // On they go until the last rotation is over: it is they who have keys fetched.
+                    // On they go until the last rotation is over.
                     if number >= UNKNOWN && is_over.load(Ordering::Relaxed) {
                         break;
                     }
-                    let bearer = good().replacen("Bearer ", "", 1);
-                    let bearer = format!("Bearer {}", signed_by(&format!("unknown-{number}"), &bearer));
+                    let good = current.lock().unwrap().clone();
+                    let bearer = format!("Bearer {}", signed_by(&format!("unknown-{number}"), &good));
                     let status = connection.request("GET", "/", &[("authorization", &bearer)], b"").status;
-                    refused.fetch_add(u64::from(status == 401), Ordering::Relaxed);
+                    refused.fetch_add(u64::from(status == 401 || status == 503), Ordering::Relaxed);
                     if number % 10 == 0 {
-                        // Held so that no key is withdrawn while a token of it is on its way.
-                        let token = current.lock().unwrap();
-                        let bearer = format!("Bearer {token}");
-                        let status =
-                            connection.request("GET", "/", &[("authorization", &bearer)], b"").status;
-                        admitted.fetch_add(u64::from(status == 200), Ordering::Relaxed);
-                        wrongful.fetch_add(u64::from(status != 200), Ordering::Relaxed);
+                        ask(&mut connection, &good);
                     }
                 }
             });
         }
+        let mut connection = gateway.connect();
         for number in 1..=5 {
             let (old, new) = (format!("key-{}", number - 1), format!("key-{number}"));
-            // The new key is published before it signs anything, and the old one withdrawn when it signs no more.
-            provider.publish(&[&old, &new]);
-            wait::until("both keys are known", || gateway.snapshot()["jwks"][0]["keys"] == 2);
             provider.publish(&[&new, &old]);
-            *current.lock().unwrap() = provider.token(Token::Jwt);
-            provider.publish(&[&new]);
-            wait::until("the old key is forgotten", || gateway.snapshot()["jwks"][0]["keys"] == 1);
+            let token = provider.token(Token::Jwt);
+            current.lock().unwrap().clone_from(&token);
+            wait::until("the new key is known", || ask(&mut connection, &token));
         }
         is_over.store(true, Ordering::Relaxed);
     });
     let (admitted, wrongful) = (admitted.into_inner(), wrongful.into_inner());
     assert_eq!(wrongful, 0, "beside {admitted} that were admitted");
-    assert!(admitted >= UNKNOWN / 10, "{admitted}");
+    assert!(admitted >= UNKNOWN / 100, "{admitted}");
     assert_eq!(refused.into_inner(), tried.into_inner() - 4, "each unknown key is refused");
     let cooldowns = start.elapsed().as_millis() / COOLDOWN.as_millis() + 1;
     let fetched = provider.asked().keys - fetched;
-    assert!(fetched >= 10 && u128::from(fetched) <= cooldowns, "{fetched} fetches in {cooldowns} cool-downs");
+    assert!(fetched >= 5 && u128::from(fetched) <= cooldowns, "{fetched} fetches in {cooldowns} cool-downs");
 }
 
 #[test]
-fn a_token_of_a_key_that_nobody_announced_is_admitted_at_once() {
+fn a_token_of_a_key_that_nobody_announced_is_never_called_invalid() {
     let provider = IdentityProvider::start(&["a"]);
     let gateway = verifying(&provider, "cooldown = \"100ms\"\nrefresh = \"1h\"");
     for key in ["b", "c", "d"] {
         provider.publish(&[key]);
-        let last = Instant::now();
-        wait::until("the cool-down is over", || last.elapsed() > Duration::from_millis(100));
-        let answer = with(&gateway, &provider.token(Token::Jwt)).expect(200);
+        let token = provider.token(Token::Jwt);
+        let answer = wait::until_some("its cool-down is over", || match with(&gateway, &token) {
+            answer if answer.status == 503 => None,
+            answer => Some(answer.expect(200)),
+        });
         assert_eq!(answer.sent("x-consumer-username").as_deref(), Some("acme"));
     }
 }
@@ -140,7 +142,7 @@ fn known_keys_serve_while_the_provider_hangs() {
     provider.freeze();
     wait::until("a fetch fails", || count("sluice_jwks_failures_total") >= 1.0);
     with(&gateway, &token).expect(200);
-    with(&gateway, &signed_by("unknown", &token)).problem(401);
+    with(&gateway, &signed_by("unknown", &token)).problem(503);
     let before = succeeded();
     provider.thaw();
     wait::until("fetches succeed again", || succeeded() > before);

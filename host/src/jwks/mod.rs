@@ -56,6 +56,8 @@ pub(crate) enum Verification {
     Mismatch,
     /// The set has no such key.
     NoKey,
+    /// It had none when it was last fetched, and could not be fetched since.
+    NotYet,
     /// The key that is named is for other algorithms.
     WrongAlgorithm,
     /// There are no keys: none were ever fetched, or those that were are too old.
@@ -149,7 +151,11 @@ impl KeySets {
     /// Whose signature it is, as far as the keys that are here tell. Never waits.
     pub(crate) fn try_verify(&self, set: &str, signed: Signed<'_>) -> Attempt {
         let Some(set) = self.0.get(set) else { return Attempt::Done(Verification::NoSet) };
-        attempt(set, signed, &mut None)
+        match attempt(set, signed, &mut None) {
+            // That it was not waited for a fetch means that none may begin.
+            Attempt::Done(Verification::NoKey) if set.is_fetched() => Attempt::Done(Verification::NotYet),
+            attempt => attempt,
+        }
     }
 
     /// Whose signature it is. Waits for a fetch that may bring the key, but no longer than a fetch may take.
@@ -158,12 +164,15 @@ impl KeySets {
         let (mut tried, mut deadline) = (None, None);
         loop {
             let (ended, otherwise) = match attempt(set, signed, &mut tried) {
+                Attempt::Done(Verification::NoKey) if set.has_failed() => return Verification::NotYet,
                 Attempt::Done(verification) => return verification,
                 Attempt::Wait(ended, otherwise) => (ended, otherwise),
             };
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + set.config.timeout);
             if tokio::time::timeout_at(deadline, ended).await.is_err() {
-                return otherwise;
+                // Nobody can tell before the fetch has ended.
+                let is_open = otherwise == Verification::NoKey;
+                return if is_open { Verification::NotYet } else { otherwise };
             }
         }
     }

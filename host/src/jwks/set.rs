@@ -123,6 +123,16 @@ impl Set {
         }
     }
 
+    /// Whether its keys come from elsewhere.
+    pub(super) const fn is_fetched(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// Whether the last fetch brought nothing.
+    pub(super) fn has_failed(&self) -> bool {
+        self.state.load().has_failed()
+    }
+
     pub(super) fn report(&self) -> Arc<Report> {
         self.report.load_full()
     }

@@ -79,6 +79,11 @@ impl State {
         self.under_way.is_some()
     }
 
+    /// Whether the last fetch brought nothing.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
     /// When to look again whether a fetch is due.
     pub(super) const fn due(&self) -> Option<Instant> {
         self.due

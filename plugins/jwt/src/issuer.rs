@@ -7,6 +7,7 @@ use sluice_sdk::prelude::*;
 use sluice_sdk_claims::{Failure, Refusal};
 
 use crate::algorithm::{Algorithm, Algorithms, Kind};
+use crate::json;
 use crate::jws::Token;
 
 /// Without a `kid` each key may have to be tried.
@@ -130,9 +131,22 @@ fn verify_by_set(set: &str, by: Signature, token: &Token<'_>) -> Result<(), Fail
     match jwks::verify(set, token.kid.as_deref(), by, token.signed, &token.signature)? {
         Verification::Valid => Ok(()),
         Verification::Invalid => Err(BAD_SIGNATURE.into()),
-        Verification::UnknownKey => Err(UNKNOWN_KEY.into()),
+        Verification::UnknownYet if may_be_newer(token, clock::since_epoch().as_secs_f64()) => {
+            Err(KEYS_UNAVAILABLE.into())
+        }
+        Verification::UnknownKey | Verification::UnknownYet => Err(UNKNOWN_KEY.into()),
         Verification::Unavailable => Err(KEYS_UNAVAILABLE.into()),
     }
+}
+
+/// The longest that a key set may go unfetched after somebody asked for a key: the greatest `cooldown`, in seconds.
+const COOLDOWN: f64 = 3600.0;
+
+/// Whether a token says that it was issued after its issuer's keys were fetched, or may have been. If its key is new, to refuse it
+/// as invalid would send its owner away for nothing.
+fn may_be_newer(token: &Token<'_>, now: f64) -> bool {
+    let issued = json::object(&token.payload).and_then(|claims| claims.get("iat")?.as_f64());
+    issued.is_none_or(|issued| issued > now - COOLDOWN)
 }
 
 /// A key with a `kid` verifies only tokens that name it or name none; one without (PEM has none) all that it fits.

@@ -27,7 +27,8 @@ pub(in crate::config) struct RawKeySet {
     /// How long a set is used before it is fetched anew, unless its answer says less. Default: 10m.
     #[serde(default)]
     pub(in crate::config) refresh: Field<DurationText>,
-    /// The least time between two fetches, whatever asks for them. Default: 30s.
+    /// The least time between two fetches that unknown keys ask for, and between two that fail. Until then, recent tokens with
+    /// unknown keys are answered 503. Default: 30s.
     #[serde(default)]
     pub(in crate::config) cooldown: Field<DurationText>,
     /// Of one fetch. Default: 5s.

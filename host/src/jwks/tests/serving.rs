@@ -220,7 +220,7 @@ fn keys_outlive_their_provider_by_max_stale() {
                 failures = status(&sets).failures;
             }
         }
-        assert_eq!(verify(&sets, Some("stranger"), &signature).await, Verification::NoKey);
+        assert_eq!(verify(&sets, Some("stranger"), &signature).await, Verification::NotYet);
         // It backs off to once in 10 minutes, give or take, and not further.
         assert!((110..160).contains(&failures), "{failures}");
         pass(60).await;
@@ -288,7 +288,7 @@ fn a_caller_waits_no_longer_than_a_fetch_may_take() {
         assert_eq!(verify(&sets, Some("k"), &pair.sign(b"data")).await, Verification::Verified);
         assert!(!waiting.is_finished());
         pass(5).await;
-        assert_eq!(waiting.await.unwrap(), Verification::NoKey);
+        assert_eq!(waiting.await.unwrap(), Verification::NotYet);
         ended.await;
         assert!(matches!(sets.lookup("a", Some("stranger"), Signature::Es256), Lookup::Unknown));
     });

@@ -115,6 +115,7 @@ const fn code(verified: Verification) -> i32 {
         Verification::Verified => 0,
         Verification::Mismatch => Code::Mismatch.number(),
         Verification::NoKey => Code::None.number(),
+        Verification::NotYet => Code::Timeout.number(),
         Verification::WrongAlgorithm => Code::Invalid.number(),
         Verification::Unavailable => Code::Unavailable.number(),
         Verification::NoSet => Code::Denied.number(),
