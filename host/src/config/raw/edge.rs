@@ -65,7 +65,7 @@ pub(in crate::config) struct RawListenerTimeouts {
     #[serde(default)]
     #[schemars(extend("x-aliases" = ["keepalive", "keep_alive"]))]
     pub(in crate::config) idle: Field<DurationText>,
-    /// For a whole exchange. Default: 60s.
+    /// For a whole exchange, to the last byte of the response. Default: 5m.
     #[serde(default)]
     #[schemars(extend("x-aliases" = ["request", "total"]))]
     pub(in crate::config) exchange: Field<DurationText>,
