@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use crate::harness::{Connection, Origin, Setup, binary, config, guest, root};
+use serde_json::json;
+
+use crate::harness::{Connection, Origin, Setup, binary, config, guest, plugin, root};
 
 #[test]
 fn a_new_key_lets_its_consumer_in() {
@@ -28,7 +30,7 @@ fn a_new_key_lets_its_consumer_in() {
         + &config::service(Origin::echo(), &["api-key"])
         + PEPPER
         + &lines.join("\n");
-    let gateway = Setup::new().plugin("api-key", crate::harness::plugin("api-key")).start(&text);
+    let gateway = Setup::new().plugin("api-key", plugin("api-key")).start(&text);
     let mut client = Connection::open(gateway.public);
     client.request("GET", "/", &[("x-api-key", key)], b"").expect(200);
     client.request("GET", "/", &[("x-api-key", "another")], b"").expect(401);
@@ -46,8 +48,26 @@ fn inspect_shows_what_a_plugin_is() {
     let document: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(document["abi"], 1);
     assert_eq!(document["sealed"], true);
+    assert_eq!(document["isolation"], "shared");
     assert_eq!(setup.run(&["plugin", "inspect", "cut.wasm"]).0, 1);
     assert_eq!(setup.run(&["plugin", "inspect", "gone.wasm"]).0, 1);
+}
+
+#[test]
+fn inspect_shows_what_a_plugin_can_do_without_and_whether_it_wants_to_be_alone() {
+    let setup = Setup::new().file("limit.wasm", plugin("rate-limit")).file("zip.wasm", plugin("compress"));
+    let inspect = |file: &str| {
+        let (_, text) = setup.run(&["plugin", "inspect", file]);
+        let (_, json) = setup.run(&["plugin", "inspect", "--json", file]);
+        let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+        (text, document["optional"].clone(), document["isolation"].clone())
+    };
+    let (text, optional, isolation) = inspect("limit.wasm");
+    assert!(text.contains("\noptional      log\n") && text.contains("\nisolation     shared\n"), "{text}");
+    assert_eq!((optional, isolation), (json!(["log"]), json!("shared")));
+    let (text, optional, isolation) = inspect("zip.wasm");
+    assert!(text.contains("\noptional      none\n") && text.contains("\nisolation     exchange\n"), "{text}");
+    assert_eq!((optional, isolation), (json!([]), json!("exchange")));
 }
 
 #[test]

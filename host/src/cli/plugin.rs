@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Subcommand as ClapSubcommand;
+use sluice_abi::Isolation;
 
 use super::{harness, scaffold};
 use crate::config::Limits;
@@ -12,7 +13,7 @@ use crate::wasm::{Engines, Loader, Module, seal, sha256_hex};
 
 #[derive(ClapSubcommand)]
 pub(super) enum Command {
-    /// Show what a plugin file is: descriptor, phases, capabilities, imports, schema, digest.
+    /// Show what a plugin file is: descriptor, phases, capabilities, isolation, imports, schema, digest.
     Inspect {
         /// The plugin.
         file: PathBuf,
@@ -110,6 +111,8 @@ fn inspect(file: &Path, json: bool) -> Result<()> {
             "abi": descriptor.abi,
             "phases": phases,
             "capabilities": descriptor.capabilities,
+            "optional": descriptor.optional,
+            "isolation": descriptor.isolation,
             "imports": imports,
             "config_schema": descriptor.config_schema,
             "sha256": sha256_hex(&module.digest),
@@ -128,10 +131,20 @@ fn inspect(file: &Path, json: bool) -> Result<()> {
     say!("sealed        {}", if sealed { "yes" } else { "no: seal it with `sluice plugin seal FILE`" });
     say!("phases        {}", phases.join(", "));
     say!("capabilities  {}", or_none(&descriptor.capabilities));
+    say!("optional      {}", or_none(&descriptor.optional));
+    say!("isolation     {}", isolation(descriptor.isolation));
     say!("imports       {}", imports.join("\n              "));
     say!("config schema");
     say!("{:#}", descriptor.config_schema);
     Ok(())
+}
+
+/// As the descriptor and `gateway.toml` write it.
+const fn isolation(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Shared => "shared",
+        Isolation::Exchange => "exchange",
+    }
 }
 
 fn or_none(list: &[String]) -> String {
