@@ -115,7 +115,8 @@ impl Context {
         skipped.unwrap_or_else(|error| panic!("{error}"));
     }
 
-    /// The certificate that the client has proven to own, in DER, if it has shown one over TLS.
+    /// The client's certificate in DER, if it has shown one over TLS to a trusted proxy, which vouches for it with `Client-Cert`
+    /// (RFC 9440).
     #[must_use]
     pub fn client_certificate(&self) -> Option<Vec<u8>> {
         host::bytes(raw::certificate).ok()

@@ -14,8 +14,8 @@ pub struct Config {
     /// Path of its introspection endpoint.
     #[serde(default = "default_path")]
     pub(crate) path: String,
-    /// Who the gateway is at the authorization server. Without a secret it is only told, for servers that know it by its TLS
-    /// certificate (RFC 8705).
+    /// Who the gateway is at the authorization server. Without a secret it is only told, for servers that know the gateway by its
+    /// address or by a proxy between them.
     #[serde(default)]
     pub(crate) client_id: Option<String>,
     /// The secret of `client_id`: write `"${file:...}"` or `"${env:...}"`.
