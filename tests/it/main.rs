@@ -12,6 +12,7 @@ mod contract;
 mod counters;
 mod damage;
 mod deadlines;
+mod documents;
 mod drain;
 mod edge;
 mod examples;
