@@ -86,6 +86,13 @@ fn every_plugin_shows_how_it_is_configured() {
     }
 }
 
+#[test]
+fn the_first_plugin_of_the_readme_is_what_the_command_writes() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    let written = read("plugin-sdk/template/src/lib.rs.tmpl").replace("{{name}}", "my-policy");
+    assert!(read("README.md").contains(&format!("```rust\n{written}```\n")), "{written}");
+}
+
 /// A configuration with what its page leaves out: hashes, upstreams, plugins told elsewhere, routes to its chains.
 fn completed(block: &str) -> String {
     let mut text = with_hashes(block).replace("/run/secrets/", "secrets/");
