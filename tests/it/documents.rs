@@ -256,7 +256,7 @@ fn links_lead_somewhere() {
                 let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
                 assert!(target.exists(), "{}: there is no `{link}`", page.display());
                 if !heading.is_empty() {
-                    let text = fs::read_to_string(&target).unwrap();
+                    let text = fs::read_to_string(&target).unwrap_or_default();
                     assert!(headings(&text).contains(heading), "{}: there is no `{link}`", page.display());
                 }
             }
