@@ -14,16 +14,10 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 use sluice_abi::Signature;
 
-use crate::KeyError;
+use crate::{KeyError, bounds};
 
 /// The longest name of a key, in bytes.
 pub(super) const MAX_KID: usize = 512;
-
-/// An RSA modulus, in bits. What parses the key rounds up to whole bytes.
-const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
-
-/// The largest RSA exponent, in bits. Exponents in use have 17 and fewer; a long one only costs time.
-const EXPONENT_BITS: u32 = 33;
 
 /// What a JWK says of its key.
 pub(super) struct Parsed {
@@ -126,21 +120,11 @@ fn rsa(members: &Members) -> Result<Vec<u8>, KeyError> {
     let (n, e) = (members.bytes("n")?, members.bytes("e")?);
     // Some producers write the sign byte of DER before the modulus (RFC 7518 section 6.3.1.1 tells of them).
     let n = n.strip_prefix(&[0]).unwrap_or(&n).to_vec();
-    let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
-    if !MODULUS_BITS.contains(&bits) || !is_sane_exponent(&e) {
+    if !bounds::are_within(&n, &e) {
         return Err(KeyError::Numbers);
     }
     let der: PublicKeyX509Der<'_> = PublicKeyComponents { n, e }.as_der().map_err(|_| KeyError::Numbers)?;
     Ok(der.as_ref().to_vec())
-}
-
-/// Odd, at least 3, no leading zeros, not too long.
-fn is_sane_exponent(bytes: &[u8]) -> bool {
-    let value = bytes.iter().take(9).fold(0_u128, |value, byte| value << 8 | u128::from(*byte));
-    bytes.first().is_some_and(|first| *first != 0)
-        && value & 1 == 1
-        && value >= 3
-        && value >> EXPONENT_BITS == 0
 }
 
 /// An uncompressed point (SEC 1 section 2.3.3). Whether it lies on the curve is looked at when it is parsed.

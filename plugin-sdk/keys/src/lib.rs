@@ -1,12 +1,14 @@
 //! Public keys as the gateway uses them, and as tests of plugins do natively: read from PEM, DER or JWK, each bound to the
 //! algorithms it fits.
 
+mod bounds;
 mod jwk;
 #[cfg(test)]
 mod tests;
 
 use std::sync::OnceLock;
 
+use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 use data_encoding::BASE64;
 use sluice_abi::Signature;
@@ -51,6 +53,12 @@ impl PublicKey {
             return Self::from_jwk(bytes);
         }
         let der = if begins.starts_with(PEM_BEGIN.as_bytes()) { from_pem(bytes)? } else { bytes.to_vec() };
+        // What parses a key looks at neither bound before it verifies.
+        if let Ok(key) = rsa::PublicKey::from_der(&der)
+            && !bounds::is_within(key.as_ref())
+        {
+            return Err(KeyError::Numbers);
+        }
         Self::new(der, None, None).map_err(|_| KeyError::Encoding)
     }
 

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::rsa::{KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
@@ -180,10 +180,70 @@ fn rsa_numbers_have_bounds() {
     assert_eq!(refusal(&with(rsa(modulus, &[1, 0, 1]), "alg", "ES256")), Some(KeyError::Unsupported));
 }
 
+/// By `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 | openssl pkey -pubout`; its private key is gone.
+const RSA_1024: &str = "-----BEGIN PUBLIC KEY-----
+MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDP8ra9YZh5r1sjKF1QUX+O9DWo
+Kxz0qGaDCzKu6T+62XBKrNootWXK6+CKD0CthU6uwDcG/Ppuc4XRFdGTB39es3OT
+LJ1iV5kTWA5uER3t5cX1fSiUXgbYAKK+6gkOrDBl+cCjz5n8/4B85EauXgvtOOmp
+x4yv5guev3So9mMTkwIDAQAB
+-----END PUBLIC KEY-----
+";
+
+/// One bit short: a signature by it is as long as one by a key of 2048 bits.
+const RSA_2047: &str = "-----BEGIN PUBLIC KEY-----
+MIIBITANBgkqhkiG9w0BAQEFAAOCAQ4AMIIBCQKCAQBi8+T6uXqmlx3XTpeQyz0t
+JhXpE+IjTopPPQ4x1XVfwl51DxLfWguYixz94rjGDqo48LUxIjeJEITEw7g+otgF
+Aw8SHbPo6LemK1jfHynxaKMI5uRI7Zg7BK33A7Yc+lvcm+JsFaIF3xyF/MaBCO8+
+WKSAE0bNsfFLl0MlTTYcShvcxIqqoeNz/clhPt5wo2rU+bUmBgNxjwBV8WVMT+Q7
+r6LZ0E2KeJMj8Ycf6y52xKUCCZ31OyqTvqwIxK50EI3QLJexk23VMXbJlLZCiwKw
+Av5d4nZr+OhttSt/LJQT9yRQQIjzYM1hC8/ImF9g7HO/7QWQyygq071tjEexpVph
+AgMBAAE=
+-----END PUBLIC KEY-----
+";
+
+#[test]
+fn rsa_numbers_have_bounds_in_every_encoding() {
+    for pem in [RSA_1024, RSA_2047] {
+        let der = from_pem(pem.as_bytes()).unwrap();
+        // As PKCS #1 has it (RFC 8017), which is taken as well.
+        let inner = rsa::PublicKey::from_der(&der).unwrap();
+        for bytes in [pem.as_bytes(), &der, inner.as_ref()] {
+            assert_eq!(PublicKey::import(bytes).err(), Some(KeyError::Numbers), "{pem}");
+        }
+    }
+    // The exponents that get past what parses them, and a modulus that is too long.
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let modulus = &pair.public_key().as_ref()[9..265];
+    let longest = [255; 1024];
+    for (n, e, fits) in [
+        (modulus, &[1, 0, 1][..], true),
+        (modulus, &[3], true),
+        (modulus, &[1, 0, 0, 0, 1], true),
+        (&longest, &[1, 0, 1], true),
+        (&[&[1], &longest[..]].concat(), &[1, 0, 1], false),
+        (&[255; 1025], &[1, 0, 1], false),
+    ] {
+        let der: PublicKeyX509Der<'_> = PublicKeyComponents { n, e }.as_der().unwrap();
+        assert_eq!(PublicKey::import(der.as_ref()).is_ok(), fits, "{} {e:?}", n.len());
+    }
+}
+
+#[test]
+fn only_a_whole_rsa_key_is_within_bounds() {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let der = pair.public_key().as_ref();
+    assert!(bounds::is_within(der));
+    for length in 0..der.len() {
+        assert!(!bounds::is_within(&der[..length]), "{length}");
+    }
+    assert!(!bounds::is_within(&[der, &[0]].concat()));
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes: Vec<u8>, text in "\\{\"(kty|crv|x|y|n|e|use)\":\"?(EC|RSA|P-256|[A-Za-z0-9_-]{0,90})\"?(,\"(crv|x|y|e)\":\"?[A-Za-z0-9_-]{0,90}\"?){0,4}\\}") {
         let _ = PublicKey::import(&bytes);
+        let _ = bounds::is_within(&bytes);
         let _ = PublicKey::import(text.as_bytes());
     }
 }
