@@ -16,7 +16,7 @@ pub enum Mode {
     /// A body has a digest, and the signature covers it.
     #[default]
     Required,
-    /// A digest is checked if there is one.
+    /// A digest is checked if there is one. One that the signature covers has to be one that can be checked.
     IfPresent,
     /// Bodies are not looked at.
     Off,
@@ -26,6 +26,14 @@ pub enum Mode {
 pub(crate) const CONTENT: &str = "content-digest";
 pub(crate) const REPRESENTATION: &str = "repr-digest";
 pub(crate) const OLD: &str = "digest";
+
+/// A digest field that a signature covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Covered {
+    pub(crate) field: &'static str,
+    /// Whether what is covered of it is a digest that this form of signature knows how to check.
+    pub(crate) is_understood: bool,
+}
 
 /// The algorithms, and whether each is the one with 512 bits.
 const ALGORITHMS: [(&str, bool); 2] = [("sha-256", false), ("sha-512", true)];
@@ -71,7 +79,7 @@ impl Accepted {
     }
 
     /// What a request's body will be held to; none if it need not be seen. `covered` are the digests that the signature covers.
-    pub(crate) fn plan(self, message: &Message, covered: &[&str]) -> Result<Option<Plan>, Refusal> {
+    pub(crate) fn plan(self, message: &Message, covered: &[Covered]) -> Result<Option<Plan>, Refusal> {
         if self.mode == Mode::Off {
             return Ok(None);
         }
@@ -80,10 +88,16 @@ impl Accepted {
         for field in self.fields(message).filter(|field| message.has(field)) {
             let digests = if field == OLD { read_old(message)? } else { read(message, field)? };
             plan.digests.extend(digests);
-            proven |= covered.contains(&field);
+            proven |= covered.iter().any(|covered| covered.field == field && covered.is_understood);
+        }
+        let wanted = if self.old { OLD } else { CONTENT };
+        // Who signed a digest counts on the body being held to it. That there is no body now does not mean that there was none.
+        if !proven && let Some(Covered { field, .. }) = covered.first() {
+            let detail =
+                format!("the body cannot be held to the covered `{field}`: cover a digest in `{wanted}`");
+            return Err(Refusal::DigestMissing(detail));
         }
         if self.mode == Mode::Required && !proven {
-            let wanted = if self.old { OLD } else { CONTENT };
             let refusal = if plan.digests.is_empty() {
                 Refusal::DigestMissing(format!("a body needs a digest, in the field `{wanted}`"))
             } else {
@@ -165,8 +179,10 @@ mod tests {
         Message { fields, ..Message::default() }
     }
 
-    fn plan(mode: Mode, fields: &[(&str, &str)], covered: &[&str]) -> Result<Option<Plan>, Refusal> {
-        Accepted { mode, representation: true, old: true }.plan(&message(fields), covered)
+    fn plan(mode: Mode, fields: &[(&str, &str)], covered: &[&'static str]) -> Result<Option<Plan>, Refusal> {
+        let covered: Vec<Covered> =
+            covered.iter().map(|field| Covered { field, is_understood: true }).collect();
+        Accepted { mode, representation: true, old: true }.plan(&message(fields), &covered)
     }
 
     #[test]
@@ -217,5 +233,20 @@ mod tests {
     fn a_part_has_no_digest_of_the_whole() {
         let fields = [(REPRESENTATION, SHA256), ("content-range", "bytes 0-1/9")];
         assert_eq!(plan(Mode::IfPresent, &fields, &[]), Ok(None));
+    }
+
+    #[test]
+    fn what_is_covered_is_checked_or_refused() {
+        let part = [(CONTENT, SHA256), (REPRESENTATION, SHA256), ("content-range", "bytes 0-1/9")];
+        for mode in [Mode::Required, Mode::IfPresent] {
+            let refused = plan(mode, &part[1..], &[REPRESENTATION]);
+            assert!(matches!(refused, Err(Refusal::DigestMissing(_))), "{refused:?}");
+            // The digest of the part itself says as much.
+            assert!(plan(mode, &part, &[CONTENT, REPRESENTATION]).is_ok());
+            let unknown = [Covered { field: CONTENT, is_understood: false }];
+            let accepted = Accepted { mode, representation: true, old: false };
+            assert!(accepted.plan(&message(&part[..1]), &unknown).is_err());
+        }
+        assert_eq!(plan(Mode::Off, &part[1..], &[REPRESENTATION]), Ok(None));
     }
 }

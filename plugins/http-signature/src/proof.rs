@@ -7,6 +7,7 @@ use sluice_sdk::crypto::Digest;
 use sluice_sdk::prelude::*;
 
 use crate::algorithm::{self, Algorithm};
+use crate::digest::Covered;
 use crate::refusal::{Refusal, Stop};
 
 /// A signature that states and covers what it has to, before anybody has verified it.
@@ -21,8 +22,8 @@ pub(crate) struct Proof {
     pub(crate) nonce: Option<String>,
     /// How long it may be accepted for at most, from now.
     pub(crate) lifetime: time::Duration,
-    /// Digests that it covers, by lower-case field names.
-    pub(crate) digests: Vec<&'static str>,
+    /// Digests that it covers.
+    pub(crate) digests: Vec<Covered>,
     /// Whether it is of a form in which `Digest` has the body's digest.
     pub(crate) is_old: bool,
 }

@@ -4,7 +4,7 @@ use crate::algorithm::Algorithm;
 use crate::base;
 use crate::component::{Component, Form, Shape};
 use crate::config::Policy;
-use crate::digest::{self, Mode};
+use crate::digest::{self, Covered, Mode};
 use crate::input::{self, Claim};
 use crate::message::Message;
 use crate::proof::Proof;
@@ -51,28 +51,31 @@ fn algorithms(stated: Option<&str>, allowed: &[Algorithm]) -> Result<Vec<Algorit
     Ok(algorithms)
 }
 
-/// The fields of which it covers a digest: all of them, or one that is understood.
-fn covered_digests(components: &[Component]) -> Vec<&'static str> {
-    let fields = [digest::CONTENT, digest::REPRESENTATION];
-    let covers = |field: &&str| {
-        components.iter().any(|component| match &component.shape {
-            Shape::Field(name, Form::Member(key)) => name == field && digest::is_understood(key),
-            Shape::Field(name, _) => name == field,
-            _ => false,
-        })
+/// The digests that it covers: all of a field's, or one of them.
+fn covered_digests(components: &[Component]) -> Vec<Covered> {
+    let fields = [digest::CONTENT, digest::REPRESENTATION, digest::OLD];
+    let covered = |field: &'static str| {
+        let mut understood = components.iter().filter_map(|component| match &component.shape {
+            Shape::Field(name, Form::Member(key)) => (name == field).then(|| digest::is_understood(key)),
+            Shape::Field(name, _) => (name == field).then_some(field != digest::OLD),
+            _ => None,
+        });
+        let first = understood.next()?;
+        Some(Covered { field, is_understood: first || understood.any(|understood| understood) })
     };
-    fields.into_iter().filter(covers).collect()
+    fields.into_iter().filter_map(covered).collect()
 }
 
 /// What it has to cover or state and does not.
-fn missing(claim: &Claim, message: &Message, policy: &Policy, digests: &[&str]) -> Vec<String> {
+fn missing(claim: &Claim, message: &Message, policy: &Policy, digests: &[Covered]) -> Vec<String> {
     let uncovered = policy.required.iter().filter(|component| !component.is_covered_by(&claim.components));
     let mut missing: Vec<String> =
         uncovered.map(|component| component.identifier.replacen('"', "", 2)).collect();
     // That there is a digest which is not covered is told with the rest; that there is none is another refusal.
     let has_digest = message.has(digest::CONTENT) && message.announces_body();
     let is_named = missing.iter().any(|name| name == digest::CONTENT);
-    if policy.digest == Mode::Required && has_digest && digests.is_empty() && !is_named {
+    let is_covered = digests.iter().any(|digest| digest.is_understood);
+    if policy.digest == Mode::Required && has_digest && !is_covered && !is_named {
         missing.push(digest::CONTENT.to_owned());
     }
     let demands = [

@@ -9,7 +9,7 @@ use sluice_sdk::prelude::*;
 use crate::algorithm::Algorithm;
 use crate::component::is_field_name;
 use crate::config::Policy;
-use crate::digest;
+use crate::digest::{self, Covered};
 use crate::message::Message;
 use crate::proof::Proof;
 use crate::refusal::Refusal;
@@ -78,7 +78,8 @@ impl Old {
             bases.push(base(&covered, &params, message, version).map_err(Refusal::Invalid)?);
         }
         let digests = [digest::CONTENT, digest::REPRESENTATION, digest::OLD];
-        let digests = digests.into_iter().filter(|name| covered.iter().any(|known| known == name)).collect();
+        let digests = digests.into_iter().filter(|name| covered.iter().any(|known| known == name));
+        let digests = digests.map(|field| Covered { field, is_understood: true }).collect();
         let lifetime = policy.clock_skew.get() * 2;
         let Params { keyid, signature, .. } = params;
         Ok(Proof { keyid, algorithms, bases, signature, nonce: None, lifetime, digests, is_old: true })

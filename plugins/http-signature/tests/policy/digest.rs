@@ -112,3 +112,58 @@ fn the_digest_of_a_representation_is_for_all_of_it() {
     );
     is_refused(&plugin(json!({})), with("repr-digest", &right, b"body"), 400, "digest-missing");
 }
+
+#[test]
+fn a_covered_digest_is_checked_or_refused() {
+    let right = crate::sign::digest("body");
+    let part = ("content-range", "bytes 0-11/99");
+    for mode in ["if-present", "required"] {
+        let plugin = plugin(json!({ "digest": mode, "repr_digest": true }));
+        let signed = |body: &[u8]| with("repr-digest", &right, body);
+        is_let_in(&plugin, signed(b"body"));
+        is_refused(&plugin, signed(b"other"), 400, "digest-mismatch");
+        // What nobody signed makes it a digest of something else: of another body, or of none.
+        for body in [&b"other"[..], b""] {
+            is_refused(&plugin, signed(body).with_header(part.0, part.1), 400, "digest-missing");
+        }
+        // The digest of the part that was sent is covered as well.
+        let both = Signed::get().covering("repr-digest", &right);
+        let both = both.covering("content-digest", &crate::sign::digest("bo")).request();
+        is_let_in(&plugin, both.clone().with_body("bo").with_header(part.0, part.1));
+        is_refused(&plugin, both.with_body("od").with_header(part.0, part.1), 400, "digest-mismatch");
+    }
+    // It does not count here, is not of this form, or is by an algorithm that is not known.
+    for mode in ["if-present", "required"] {
+        let plugin = plugin(json!({ "digest": mode }));
+        for field in ["repr-digest", "digest"] {
+            for body in [&b"body"[..], b""] {
+                is_refused(&plugin, with(field, &right, body), 400, "digest-missing");
+            }
+        }
+    }
+    let lax = plugin(json!({ "digest": "if-present" }));
+    let mut signed = Signed::get();
+    signed.fields.push(("content-digest".to_owned(), format!("md5=:AA==:, {right}")));
+    signed.lines.push(("\"content-digest\";key=\"md5\"".to_owned(), ":AA==:".to_owned()));
+    is_refused(&lax, signed.request().with_body("body"), 400, "digest-missing");
+    signed.lines.push(("\"content-digest\";key=\"sha-256\"".to_owned(), right[8..].to_owned()));
+    is_let_in(&lax, signed.request().with_body("body"));
+}
+
+#[test]
+fn a_covered_digest_of_an_older_form_is_checked_or_refused() {
+    let plugin = plugin(json!({ "digest": "if-present", "compat": "kong-hmac", "repr_digest": true }));
+    let (date, right) = ("Thu, 01 Jan 2026 00:00:00 GMT", crate::sign::digest("body"));
+    let text = format!("@request-target: post /\nhost: api.example\ndate: {date}\nrepr-digest: {right}");
+    let credentials = format!(
+        "hmac username=\"secret\", algorithm=\"hmac-sha256\", headers=\"@request-target host date repr-digest\", signature=\"{}\"",
+        BASE64.encode(&crate::sign::mac(crate::sign::SECRET, &text))
+    );
+    let request = |body: &str| {
+        let request = Request::post("/").with_header("date", date).with_header("repr-digest", &right);
+        request.with_header("authorization", &credentials).with_body(body)
+    };
+    is_let_in(&plugin, request("body"));
+    is_refused(&plugin, request("other"), 400, "digest-mismatch");
+    is_refused(&plugin, request("other").with_header("content-range", "bytes 0-4/9"), 400, "digest-missing");
+}
