@@ -28,8 +28,9 @@ pub enum Compat {
 
 /// The request's target under the names that the forms have for it.
 const TARGETS: [&str; 3] = ["(request-target)", "@request-target", "request-line"];
-/// What the forms write behind `HTTP/`: the request line's version does not reach the gateway's policies.
-const VERSIONS: [&str; 3] = ["1.1", "2", "1.0"];
+/// What the forms write behind `HTTP/`: the request line's version does not reach the gateway's policies. Kong has a digit behind
+/// the point of every version.
+const VERSIONS: [&str; 4] = ["1.1", "2.0", "2", "1.0"];
 
 /// Whether `compat_required` may name it.
 pub(crate) fn is_coverable(name: &str) -> bool {
@@ -63,7 +64,8 @@ impl Old {
     pub(crate) fn proof(self, message: &Message, policy: &Policy, now: i64) -> Result<Proof, Refusal> {
         let keyid = if self.form == Compat::KongHmac { "username" } else { "keyId" };
         let params = Params::read(&self.credentials, keyid).map_err(Refusal::Malformed)?;
-        let covered = self.covered(&params)?;
+        let names = self.names(&params)?;
+        let covered: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
         let missing = missing(&covered, policy);
         if !missing.is_empty() {
             return Err(Refusal::Incomplete(missing));
@@ -71,11 +73,13 @@ impl Old {
         check_times(&covered, &params, message, policy, now)?;
         let algorithms = self.algorithms(params.algorithm.as_deref());
         let algorithms = algorithms.into_iter().filter(|known| policy.algorithms.contains(known)).collect();
-        let mut bases = Vec::new();
-        let versions =
-            if covered.iter().any(|name| name == "request-line") { &VERSIONS[..] } else { &VERSIONS[..1] };
-        for version in versions {
-            bases.push(base(&covered, &params, message, version).map_err(Refusal::Invalid)?);
+        let mut lines = lines(&names, &params, message).map_err(Refusal::Invalid)?;
+        let mut bases = vec![lines.join("\n")];
+        if let Some(at) = covered.iter().position(|name| name == "request-line") {
+            for version in &VERSIONS[1..] {
+                lines[at] = request_line(message, version);
+                bases.push(lines.join("\n"));
+            }
         }
         let digests = [digest::CONTENT, digest::REPRESENTATION, digest::OLD];
         let digests = digests.into_iter().filter(|name| covered.iter().any(|known| known == name));
@@ -85,26 +89,30 @@ impl Old {
         Ok(Proof { keyid, algorithms, bases, signature, nonce: None, lifetime, digests, is_old: true })
     }
 
-    fn covered(&self, params: &Params) -> Result<Vec<String>, Refusal> {
+    /// What it covers, under the names that were sent.
+    fn names(&self, params: &Params) -> Result<Vec<String>, Refusal> {
         let malformed = |why: &str| Refusal::Malformed(why.to_owned());
-        let covered = match (self.form, &params.headers) {
+        let names = match (self.form, &params.headers) {
             (_, Some(names)) => names.clone(),
             // Section 2.1.6 of the draft.
             (Compat::Cavage, None) => vec!["(created)".to_owned()],
             (Compat::KongHmac, None) => return Err(malformed("`headers` is missing")),
         };
-        for name in &covered {
-            let fits = match (self.form, name.as_str()) {
+        for name in &names {
+            // Kong finds fields by names in any case. The draft wants them in lower case.
+            let lower = name.to_ascii_lowercase();
+            let fits = match (self.form, lower.as_str()) {
                 (Compat::KongHmac, "@request-target" | "request-line") => true,
-                (Compat::Cavage, "(request-target)") => true,
-                (Compat::Cavage, "(created)" | "(expires)") => self.may_state_times(params),
-                (_, name) => is_field_name(name),
+                (Compat::KongHmac, field) => is_field_name(field),
+                (Compat::Cavage, "(request-target)") => lower == *name,
+                (Compat::Cavage, "(created)" | "(expires)") => lower == *name && self.may_state_times(params),
+                (Compat::Cavage, _) => is_field_name(name),
             };
             if !fits {
                 return Err(malformed("`headers` has a name in it that cannot be covered"));
             }
         }
-        Ok(covered)
+        Ok(names)
     }
 
     /// Section 2.3: those that name their algorithm are older than these.
@@ -176,33 +184,37 @@ fn check_times(
     params.expires.map_or(Ok(()), |expires| time::check_end(expires, now, 0))
 }
 
-/// The signing string: a line for each name.
-fn base(covered: &[String], params: &Params, message: &Message, version: &str) -> Result<String, String> {
+/// The signing string: a line for each name, which stands in it as it was sent.
+fn lines(names: &[String], params: &Params, message: &Message) -> Result<Vec<String>, String> {
     let stated = |time: Option<i64>, name: &str| time.ok_or_else(|| format!("`{name}` is not stated"));
-    let mut lines = Vec::with_capacity(covered.len());
+    let mut lines = Vec::with_capacity(names.len());
     let mut length = 0;
-    for name in covered {
-        let value = match name.as_str() {
-            "request-line" => {
-                lines.push(format!("{} {} HTTP/{version}", message.method, message.target()));
-                continue;
-            }
+    for name in names {
+        let lower = name.to_ascii_lowercase();
+        let value = match lower.as_str() {
+            "request-line" => None,
             "(request-target)" | "@request-target" => {
-                format!("{} {}", message.method.to_ascii_lowercase(), message.target())
+                Some(format!("{} {}", message.method.to_ascii_lowercase(), message.target()))
             }
-            "(created)" => stated(params.created, "created")?.to_string(),
-            "(expires)" => stated(params.expires, "expires")?.to_string(),
-            "host" => host(message)?,
-            field => message.combined(field)?,
+            "(created)" => Some(stated(params.created, "created")?.to_string()),
+            "(expires)" => Some(stated(params.expires, "expires")?.to_string()),
+            "host" => Some(host(message)?),
+            field => Some(message.combined(field)?),
         };
-        length += name.len() + value.len() + 3;
+        // A field that is empty has its space too (section 2.3 of the draft).
+        let line =
+            value.map_or_else(|| request_line(message, VERSIONS[0]), |value| format!("{name}: {value}"));
+        length += line.len() + 1;
         if length > crate::base::MAX_BASE {
             return Err(format!("what is signed is longer than {} bytes", crate::base::MAX_BASE));
         }
-        // A field that is empty has its space too (section 2.3 of the draft).
-        lines.push(format!("{name}: {value}"));
+        lines.push(line);
     }
-    Ok(lines.join("\n"))
+    Ok(lines)
+}
+
+fn request_line(message: &Message, version: &str) -> String {
+    format!("{} {} HTTP/{version}", message.method, message.target())
 }
 
 /// The host as it was written, which has to be the one that was asked.

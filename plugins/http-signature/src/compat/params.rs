@@ -52,7 +52,7 @@ fn names(list: &str) -> Result<Vec<String>, String> {
     if names.len() > MAX_COUNT || !names.iter().all(valid) {
         return Err("`headers` is not a list of names with a space between each".to_owned());
     }
-    let mut sorted = names.clone();
+    let mut sorted: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
     sorted.sort_unstable();
     if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err("`headers` has a name twice".to_owned());
@@ -150,6 +150,7 @@ mod tests {
             "keyId=\"a\", signature=\"AA==\", headers=\"\"",
             "keyId=\"a\", signature=\"AA==\", headers=\"a  b\"",
             "keyId=\"a\", signature=\"AA==\", headers=\"a a\"",
+            "keyId=\"a\", signature=\"AA==\", headers=\"a b A\"",
             "keyId=\"a\", signature=\"AA==\", created=1.5",
             "signature=\"AA==\"",
             "k\u{e4}y=\"a\"",

@@ -21,9 +21,9 @@ fn message() -> Message {
 }
 
 fn signed(names: &str) -> Result<String, String> {
-    let covered: Vec<String> = names.split(' ').map(str::to_owned).collect();
+    let names: Vec<String> = names.split(' ').map(str::to_owned).collect();
     let params = r#"keyId="k", created=1402170695, expires=1402170699, signature="AA==""#;
-    base(&covered, &Params::read(params, "keyId").unwrap(), &message(), "1.1")
+    lines(&names, &Params::read(params, "keyId").unwrap(), &message()).map(|lines| lines.join("\n"))
 }
 
 #[test]
@@ -38,6 +38,8 @@ fn every_name_has_its_line() {
         // Kong's documentation.
         ("date request-line", "date: Sun, 05 Jan 2014 21:31:40 GMT\nGET /foo?a=b HTTP/1.1"),
         ("@request-target", "@request-target: get /foo?a=b"),
+        // Kong finds fields whatever the case and writes the names as they came.
+        ("Date Request-Line A", "Date: Sun, 05 Jan 2014 21:31:40 GMT\nGET /foo?a=b HTTP/1.1\nA: b, c"),
     ] {
         assert_eq!(signed(names).as_deref(), Ok(expected));
     }
@@ -46,6 +48,11 @@ fn every_name_has_its_line() {
 #[test]
 fn what_is_not_there_has_no_line() {
     assert!(signed("missing").is_err());
+    let long = Message { path: "/".repeat(crate::base::MAX_BASE), ..message() };
+    for name in ["request-line", "@request-target"] {
+        let params = Params::read(r#"username="k", signature="AA==""#, "username").unwrap();
+        assert!(lines(&[name.to_owned()], &params, &long).is_err(), "{name}");
+    }
     let other = Message { authority: "other.example".to_owned(), ..message() };
     assert!(host(&other).is_err());
     let (authority, fields) = ("Example.com:80".to_owned(), Vec::new());

@@ -114,11 +114,37 @@ fn dates_are_covered_and_near() {
 #[test]
 fn the_request_line_of_every_version_is_known() {
     let plugin = plugin(json!({ "compat": "kong-hmac" }));
-    for (version, status) in [("1.1", 200), ("2", 200), ("1.0", 200), ("9", 401)] {
+    for (version, status) in [("1.1", 200), ("2.0", 200), ("2", 200), ("1.0", 200), ("9", 401), ("3.0", 401)]
+    {
         let text = format!("GET /a?b HTTP/{version}\nhost: api.example\ndate: {DATE}");
         let request = signed("hmac-sha256", "request-line host date", &text).with_header("date", DATE);
         assert_eq!(outcome(&plugin.send(request)).0, status, "{version}");
     }
+}
+
+#[test]
+fn names_are_covered_in_any_case_and_signed_as_they_were_sent() {
+    let plugin = plugin(json!({ "compat": ["kong-hmac", "cavage"] }));
+    let text = format!("GET /a?b HTTP/2.0\nHost: api.example\nDate: {DATE}\nX-A: 1");
+    let request = |headers: &str| {
+        signed("hmac-sha256", headers, &text).with_header("date", DATE).with_header("x-a", "1")
+    };
+    is_let_in(&plugin, request("request-line Host Date X-A"));
+    is_let_in(&plugin, request("Request-Line Host Date X-A"));
+    // In another case it is another text.
+    is_refused(&plugin, request("request-line host Date X-A"), 401, "signature-invalid");
+    // A date counts in any case, and so does what has to be covered.
+    is_refused(&plugin, request("request-line Date X-A"), 401, "signature-incomplete");
+    let old = signed("hmac-sha256", "request-line Host Date", &text);
+    is_refused(&plugin, old.with_header("date", "Wed, 31 Dec 2025 23:00:00 GMT"), 401, "signature-expired");
+    // A field of the name does not stand for the request line.
+    let text = format!("Request-Line: x\nhost: api.example\ndate: {DATE}");
+    let field = signed("hmac-sha256", "Request-Line host date", &text).with_header("request-line", "x");
+    is_refused(&plugin, field.with_header("date", DATE), 401, "signature-invalid");
+    // The draft has them in lower case (section 2.1.6).
+    let credentials = "keyId=\"secret\", algorithm=\"hmac-sha256\", headers=\"(request-target) host Date\", signature=\"AA==\"";
+    let draft = Request::get("/").with_header("date", DATE).with_header("signature", credentials);
+    is_refused(&plugin, draft, 400, "signature-malformed");
 }
 
 #[test]
@@ -142,9 +168,12 @@ fn forged_and_malformed_credentials_are_refused() {
     is_refused(&plugin, request().host("other.example"), 401, "signature-invalid");
     is_refused(&plugin, request().with_header("date", DATE), 400, "signature-malformed");
     is_refused(&plugin, request().with_header("authorization", "Bearer x"), 400, "signature-malformed");
-    for headers in
-        ["@request-target host date date", "@request-target host Date", "(created) host date", "@method date"]
-    {
+    for headers in [
+        "@request-target host date date",
+        "@request-target host date Date",
+        "(created) host date",
+        "@method date",
+    ] {
         is_refused(
             &plugin,
             signed("hmac-sha256", headers, &text).with_header("date", DATE),
