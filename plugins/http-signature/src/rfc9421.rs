@@ -19,8 +19,8 @@ pub(crate) fn proof(message: &Message, policy: &Policy, now: i64) -> Result<Proo
     let (Some(keyid), Some(created), true) = (&claim.keyid, claim.created, missing.is_empty()) else {
         return Err(Refusal::Incomplete(missing));
     };
-    let leeway = time::seconds(policy.leeway);
-    time::check_age(created, now, time::seconds(policy.max_age), leeway)?;
+    let (leeway, max_age) = (time::seconds(policy.leeway), time::seconds(policy.max_age));
+    time::check_age(created, now, max_age, leeway)?;
     if let Some(expires) = claim.expires {
         if expires < created {
             return Err(Refusal::Malformed("the signature ends before it was made".to_owned()));
@@ -31,7 +31,7 @@ pub(crate) fn proof(message: &Message, policy: &Policy, now: i64) -> Result<Proo
     let bases = base::bases(&claim.components, &claim.parameters, message, &policy.structured)
         .map_err(Refusal::Invalid)?;
     // From the earliest time at which it is accepted to the latest.
-    let lifetime = policy.max_age.get() + policy.leeway.get() * 2;
+    let lifetime = time::lifetime(max_age + leeway * 2);
     let keyid = keyid.clone();
     let Claim { signature, nonce, .. } = claim;
     Ok(Proof { keyid, algorithms, bases, signature, nonce, lifetime, digests, is_old: false })

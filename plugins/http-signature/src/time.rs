@@ -1,5 +1,7 @@
 //! When a signature counts.
 
+use std::time;
+
 use sluice_sdk::prelude::*;
 
 use crate::refusal::Refusal;
@@ -12,6 +14,12 @@ pub(crate) fn now() -> i64 {
 /// Seconds of a duration, rounded up.
 pub(crate) fn seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(i64::MAX)
+}
+
+/// For how long a signature is remembered that is accepted for `window` seconds: through the last of them to its end, since
+/// `now` does not know of fractions.
+pub(crate) fn lifetime(window: i64) -> time::Duration {
+    time::Duration::from_secs(window.saturating_add(1).unsigned_abs())
 }
 
 /// Refuses what was made more than `max_age` ago, or will be made only after now.

@@ -84,7 +84,7 @@ impl Old {
         let digests = [digest::CONTENT, digest::REPRESENTATION, digest::OLD];
         let digests = digests.into_iter().filter(|name| covered.iter().any(|known| known == name));
         let digests = digests.map(|field| Covered { field, is_understood: true }).collect();
-        let lifetime = policy.clock_skew.get() * 2;
+        let lifetime = time::lifetime(time::seconds(policy.clock_skew) * 2);
         let Params { keyid, signature, .. } = params;
         Ok(Proof { keyid, algorithms, bases, signature, nonce: None, lifetime, digests, is_old: true })
     }

@@ -59,6 +59,19 @@ fn a_signature_is_remembered_for_as_long_as_it_is_accepted() {
 }
 
 #[test]
+fn a_signature_is_remembered_through_its_last_second() {
+    let config = json!({ "replay": true, "max_age": "59500ms", "leeway": "9500ms" });
+    let plugin = world(config).start().unwrap();
+    // Settings round up to whole seconds, and the time rounds down.
+    let early = with_nonce("a", NOW + 10);
+    is_let_in(&plugin, early.request());
+    plugin.advance(Duration::from_millis(80_999));
+    is_refused(&plugin, early.request(), 401, "signature-replayed");
+    plugin.advance(Duration::from_millis(1));
+    is_refused(&plugin, early.request(), 401, "signature-expired");
+}
+
+#[test]
 fn without_replay_a_signature_may_come_again() {
     let plugin = plugin(json!({}));
     is_let_in(&plugin, with_nonce("a", NOW).request());
@@ -68,7 +81,7 @@ fn without_replay_a_signature_may_come_again() {
 #[test]
 fn older_forms_are_used_once_too() {
     let plugin = world(json!({ "replay": true, "compat": "kong-hmac" })).start().unwrap();
-    let date = "Thu, 01 Jan 2026 00:00:00 GMT";
+    let date = "Thu, 01 Jan 2026 00:05:00 GMT";
     let text = format!("date: {date}\n@request-target: get /\nhost: api.example");
     let credentials = format!(
         "hmac username=\"secret\", algorithm=\"hmac-sha256\", headers=\"date @request-target host\", signature=\"{}\"",
@@ -77,8 +90,10 @@ fn older_forms_are_used_once_too() {
     let request = || Request::get("/").with_header("date", date).with_header("authorization", &credentials);
     is_let_in(&plugin, request());
     is_refused(&plugin, request(), 401, "signature-replayed");
-    plugin.advance(Duration::from_secs(299));
+    plugin.advance(Duration::from_millis(600_999));
     is_refused(&plugin, request(), 401, "signature-replayed");
+    plugin.advance(Duration::from_millis(1));
+    is_refused(&plugin, request(), 401, "signature-expired");
 }
 
 /// The order of the group of P-256.
