@@ -1,17 +1,61 @@
 //! The signature base (RFC 9421 section 2.5): the exact bytes that are signed.
 
+mod parsed;
+mod query;
+
 use data_encoding::BASE64;
 use sfv::{BareItem, FieldType as _, Item, KeyRef, List, ListEntry, Parser};
 
 use crate::component::{Component, Derived, Form, Shape};
 use crate::message::Message;
-use crate::structured::{self, Structure, Structured};
+use crate::refusal::Refusal;
+use crate::structured::{Structure, Structured};
+use parsed::Parsed;
 
 /// The longest base, in bytes. One host call takes 64 KiB whatever the plugin's limits are.
 pub(crate) const MAX_BASE: usize = 60 << 10;
 
-/// The bases that a signature over `components` may be of. `parameters` is its inner list, strictly serialised. `Err` says what
-/// cannot be covered.
+/// The longest query, and the most bytes of fields together, that are parsed for the components of a signature.
+const MAX_PARSED_BYTES: usize = 16 << 10;
+
+/// Refuses components that the request cannot have, as far as that is seen without parsing anything, and those for which too
+/// much would have to be parsed.
+pub(crate) fn check(components: &[Component], message: &Message, known: &Structured) -> Result<(), Refusal> {
+    let mut parsed: Vec<&str> = Vec::new();
+    for component in components {
+        let Shape::Field(name, form) = &component.shape else { continue };
+        if !message.has(name) {
+            return Err(Refusal::Invalid(format!("the request has no field `{name}`")));
+        }
+        let is_known = match form {
+            Form::Plain | Form::Wrapped => continue,
+            Form::Strict => known.of(name).is_some(),
+            Form::Member(_) => known.of(name) == Some(Structure::Dictionary),
+        };
+        if !is_known {
+            return Err(Refusal::Invalid(format!("`{name}` is not known to be such a structured field")));
+        }
+        if !parsed.contains(&name.as_str()) {
+            parsed.push(name);
+        }
+    }
+    let fields: usize = parsed.iter().flat_map(|name| message.values(name)).map(<[u8]>::len).sum();
+    if fields > MAX_PARSED_BYTES {
+        let detail =
+            format!("the fields covered with `sf` or `key` are longer than {MAX_PARSED_BYTES} bytes");
+        return Err(Refusal::Malformed(detail));
+    }
+    let has_parameters = components.iter().any(|component| matches!(component.shape, Shape::QueryParam(_)));
+    if has_parameters && message.query.as_ref().is_some_and(|query| query.len() > MAX_PARSED_BYTES) {
+        let detail =
+            format!("a query of which parameters are covered is longer than {MAX_PARSED_BYTES} bytes");
+        return Err(Refusal::Malformed(detail));
+    }
+    Ok(())
+}
+
+/// The bases that a signature over `components` may be of. `parameters` is its inner list, strictly serialised, and they have passed
+/// [`check`]. `Err` says what cannot be covered.
 ///
 /// It is one, but for `@target-uri`: of `@authority` section 2.2.3 says that it is normalised, of the URI section 2.2.2 does not,
 /// and signers do both.
@@ -40,9 +84,10 @@ fn base(
     message: &Message,
     known: &Structured,
 ) -> Result<String, String> {
+    let parsed = Parsed::of(components, message, known)?;
     let mut base = String::new();
     for component in components {
-        let value = value(component, message, known)?;
+        let value = value(component, message, known, &parsed)?;
         if base.len() + component.identifier.len() + value.len() + parameters.len() > MAX_BASE - 64 {
             return Err(format!("what is signed is longer than {MAX_BASE} bytes"));
         }
@@ -52,7 +97,12 @@ fn base(
     Ok(base)
 }
 
-fn value(component: &Component, message: &Message, known: &Structured) -> Result<String, String> {
+fn value(
+    component: &Component,
+    message: &Message,
+    known: &Structured,
+    parsed: &Parsed<'_>,
+) -> Result<String, String> {
     match &component.shape {
         Shape::Derived(derived) => {
             let value = derive(*derived, message);
@@ -63,7 +113,7 @@ fn value(component: &Component, message: &Message, known: &Structured) -> Result
                 Err(format!("{} cannot be covered as it is", component.identifier))
             }
         }
-        Shape::QueryParam(name) => query_param(message.query.as_deref().unwrap_or_default(), name),
+        Shape::QueryParam(name) => parsed.parameter(name),
         Shape::Field(name, Form::Plain) => message.combined(name),
         Shape::Field(name, Form::Wrapped) => {
             if !message.has(name) {
@@ -73,8 +123,8 @@ fn value(component: &Component, message: &Message, known: &Structured) -> Result
             let wrapped = values.iter().map(|value| format!(":{}:", BASE64.encode(value)));
             Ok(wrapped.collect::<Vec<_>>().join(", "))
         }
-        Shape::Field(name, Form::Strict) => strict(name, message, known),
-        Shape::Field(name, Form::Member(key)) => member(name, key, message, known),
+        Shape::Field(name, Form::Strict) => strict(name, message, known, parsed),
+        Shape::Field(name, Form::Member(key)) => member(name, key, parsed),
     }
 }
 
@@ -94,88 +144,28 @@ fn derive(derived: Derived, message: &Message) -> String {
     }
 }
 
-fn strict(name: &str, message: &Message, known: &Structured) -> Result<String, String> {
-    let combined = message.combined(name)?;
-    let parser = Parser::new(&combined);
+fn strict(name: &str, message: &Message, known: &Structured, parsed: &Parsed<'_>) -> Result<String, String> {
     let value = match known.of(name) {
-        Some(Structure::Item) => parser.parse::<Item>().ok().map(|item| item.serialize()),
-        Some(Structure::List) => parser.parse::<List>().ok().and_then(|list| list.serialize()),
-        Some(Structure::Dictionary) => {
-            structured::dictionary(&combined).and_then(|members| members.serialize())
+        Some(Structure::Dictionary) => parsed.dictionary(name)?.serialize(),
+        Some(Structure::Item) => {
+            Parser::new(&message.combined(name)?).parse::<Item>().ok().map(|item| item.serialize())
         }
-        None => return Err(format!("`{name}` is not known to be a structured field")),
+        Some(Structure::List) => {
+            Parser::new(&message.combined(name)?).parse::<List>().ok().and_then(|list| list.serialize())
+        }
+        None => None,
     };
     value.ok_or_else(|| format!("the field `{name}` is not the structured field that it should be"))
 }
 
-fn member(name: &str, key: &str, message: &Message, known: &Structured) -> Result<String, String> {
-    if known.of(name) != Some(Structure::Dictionary) {
-        return Err(format!("`{name}` is not known to be a dictionary"));
-    }
-    let combined = message.combined(name)?;
-    let dictionary =
-        structured::dictionary(&combined).ok_or_else(|| format!("the field `{name}` is not a dictionary"))?;
+fn member(name: &str, key: &str, parsed: &Parsed<'_>) -> Result<String, String> {
+    let dictionary = parsed.dictionary(name)?;
     let member = KeyRef::from_str(key).ok().and_then(|key| dictionary.get(key));
     match member {
         Some(ListEntry::Item(item)) => Ok(item.serialize()),
         Some(list) => Ok(List::from([list.clone()]).serialize().unwrap_or_default()),
         None => Err(format!("the dictionary `{name}` has no such member")),
     }
-}
-
-/// The one query parameter of this encoded name, encoded anew (section 2.2.8).
-fn query_param(query: &str, wanted: &str) -> Result<String, String> {
-    let mut found = None;
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if decode(name).map(|name| encode(&name)).as_deref() != Some(wanted) {
-            continue;
-        }
-        if found.is_some() {
-            return Err("a query parameter that is there more than once cannot be covered alone".to_owned());
-        }
-        found = Some(decode(value).ok_or("a covered query parameter is not UTF-8")?);
-    }
-    found.map(|value| encode(&value)).ok_or_else(|| "the query has no such parameter".to_owned())
-}
-
-/// What form encoding says; none if it is not UTF-8. The standard would replace such bytes, so that different queries would be
-/// covered by one signature.
-fn decode(text: &str) -> Option<String> {
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        at += 1;
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => match (digit(bytes.get(at)), digit(bytes.get(at + 1))) {
-                (Some(high), Some(low)) => {
-                    at += 2;
-                    u8::try_from(high * 16 + low).ok()?
-                }
-                _ => b'%',
-            },
-            plain => *plain,
-        });
-    }
-    String::from_utf8(decoded).ok()
-}
-
-/// The `application/x-www-form-urlencoded` percent-encode set of the URL standard, with spaces as `%20`.
-fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"*-._".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let digit =
-                |number: u8| char::from_digit(u32::from(number), 16).unwrap_or('0').to_ascii_uppercase();
-            encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
-        }
-    }
-    encoded
 }
 
 /// A signature's inner list as it stands in the base (section 2.3).

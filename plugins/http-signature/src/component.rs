@@ -126,6 +126,11 @@ impl Component {
         Self::read(&item.map_err(|_| "it is not a component identifier".to_owned())?)
     }
 
+    /// Whether a field or the query has to be parsed for it.
+    pub(crate) const fn is_parsed(&self) -> bool {
+        matches!(self.shape, Shape::QueryParam(_) | Shape::Field(_, Form::Strict | Form::Member(_)))
+    }
+
     /// Whether `covered` has this one in it, or what says as much.
     pub(crate) fn is_covered_by(&self, covered: &[Self]) -> bool {
         let has_derived =

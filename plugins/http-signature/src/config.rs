@@ -9,6 +9,7 @@ use crate::base;
 use crate::compat::{self, Compat};
 use crate::component::{Component, Form, Shape};
 use crate::digest::{self, Accepted, Mode};
+use crate::input;
 use crate::refusal::Challenges;
 use crate::structured::{Structure, Structured};
 
@@ -17,7 +18,7 @@ use crate::structured::{Structure, Structured};
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Components that a signature has to cover, or what says as much as they do: `"@method"`, `"date"`,
-    /// `"@query-param;name=\"id\""`.
+    /// `"@query-param;name=\"id\""`. At most 32, of which 16 with `sf`, `key` or of `@query-param`.
     #[serde(default = "default_required")]
     #[schemars(length(max = MAX_REQUIRED))]
     required: Vec<String>,
@@ -252,5 +253,10 @@ fn required(names: &[String], structured: &Structured) -> Result<Vec<Component>>
         ensure!(is_new, "`required`: `{name}` is there twice");
         required.push(component);
     }
+    ensure!(
+        required.iter().filter(|component| component.is_parsed()).count() <= input::MAX_PARSED_COMPONENTS,
+        "`required` has more than {} components with `sf`, `key` or of `@query-param`",
+        input::MAX_PARSED_COMPONENTS
+    );
     Ok(required)
 }

@@ -12,6 +12,8 @@ use crate::structured;
 const MAX_FIELD: usize = 16 << 10;
 /// The most components that a signature covers: each is work.
 const MAX_COMPONENTS: usize = 64;
+/// The most of them for which something has to be parsed.
+pub(crate) const MAX_PARSED_COMPONENTS: usize = 16;
 
 /// A signature and what it states about itself.
 #[derive(Debug)]
@@ -63,6 +65,10 @@ fn read(input: &InnerList, signature: Vec<u8>) -> Result<Claim, String> {
             return Err(format!("{} is covered twice", component.identifier));
         }
         components.push(component);
+    }
+    if components.iter().filter(|component| component.is_parsed()).count() > MAX_PARSED_COMPONENTS {
+        let detail = "components with `sf`, `key` or of `@query-param`";
+        return Err(format!("the signature covers more than {MAX_PARSED_COMPONENTS} {detail}"));
     }
     Ok(Claim {
         components,

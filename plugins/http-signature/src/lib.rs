@@ -57,12 +57,12 @@ impl Plugin for HttpSignature {
 
     fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
         let message = Message::of(request);
-        let proof = match self.proof(request, &message) {
-            Ok(Some(proof)) => proof,
+        let verified = match self.proof(request, &message) {
+            Ok(Some(proof)) => self.verify(&proof, &message),
             Ok(None) => return self.nobody(request, &message, ctx),
-            Err(refusal) => return Ok(self.refuse(refusal, &message)),
+            Err(stop) => Err(stop),
         };
-        let (consumer, plan) = match self.verify(&proof, &message) {
+        let (consumer, plan) = match verified {
             Ok(verified) => verified,
             Err(Stop::Refused(refusal)) => return Ok(self.refuse(refusal, &message)),
             Err(Stop::Failed(error)) => return Err(error),
@@ -95,7 +95,7 @@ fn method(anonymous: bool) -> auth::Method {
 
 impl HttpSignature {
     /// The one signature that counts; none if there is no signature at all.
-    fn proof(&self, request: &Request, message: &Message) -> Result<Option<Proof>, Refusal> {
+    fn proof(&self, request: &Request, message: &Message) -> Result<Option<Proof>, Stop> {
         let mut old = compat::find(request, message, &self.policy.compat)?;
         let input = message.has("signature-input");
         // Without the older form a `Signature` alone is half of a signature.
@@ -108,7 +108,7 @@ impl HttpSignature {
                 Some(old) => old.proof(message, &self.policy, time::now()).map(Some),
                 None => Ok(None),
             },
-            _ => Err(Refusal::Malformed("signatures of more than one form were sent".to_owned())),
+            _ => Err(Refusal::Malformed("signatures of more than one form were sent".to_owned()).into()),
         }
     }
 

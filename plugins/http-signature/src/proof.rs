@@ -3,7 +3,7 @@
 use std::time;
 
 use sluice_sdk::consumers::Identity;
-use sluice_sdk::crypto::Digest;
+use sluice_sdk::crypto::{Digest, Key};
 use sluice_sdk::prelude::*;
 
 use crate::algorithm::{self, Algorithm};
@@ -14,6 +14,7 @@ use crate::refusal::{Refusal, Stop};
 #[derive(Debug)]
 pub(crate) struct Proof {
     pub(crate) keyid: String,
+    pub(crate) key: Key,
     /// Those that are accepted for it.
     pub(crate) algorithms: Vec<Algorithm>,
     /// What was signed. More than one where the request does not tell which.
@@ -31,21 +32,30 @@ pub(crate) struct Proof {
 /// The longest key id, in bytes.
 const MAX_KEYID: usize = 1024;
 
+/// The one answer to an unknown key, to another's signature and to what a known key cannot have signed of this request, so that
+/// nobody learns which key ids there are.
+pub(crate) fn invalid() -> Refusal {
+    Refusal::Invalid("no known key has made this signature of this request".to_owned())
+}
+
+/// The key of this id. Looked up before anything of the request is parsed for the signature's components.
+pub(crate) fn key(keyid: &str) -> Result<Key, Stop> {
+    if keyid.is_empty() || keyid.len() > MAX_KEYID {
+        return Err(invalid().into());
+    }
+    consumers::signature_key(keyid)?.ok_or_else(|| invalid().into())
+}
+
 impl Proof {
     /// Whose signature it is.
     pub(crate) fn verify(&self) -> Result<Consumer, Stop> {
-        // One answer, so that nobody learns which key ids there are.
-        let invalid = || Stop::from(Refusal::Invalid("the signature is not that of a known key".to_owned()));
-        if self.keyid.is_empty() || self.keyid.len() > MAX_KEYID {
-            return Err(invalid());
-        }
-        let Some(key) = consumers::signature_key(&self.keyid)? else { return Err(invalid()) };
         for base in &self.bases {
-            if algorithm::verify(&self.algorithms, &key, base, &self.signature)? {
-                return consumers::identify(Identity::Signature, &self.keyid)?.ok_or_else(invalid);
+            if algorithm::verify(&self.algorithms, &self.key, base, &self.signature)? {
+                let consumer = consumers::identify(Identity::Signature, &self.keyid)?;
+                return consumer.ok_or_else(|| invalid().into());
             }
         }
-        Err(invalid())
+        Err(invalid().into())
     }
 
     /// Refuses what was there before. Without a nonce the signed bytes themselves are what comes once: signatures of the same

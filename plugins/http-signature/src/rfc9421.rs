@@ -7,34 +7,37 @@ use crate::config::Policy;
 use crate::digest::{self, Covered, Mode};
 use crate::input::{self, Claim};
 use crate::message::Message;
-use crate::proof::Proof;
-use crate::refusal::Refusal;
+use crate::proof::{self, Proof};
+use crate::refusal::{Refusal, Stop};
 use crate::time;
 
 /// What is to be verified, if the signature states and covers what it has to.
-pub(crate) fn proof(message: &Message, policy: &Policy, now: i64) -> Result<Proof, Refusal> {
+pub(crate) fn proof(message: &Message, policy: &Policy, now: i64) -> Result<Proof, Stop> {
     let claim = input::claim(message, policy.label.as_deref(), policy.tag.as_deref())?;
     let digests = covered_digests(&claim.components);
     let missing = missing(&claim, message, policy, &digests);
     let (Some(keyid), Some(created), true) = (&claim.keyid, claim.created, missing.is_empty()) else {
-        return Err(Refusal::Incomplete(missing));
+        return Err(Refusal::Incomplete(missing).into());
     };
     let (leeway, max_age) = (time::seconds(policy.leeway), time::seconds(policy.max_age));
     time::check_age(created, now, max_age, leeway)?;
     if let Some(expires) = claim.expires {
         if expires < created {
-            return Err(Refusal::Malformed("the signature ends before it was made".to_owned()));
+            return Err(Refusal::Malformed("the signature ends before it was made".to_owned()).into());
         }
         time::check_end(expires, now, leeway)?;
     }
     let algorithms = algorithms(claim.algorithm.as_deref(), &policy.algorithms)?;
+    base::check(&claim.components, message, &policy.structured)?;
+    // Without a key a request has come this far and no further.
+    let key = proof::key(keyid)?;
     let bases = base::bases(&claim.components, &claim.parameters, message, &policy.structured)
-        .map_err(Refusal::Invalid)?;
+        .map_err(|_| proof::invalid())?;
     // From the earliest time at which it is accepted to the latest.
     let lifetime = time::lifetime(max_age + leeway * 2);
     let keyid = keyid.clone();
     let Claim { signature, nonce, .. } = claim;
-    Ok(Proof { keyid, algorithms, bases, signature, nonce, lifetime, digests, is_old: false })
+    Ok(Proof { keyid, key, algorithms, bases, signature, nonce, lifetime, digests, is_old: false })
 }
 
 /// The registered algorithms among those that are allowed, or the one that the signature states.

@@ -1,8 +1,9 @@
 //! Which fields are structured (RFC 9651): `sf` and `key` mean nothing for any other.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
-use sfv::visitor::{DictionaryVisitor, EntryVisitor, Ignored};
+use sfv::visitor::{DictionaryVisitor, EntryVisitor};
 use sfv::{Dictionary, KeyRef, Parser};
 use sluice_sdk::prelude::*;
 
@@ -63,28 +64,27 @@ impl Structured {
 /// A dictionary whose keys are each there once. Elsewhere the last one would win (RFC 9651 section 4.2.2): here that would leave
 /// it to a stranger what counts, for those before it are in no signature.
 pub(crate) fn dictionary(text: &str) -> Option<Dictionary> {
-    let mut keys = Parser::new(text).parse_dictionary_with_visitor(Keys(Vec::new())).ok()?;
-    keys.sort_unstable();
-    if keys.windows(2).any(|pair| pair[0] == pair[1]) {
-        return None;
-    }
-    Parser::new(text).parse::<Dictionary>().ok()
+    Parser::new(text).parse_dictionary_with_visitor(Once::default()).ok().flatten()
 }
 
-/// Every key of a dictionary, those that are there twice too.
-struct Keys<'de>(Vec<&'de str>);
+/// A dictionary, and how many members were read: more than it has if a key came twice.
+#[derive(Default)]
+struct Once {
+    members: Dictionary,
+    read: usize,
+}
 
-impl<'de> DictionaryVisitor<'de> for Keys<'de> {
-    type Out = Vec<&'de str>;
-    type Error = std::convert::Infallible;
+impl<'de> DictionaryVisitor<'de> for Once {
+    type Out = Option<Dictionary>;
+    type Error = Infallible;
 
-    fn entry(&mut self, key: &'de KeyRef) -> Result<impl EntryVisitor<'de>, Self::Error> {
-        self.0.push(key.as_str());
-        Ok(Ignored)
+    fn entry(&mut self, key: &'de KeyRef) -> Result<impl EntryVisitor<'de>, Infallible> {
+        self.read += 1;
+        DictionaryVisitor::entry(&mut self.members, key)
     }
 
-    fn finish(self) -> Result<Self::Out, Self::Error> {
-        Ok(self.0)
+    fn finish(self) -> Result<Self::Out, Infallible> {
+        Ok(Some(self.members).filter(|members| members.len() == self.read))
     }
 }
 

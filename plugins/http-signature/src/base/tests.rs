@@ -42,7 +42,9 @@ fn structured() -> Structured {
 }
 
 fn of(message: &Message, component: &str) -> Result<String, String> {
-    value(&Component::configured(component).unwrap(), message, &structured())
+    let component = [Component::configured(component).unwrap()];
+    let known = structured();
+    value(&component[0], message, &known, &Parsed::of(&component, message, &known)?)
 }
 
 #[test]

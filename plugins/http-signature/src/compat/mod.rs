@@ -11,8 +11,8 @@ use crate::component::is_field_name;
 use crate::config::Policy;
 use crate::digest::{self, Covered};
 use crate::message::Message;
-use crate::proof::Proof;
-use crate::refusal::Refusal;
+use crate::proof::{self, Proof};
+use crate::refusal::{Refusal, Stop};
 use crate::time;
 use params::Params;
 
@@ -61,14 +61,14 @@ pub(crate) fn find(request: &Request, message: &Message, forms: &[Compat]) -> Re
 
 impl Old {
     /// What is to be verified, if it states and covers what it has to.
-    pub(crate) fn proof(self, message: &Message, policy: &Policy, now: i64) -> Result<Proof, Refusal> {
+    pub(crate) fn proof(self, message: &Message, policy: &Policy, now: i64) -> Result<Proof, Stop> {
         let keyid = if self.form == Compat::KongHmac { "username" } else { "keyId" };
         let params = Params::read(&self.credentials, keyid).map_err(Refusal::Malformed)?;
         let names = self.names(&params)?;
         let covered: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
         let missing = missing(&covered, policy);
         if !missing.is_empty() {
-            return Err(Refusal::Incomplete(missing));
+            return Err(Refusal::Incomplete(missing).into());
         }
         check_times(&covered, &params, message, policy, now)?;
         let algorithms = self.algorithms(params.algorithm.as_deref());
@@ -86,7 +86,8 @@ impl Old {
         let digests = digests.map(|field| Covered { field, is_understood: true }).collect();
         let lifetime = time::lifetime(time::seconds(policy.clock_skew) * 2);
         let Params { keyid, signature, .. } = params;
-        Ok(Proof { keyid, algorithms, bases, signature, nonce: None, lifetime, digests, is_old: true })
+        let key = proof::key(&keyid)?;
+        Ok(Proof { keyid, key, algorithms, bases, signature, nonce: None, lifetime, digests, is_old: true })
     }
 
     /// What it covers, under the names that were sent.

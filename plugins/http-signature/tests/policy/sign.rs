@@ -104,7 +104,12 @@ impl Signed {
     }
 
     pub(crate) fn request(&self) -> Request {
-        let signature = format!("sig=:{}:", BASE64.encode(&self.signature()));
+        self.signed_with(&self.signature())
+    }
+
+    /// With any signature.
+    pub(crate) fn signed_with(&self, signature: &[u8]) -> Request {
+        let signature = format!("sig=:{}:", BASE64.encode(signature));
         let input = format!("sig={}", self.input());
         self.plain().with_header("signature-input", input).with_header("signature", signature)
     }
