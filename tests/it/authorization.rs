@@ -106,6 +106,25 @@ fn what_is_revoked_or_cannot_be_asked_about_is_not_let_in() {
 }
 
 #[test]
+fn what_one_step_keeps_for_long_is_not_news_to_another() {
+    let endpoint = Endpoint::start();
+    let text = config::upstream("login", endpoint.origin.address)
+        + &config::plugin(
+            "introspection",
+            "capabilities = [\"fetch:login\", \"crypto\", \"clock\", \"store\", \"consumers\", \"log\"]\n\
+             config = { upstream = \"login\", client_id = \"gw\", client_secret = \"s3cr3t\", cache = \"1h\" }",
+        )
+        + &config::service(Origin::echo(), &["introspection"])
+        + "[routes.strict]\nmatch = { path = \"/strict\" }\nto = \"service\"\n\
+           steps = [{ use = \"introspection\", config = { cache = \"5s\" } }]\n";
+    let gateway = Setup::new().plugin("introspection", plugin("introspection")).start(&text);
+    with(&gateway, "good").expect(200);
+    endpoint.revoked.store(true, Ordering::SeqCst);
+    with(&gateway, "good").expect(200);
+    gateway.get_with("/strict", &[("authorization", "Bearer good")]).problem(401);
+}
+
+#[test]
 fn a_service_decides_and_its_absence_refuses() {
     let away = Arc::<AtomicBool>::default();
     let service = {

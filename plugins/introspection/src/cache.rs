@@ -89,9 +89,11 @@ impl Cache {
         })
     }
 
-    /// No other configuration's answers, and no token, can be read from a key.
+    /// No other configuration's answers, and no token, can be read from a key. Those that are kept for another time are another
+    /// configuration's: a step that wants to know of a revocation sooner must not find them.
     fn key(&self, token: &str) -> Result<Vec<u8>> {
-        let mut data = Vec::new();
+        let times = [self.positive, self.negative, self.stale];
+        let mut data: Vec<u8> = times.iter().flat_map(|time| time.as_millis().to_le_bytes()).collect();
         for part in self.server.identity().into_iter().chain([token]) {
             data.extend_from_slice(&(part.len() as u64).to_le_bytes());
             data.extend_from_slice(part.as_bytes());
