@@ -1,5 +1,6 @@
 //! A closed-loop load: so many connections, each with one exchange after the other, over HTTP/1.1 and HTTP/2.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +23,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    fn note(&mut self, answer: std::io::Result<Response>, took: Duration) {
+    fn note(&mut self, answer: io::Result<Response>, took: Duration) {
         self.requests += 1;
         self.times.push(took);
         match answer {
@@ -42,10 +43,14 @@ impl Seen {
     /// The time within which so much of a hundred was answered, in milliseconds.
     pub(crate) fn percentile(&mut self, percent: f64) -> String {
         self.times.sort_unstable();
-        let at = ((self.times.len() as f64) * percent / 100.0) as usize;
-        let time = self.times.get(at.min(self.times.len().saturating_sub(1))).copied().unwrap_or_default();
-        format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+        format!("{:.2} ms", percentile(&self.times, percent).as_secs_f64() * 1000.0)
     }
+}
+
+/// The time within which so much of a hundred was answered.
+pub(crate) fn percentile(sorted: &[Duration], percent: f64) -> Duration {
+    let at = ((sorted.len() as f64) * percent / 100.0) as usize;
+    sorted.get(at.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
 /// A load that runs until it is finished.
@@ -77,18 +82,27 @@ impl Load {
 
 fn over_h1(address: SocketAddr, stop: &AtomicBool) -> Seen {
     let mut seen = Seen::default();
+    one_by_one(address, stop, |answer, took| seen.note(answer, took));
+    seen
+}
+
+/// One exchange after the other over HTTP/1.1, until it is to stop.
+pub(crate) fn one_by_one(
+    address: SocketAddr,
+    stop: &AtomicBool,
+    mut note: impl FnMut(io::Result<Response>, Duration),
+) {
     let mut connection = Connection::open(address);
     while !stop.load(Ordering::Relaxed) {
         let start = Instant::now();
         let answer = connection.try_get("/");
         // A connection that the gateway closes by the rules is opened anew; a failure was counted.
         let reopen = answer.as_ref().map_or(true, |answer| answer.header("connection") == Some("close"));
-        seen.note(answer, start.elapsed());
+        note(answer, start.elapsed());
         if reopen {
             connection = Connection::open(address);
         }
     }
-    seen
 }
 
 fn over_h2(address: SocketAddr, stop: &AtomicBool) -> Seen {

@@ -10,6 +10,7 @@ mod damage;
 mod harness;
 mod load;
 mod origin;
+mod outage;
 mod policies;
 mod reload;
 mod report;
@@ -36,12 +37,13 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     match name {
         "reload" => reload::run(number()?.unwrap_or(60)),
         "policies" => policies::run(rest),
+        "outage" => outage::run(number()?.unwrap_or(2)),
         "damage" => damage::run(number()?.unwrap_or(2_000)),
         // What the comparison starts as a process of its own.
         "origin" => origin::run(u16::try_from(number()?.context("a port")?)?),
         _ if name.is_empty() || name.starts_with("--") => compare::run(arguments),
         _ => bail!(
-            "there is no `{name}`; there are `policies`, `reload [SECONDS]` and `damage [FLIPS]`, and without a name:\n\n{}",
+            "there is no `{name}`; there are `policies`, `reload [SECONDS]`, `outage [SECONDS]` and `damage [FLIPS]`, and without a name:\n\n{}",
             compare::USAGE
         ),
     }

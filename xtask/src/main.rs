@@ -27,6 +27,8 @@ cargo xtask COMMAND
                    measure the gateway beside nginx, HAProxy, Envoy and Pingora, write bench/RESULTS.md
   bench policies   measure what a step of each built-in policy costs, likewise
   bench reload     reload plugins and configuration under load, likewise
+  bench outage [SECONDS]
+                   freeze, kill and restart the counters' server under load, likewise; SECONDS a phase
   bench instructions [--check]
                    count the instructions of the call path under valgrind, write bench/INSTRUCTIONS.md
   bench damage     offer damaged plugin files under load, likewise

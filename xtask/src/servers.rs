@@ -1,4 +1,4 @@
-//! Servers of others that the tests run against: found, or installed.
+//! Servers of others that tests and measurements run against: found, or installed.
 
 use std::fs;
 use std::path::Path;
@@ -8,14 +8,14 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::build::root;
 
-/// Makes sure that there is a Redis or Valkey server, which the tests start by themselves.
+/// Makes sure that there is a Redis or Valkey server, which tests and measurements start by themselves.
 pub(crate) fn ensure_redis() -> Result<()> {
     if std::env::var_os("SLUICE_REDIS").is_some() || is_there("redis-server") || is_there("valkey-server") {
         return Ok(());
     }
     ensure!(
         install("redis-server"),
-        "the tests need a Redis or Valkey server\n\nhint: install `redis-server`, or name one in SLUICE_REDIS"
+        "this needs a Redis or Valkey server\n\nhint: install `redis-server`, or name one in SLUICE_REDIS"
     );
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use crate::build::{cargo, execute, guests, root, target_dir};
+use crate::servers::ensure_redis;
 
 /// Measures one thing, or without a name compares; everything goes on to `sluice-bench`.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
@@ -18,9 +19,13 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     match name {
         Some("instructions") => return crate::instructions::instructions(&arguments[1..]),
         Some("reload" | "damage") => drop(guests()?),
+        Some("outage") => {
+            ensure_redis()?;
+            plugins::built_in(&["rate-limit"])?;
+        }
         Some("policies") => {
             tools::find_or_install()?;
-            plugins::build_all()?;
+            plugins::built_in(&[])?;
         }
         _ if compares => {
             tools::find_or_install()?;
@@ -28,7 +33,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
             variables = peers::find_or_build(&peers::wanted(arguments))?;
         }
         _ => bail!(
-            "`bench` takes `policies`, `reload`, `damage`, `instructions`, or nothing and `--quick`, `--only`, `--peers` ..."
+            "`bench` takes `policies`, `reload`, `outage`, `damage`, `instructions`, or nothing and `--quick`, `--only`, `--peers` ..."
         ),
     }
     let gateway = gateway()?;

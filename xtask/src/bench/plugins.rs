@@ -5,20 +5,18 @@ use anyhow::Result;
 use super::scratch;
 use crate::build::{TARGET, built, cargo, execute, install, plugins};
 
-/// Builds all the built-in ones, unless `SLUICE_PLUGINS` names a directory of them.
-pub(super) fn build_all() -> Result<()> {
+/// Builds the named built-in ones, or all, unless `SLUICE_PLUGINS` names a directory of them.
+pub(super) fn built_in(names: &[&str]) -> Result<()> {
+    // Set for a gateway of another checkout, whose plugins may want what this one's SDK does not have, or the reverse.
     if std::env::var_os("SLUICE_PLUGINS").is_none() {
-        plugins(&[])?;
+        plugins(&names.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     }
     Ok(())
 }
 
 /// Builds them to `target/plugins/` and `target/bench/plugins/`.
 pub(super) fn build() -> Result<()> {
-    // Set for a gateway of another checkout, whose plugins may want what this one's SDK does not have, or the reverse.
-    if std::env::var_os("SLUICE_PLUGINS").is_none() {
-        plugins(&["api-key", "rate-limit", "headers"].map(str::to_owned))?;
-    }
+    built_in(&["api-key", "rate-limit", "headers"])?;
     let package = "sluice-bench-plugins";
     execute(&mut cargo(&["build", "--profile", "plugin", "--target", TARGET, "-p", package, "--examples"]))?;
     for name in ["noop", "json", "jwt"] {
