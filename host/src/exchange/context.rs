@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
-use sluice_abi::Origin;
 use tokio::time::Instant;
 
 use super::completions::Completions;
@@ -21,7 +20,7 @@ use crate::router::{Lookup, RequestView};
 use crate::snapshot::{WorkerRoute, WorkerSnapshot};
 use crate::telemetry::{AccessLogBuffer, NO_ROUTE, RouteMetrics, WorkerMetrics};
 use crate::upstream::{UpstreamError, UpstreamErrorKind};
-use crate::wasm::ExchangeView;
+use crate::wasm::{Asked, ExchangeView};
 
 /// What every exchange of a worker passes: where it finds the newest snapshot and leaves its traces.
 pub(crate) struct Gate {
@@ -170,29 +169,16 @@ impl Context {
         if route.chain.len() == 0 {
             return Ok(Verdict::Continue(request));
         }
-        let view = Box::new(ExchangeView {
-            request: None,
-            sent: None,
-            response: None,
-            has_body: !request.body().is_end_stream(),
-            origin: Origin::Upstream,
-            body: bytes::Bytes::new(),
-            written: None,
-            skips_body: false,
-            wrote: false,
-            store_budget: None,
-            reply: None,
-            outcome: None,
-            consumer: None,
-            certificate: forwarded::client_certificate(request.headers(), &self.peer),
-            context: crate::wasm::ContextValues::default(),
+        let mut view = Box::new(ExchangeView::new(Asked {
             scheme: forwarded::scheme(request.headers(), &self.peer),
             authority: self.authority.clone(),
             client: self.client,
             request_id: self.request_id.clone(),
             route: Arc::clone(&route.name),
             path_params: std::mem::take(&mut self.path_params),
-        });
+        }));
+        view.has_body = !request.body().is_end_stream();
+        view.certificate = forwarded::client_certificate(request.headers(), &self.peer);
         let visit = Rc::new(Visit::new(view, route.chain.len()));
         self.visit = Some(Rc::clone(&visit));
         Ok(route.chain.on_request(&visit, request).await?)

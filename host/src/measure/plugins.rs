@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use sluice_abi::Phase;
 use tokio::runtime::{Builder, Runtime};
@@ -21,8 +20,8 @@ use crate::config::{Capability, CircuitSettings, Isolation, Limits, OnError, Sto
 use crate::store::MemoryStore;
 use crate::telemetry::{Metrics, WorkerMetrics};
 use crate::wasm::{
-    Bound, Clock, Clockwork, ContextValues, Engines, ExchangeView, FetchSender, Instance, Lease, Loader,
-    Pool, PoolMetrics, Services, Slot, Task, seal,
+    Asked, Bound, Clock, Clockwork, Engines, ExchangeView, FetchSender, Instance, Lease, Loader, Pool,
+    PoolMetrics, Services, Slot, Task, seal,
 };
 
 /// So much of everything that neither a thousand host calls nor valgrind's slowness meets a limit.
@@ -73,7 +72,7 @@ impl Workshop {
         let (reports, unread) = mpsc::channel(1);
         Self {
             runtime: Builder::new_current_thread().enable_all().build().expect("a runtime starts"),
-            loader: Loader::new(Arc::new(Engines::new()), None),
+            loader: Loader::new(Arc::new(Engines::new(false)), None),
             metrics: Metrics::new().worker(),
             fetch,
             reports,
@@ -180,23 +179,14 @@ pub fn sealed(module: &[u8]) -> Vec<u8> {
 }
 
 fn view(route: &Arc<str>) -> Box<ExchangeView> {
-    Box::new(ExchangeView {
-        request: None,
-        sent: None,
-        response: None,
-        body: Bytes::new(),
-        written: None,
-        reply: None,
-        outcome: None,
-        consumer: None,
-        context: ContextValues::default(),
+    Box::new(ExchangeView::new(Asked {
         scheme: "http",
         authority: HeaderValue::from_static("api.shop.example"),
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         request_id: HeaderValue::from_static("0123456789abcdef0123456789abcdef"),
         route: Arc::clone(route),
         path_params: Vec::new(),
-    })
+    }))
 }
 
 /// What a client of an API sends, give or take.

@@ -62,7 +62,45 @@ pub(crate) struct ExchangeView {
     pub(crate) path_params: Vec<(Box<str>, Box<str>)>,
 }
 
+/// What is known of an exchange before any step has seen it.
+pub(crate) struct Asked {
+    pub(crate) scheme: &'static str,
+    pub(crate) authority: HeaderValue,
+    pub(crate) client: IpAddr,
+    pub(crate) request_id: HeaderValue,
+    pub(crate) route: Arc<str>,
+    pub(crate) path_params: Vec<(Box<str>, Box<str>)>,
+}
+
 impl ExchangeView {
+    /// An exchange that no step has seen.
+    pub(crate) fn new(asked: Asked) -> Self {
+        let Asked { scheme, authority, client, request_id, route, path_params } = asked;
+        Self {
+            request: None,
+            sent: None,
+            response: None,
+            has_body: false,
+            origin: Origin::Upstream,
+            body: Bytes::new(),
+            written: None,
+            skips_body: false,
+            wrote: false,
+            reply: None,
+            outcome: None,
+            consumer: None,
+            certificate: None,
+            store_budget: None,
+            context: ContextValues::default(),
+            scheme,
+            authority,
+            client,
+            request_id,
+            route,
+            path_params,
+        }
+    }
+
     /// The body or chunk for the next call.
     pub(crate) fn show_body(&mut self, body: Bytes) {
         self.body = body;

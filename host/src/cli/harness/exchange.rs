@@ -12,7 +12,7 @@ use sluice_abi::harness::{
 use sluice_abi::{Answer, Origin, Phase, Reply};
 
 use super::world::{Stage, list};
-use crate::wasm::{Clockwork, ContextKey, ContextValues, ExchangeView, FaultKind, Lease, Slot, Task};
+use crate::wasm::{Asked, Clockwork, ContextKey, ContextValues, ExchangeView, FaultKind, Lease, Slot, Task};
 
 /// One exchange of a test.
 pub(super) struct Exchange {
@@ -38,22 +38,7 @@ impl Exchange {
             None => None,
         };
         let text = |text: &str| HeaderValue::from_str(text).map_err(|_| format!("`{text}` cannot be sent"));
-        let view = ExchangeView {
-            request: Some(request(&open.request)?),
-            sent: None,
-            response: None,
-            has_body: open.has_body,
-            origin: Origin::Upstream,
-            body: Bytes::new(),
-            written: None,
-            skips_body: false,
-            wrote: false,
-            store_budget: None,
-            reply: None,
-            outcome: None,
-            consumer,
-            certificate: open.certificate.as_ref().map(|der| Arc::from(der.0.as_slice())),
-            context,
+        let mut view = ExchangeView::new(Asked {
             scheme: if open.scheme == "https" { "https" } else { "http" },
             authority: text(&open.authority)?,
             client: open
@@ -67,7 +52,10 @@ impl Exchange {
                 .iter()
                 .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
                 .collect(),
-        };
+        });
+        (view.request, view.has_body) = (Some(request(&open.request)?), open.has_body);
+        view.certificate = open.certificate.as_ref().map(|der| Arc::from(der.0.as_slice()));
+        (view.consumer, view.context) = (consumer, context);
         Ok(Self {
             slot: Slot::new(Box::new(view)),
             step: Arc::from(open.step.as_str()),
