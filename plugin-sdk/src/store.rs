@@ -14,9 +14,22 @@ pub fn get(key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>> {
     host::optional("store get", host::bytes(|out| raw::store_get(key.as_ref(), out)))
 }
 
-/// Puts a value under a key, for a time or until it is deleted or the store needs the room.
+/// Puts a value under a key, for a time or until it is deleted.
+///
+/// A plugin whose values fill its share of the store is refused ([`Code::TooLarge`]) until some of them end. What can be made again
+/// is better set with [`set_evictable`].
 pub fn set(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, ttl: Option<Duration>) -> Result<()> {
     host::done("store set", raw::store_set(key.as_ref(), value.as_ref(), millis(ttl)))
+}
+
+/// Puts a value under a key that may be dropped at any time before its end: what is in a cache, but never what has to be remembered,
+/// such as a nonce.
+///
+/// When the plugin's values fill its share of the store, or the store is full, those of its own that were set so give way, the
+/// soonest to end first. Only if that is not enough is it refused ([`Code::TooLarge`]). What was [`set`] and what was [`add`]ed never gives
+/// way to it. Adding to such a value makes a counter of it, which stays.
+pub fn set_evictable(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, ttl: Option<Duration>) -> Result<()> {
+    host::done("store cache", raw::store_cache(key.as_ref(), value.as_ref(), millis(ttl)))
 }
 
 /// Takes the value away, if there is one.
@@ -47,7 +60,7 @@ pub fn take(takes: &[Take]) -> Result<Vec<Taken>> {
 pub enum Lead {
     /// The value under the key.
     Value(Vec<u8>),
-    /// There is none, and it is yours to make: [`set`] it, or [`release`] the lead if it cannot be.
+    /// There is none, and it is yours to make: [`set`] it in one way or the other, or [`release`] the lead if it cannot be.
     Leader,
     /// There is none, and whoever is making it did not finish in time.
     Late,

@@ -111,6 +111,7 @@ const FUNCTIONS: &[(&str, &str, &str, &str)] = &[
     ("random", "fill", "i32 i32", "i32"),
     ("store", "get", "i32 i32 i32 i32", "i64"),
     ("store", "set", "i32 i32 i32 i32 i64", "i32"),
+    ("store", "cache", "i32 i32 i32 i32 i64", "i32"),
     ("store", "delete", "i32 i32", "i32"),
     ("store", "add", "i32 i32 i64 i64 i32", "i32"),
     ("store", "take", "i32 i32 i32 i32", "i64"),

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub(super) struct Account {
     /// Booked before or after the entry itself changes, so for an instant it may be below nothing.
     held: AtomicI64,
+    /// So many bytes of it are of values that may be dropped.
+    evictable: AtomicI64,
 }
 
 /// Every namespace's account. A namespace is a plugin's name, so they stay: there are only as many as were
@@ -44,8 +46,15 @@ impl Accounts {
     /// Whether a namespace keeps to its share: no more than all of them leave free. One that floods stops
     /// at half of the budget, a second one at a third, and others still find room.
     pub(super) fn keeps_to_share(&self, account: &Account) -> bool {
+        self.excess(account) == 0
+    }
+
+    /// How many bytes a namespace has to give up so that it keeps to its share.
+    pub(super) fn excess(&self, account: &Account) -> i64 {
         let free = self.budget - self.held.load(Ordering::Relaxed);
-        account.held.load(Ordering::Relaxed) <= free
+        let over = account.held.load(Ordering::Relaxed) - free;
+        // Each that goes is held less, and is free.
+        (over + 1).max(0) / 2
     }
 
     #[cfg(test)]
@@ -55,6 +64,17 @@ impl Accounts {
 }
 
 impl Account {
+    /// So many bytes more, or fewer, of what is booked may be dropped.
+    pub(super) fn book_evictable(&self, bytes: i64) {
+        if bytes != 0 {
+            self.evictable.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn evictable(&self) -> i64 {
+        self.evictable.load(Ordering::Relaxed)
+    }
+
     #[cfg(test)]
     pub(super) fn held(&self) -> i64 {
         self.held.load(Ordering::Relaxed)

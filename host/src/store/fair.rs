@@ -5,13 +5,21 @@ use std::sync::Arc;
 
 use super::account::Account;
 use super::key::Key;
+use super::table::Entry;
 
 /// How many entries of a shard each namespace holds, and gives up.
 #[derive(Debug, Default)]
 pub(super) struct Shares(HashMap<*const Account, Share>);
 
+/// What may be dropped at any time goes before what is to stay.
 #[derive(Debug, Default)]
 struct Share {
+    evictable: Part,
+    staying: Part,
+}
+
+#[derive(Debug, Default)]
+struct Part {
     holds: usize,
     gives: usize,
     /// Between two that are given up.
@@ -19,19 +27,19 @@ struct Share {
 }
 
 impl Shares {
-    pub(super) fn of<'a>(keys: impl Iterator<Item = &'a Key>) -> Self {
+    pub(super) fn of<'a>(entries: impl Iterator<Item = (&'a Key, &'a Entry)>) -> Self {
         let mut shares: HashMap<_, Share> = HashMap::new();
-        for key in keys {
-            shares.entry(Arc::as_ptr(key.account())).or_default().holds += 1;
+        for (key, entry) in entries {
+            shares.entry(Arc::as_ptr(key.account())).or_default().part(entry).holds += 1;
         }
         Self(shares)
     }
 
     /// Those that hold most give up `excess` entries together: none gets below what it would leave another.
     pub(super) fn level(mut self, excess: usize) -> Self {
-        let level = level(self.0.values().map(|share| share.holds).collect(), excess);
+        let level = level(self.0.values().map(Share::holds).collect(), excess);
         for share in self.0.values_mut() {
-            share.gives = share.holds.saturating_sub(level);
+            share.give(share.holds().saturating_sub(level));
         }
         self
     }
@@ -39,21 +47,37 @@ impl Shares {
     /// One alone gives up a part of what it holds.
     pub(super) fn thin(mut self, account: &Arc<Account>, part: usize) -> Self {
         if let Some(share) = self.0.get_mut(&Arc::as_ptr(account)) {
-            share.gives = share.holds.div_ceil(part);
+            share.give(share.holds().div_ceil(part));
         }
         self
     }
 
-    /// Whether this one goes, asked of each key in the table's order. What a namespace gives is spread evenly
-    /// over the table: the map resizes without end once one part of it is crowded and the rest is empty.
-    pub(super) fn gives(&mut self, key: &Key) -> bool {
+    /// Whether this one goes, asked of each entry in the table's order. What a namespace gives is spread
+    /// evenly over the table: the map resizes without end once one part of it is crowded and the rest is empty.
+    pub(super) fn gives(&mut self, key: &Key, entry: &Entry) -> bool {
         let Some(share) = self.0.get_mut(&Arc::as_ptr(key.account())) else { return false };
-        share.passed += share.gives;
-        let goes = share.gives > 0 && share.passed >= share.holds;
+        let part = share.part(entry);
+        part.passed += part.gives;
+        let goes = part.gives > 0 && part.passed >= part.holds;
         if goes {
-            share.passed -= share.holds;
+            part.passed -= part.holds;
         }
         goes
+    }
+}
+
+impl Share {
+    const fn holds(&self) -> usize {
+        self.evictable.holds + self.staying.holds
+    }
+
+    fn part(&mut self, entry: &Entry) -> &mut Part {
+        if entry.is_evictable() { &mut self.evictable } else { &mut self.staying }
+    }
+
+    fn give(&mut self, count: usize) {
+        self.evictable.gives = count.min(self.evictable.holds);
+        self.staying.gives = count - self.evictable.gives;
     }
 }
 

@@ -10,6 +10,7 @@ mod flight;
 mod gcra;
 mod key;
 mod limit;
+mod reclaim;
 pub(crate) mod remote;
 mod sliding;
 mod stores;
@@ -33,6 +34,7 @@ pub(crate) use flight::Lead;
 use key::KeyRef;
 pub(crate) use stores::{StoreFailure, Stores};
 use table::{Entry, Table, bytes};
+pub(crate) use value::NewValue;
 use value::Value;
 
 /// The longest key: long enough for any identifier, short enough to bound memory.
@@ -63,7 +65,8 @@ pub(crate) enum StoreError {
 /// Each plugin has a namespace of its own, and limits and values of one name do not meet. When the store is
 /// full, what has expired makes room first, then some of what the namespace holds that holds most. Keys and
 /// values have a budget of bytes, of which a namespace may fill as much as all of them leave free: beyond
-/// that [`set`](Self::set) refuses, and a new counter or limit takes the room of others of its namespace.
+/// that a new counter or limit takes the room of others of its namespace, and a new value that of those that may be
+/// dropped; if there is not enough of them, [`set`](Self::set) refuses.
 #[derive(Debug)]
 pub(crate) struct MemoryStore {
     table: Table,
@@ -90,16 +93,16 @@ impl MemoryStore {
         map.get(&key).and_then(Entry::as_value).and_then(|value| value.bytes(now))
     }
 
-    /// Sets a value, for good or for `ttl`.
+    /// Sets a value. One that may be dropped makes others of its namespace give way that may be dropped too, and
+    /// nothing else.
     pub(crate) fn set(
         &self,
         now: u64,
         namespace: &str,
         key: &[u8],
-        value: &[u8],
-        ttl: Option<Duration>,
+        value: NewValue<'_>,
     ) -> Result<(), StoreError> {
-        if value.len() > self.max_value {
+        if value.bytes.len() > self.max_value {
             return Err(StoreError::ValueTooLarge);
         }
         let key = self.key(namespace, key)?;
@@ -107,21 +110,29 @@ impl MemoryStore {
         let accounts = &self.table.accounts;
         let account = accounts.of(namespace);
         let whole = |entry: &Entry| bytes(key.weight() + entry.weight());
-        let new = Entry::Value(Value::text(value, now, ttl));
-        let weight = whole(&new);
-        let old = map.get(&key);
+        let evictable = |entry: &Entry| if entry.is_evictable() { whole(entry) } else { 0 };
+        let new = Entry::Value(Value::new(value, now));
+        let (weight, droppable) = (whole(&new), evictable(&new));
+        // What has expired may be swept any time, and then gives no room of its own.
+        let old = map.get(&key).filter(|old| old.as_value().is_some_and(|old| !old.has_expired(now)));
         // Booked before it is asked for, so that those who set at the same instant do not all find room.
         let more = (weight - old.map_or(0, whole)).max(0);
         accounts.book(&account, more);
-        if more > 0 && !accounts.keeps_to_share(&account) {
+        let mut has_room = more == 0 || self.table.reclaim(&key, &account, now);
+        if has_room && old.is_none() {
+            if value.evictable {
+                has_room = self.table.make_room_of_own(&key, &account, now);
+            } else {
+                self.table.make_room(key.hash(), &account, now);
+            }
+        }
+        if !has_room {
             accounts.book(&account, -more);
             return Err(StoreError::Full);
         }
-        if old.is_none() {
-            self.table.make_room(key.hash(), &account, now);
-        }
-        let replaced = map.insert(key.into_key(&account), new).map_or(0, whole);
-        accounts.book(&account, weight - replaced - more);
+        let replaced = map.insert(key.into_key(&account), new);
+        accounts.book(&account, weight - replaced.map_or(0, whole) - more);
+        account.book_evictable(droppable - replaced.map_or(0, evictable));
         Ok(())
     }
 
@@ -167,6 +178,11 @@ impl MemoryStore {
             Compute::Removed(..) | Compute::Aborted(_) => 0,
         };
         self.table.accounts.book(&account, more);
+        if let Compute::Updated { old: (_, old), .. } = &change
+            && old.is_evictable()
+        {
+            account.book_evictable(-bytes(key.weight() + old.weight()));
+        }
         match change {
             Compute::Inserted(_, entry) | Compute::Updated { new: (_, entry), .. } => {
                 entry.as_value().and_then(Value::as_number).ok_or(StoreError::NotANumber)

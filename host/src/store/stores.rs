@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::flight::{Lead, MAX_FLIGHT, Turn};
 use super::remote::{Budget, Fallback, RemoteError, RemoteStore};
-use super::{MemoryStore, StoreError};
+use super::{MemoryStore, NewValue, StoreError};
 
 /// The stores of the process. A clone is the same ones.
 #[derive(Clone)]
@@ -98,21 +98,20 @@ impl Stores {
         self.or_local(found, || Ok(self.memory.get(now, namespace, key)))
     }
 
-    /// Sets a value, for good or for `ttl`; whoever waits for it has it then.
+    /// Sets a value; whoever waits for it has it then.
     pub(crate) async fn set(
         &self,
         budget: &Budget,
         now: u64,
         namespace: &str,
         key: &[u8],
-        value: &[u8],
-        ttl: Option<Duration>,
+        value: NewValue<'_>,
     ) -> Result<(), StoreFailure> {
-        let local = || self.memory.set(now, namespace, key, value, ttl);
+        let local = || self.memory.set(now, namespace, key, value);
         let done = match &self.remote {
             None => local().map_err(StoreFailure::from),
             Some((remote, _)) => {
-                let done = remote.set(budget, namespace, key, value, ttl).await;
+                let done = remote.set(budget, namespace, key, value.bytes, value.ttl).await;
                 self.or_local(done, local)
             }
         };

@@ -17,7 +17,7 @@ const SHARD: usize = 4096;
 const MOST_SHARDS: usize = 256;
 
 /// A full shard gives up this part of its entries at once, and so does a namespace that holds too many bytes.
-const PART: usize = 16;
+pub(super) const PART: usize = 16;
 
 pub(super) type Map = papaya::HashMap<Key, Entry, BuildHasherDefault<Carried>>;
 
@@ -57,6 +57,10 @@ impl Entry {
         self.as_value().map_or(0, Value::weight)
     }
 
+    pub(super) fn is_evictable(&self) -> bool {
+        self.as_value().is_some_and(Value::is_evictable)
+    }
+
     /// Whether nobody would miss it. A limit is retired by asking, so that no take is lost with it.
     fn is_done(&self, key: &Key, now: u64) -> bool {
         match (self, key.rule()) {
@@ -71,9 +75,9 @@ impl Entry {
 /// All entries.
 #[derive(Debug)]
 pub(super) struct Table {
-    shards: Box<[Map]>,
+    pub(super) shards: Box<[Map]>,
     /// Of each shard.
-    capacity: usize,
+    pub(super) capacity: usize,
     pub(super) accounts: Accounts,
 }
 
@@ -89,8 +93,11 @@ impl Table {
 
     /// The shard of a hash. The map uses the low bits and the top seven, so these come from between.
     pub(super) fn shard(&self, hash: u64) -> &Map {
-        let middle = usize::from((hash >> 40) as u16);
-        &self.shards[middle % self.shards.len()]
+        &self.shards[self.index(hash)]
+    }
+
+    pub(super) fn index(&self, hash: u64) -> usize {
+        usize::from((hash >> 40) as u16) % self.shards.len()
     }
 
     /// Makes sure that one more entry fits, that of `hash`.
@@ -117,8 +124,8 @@ impl Table {
 
     fn evict(&self, shard: &Map, decide: impl FnOnce(Shares) -> Shares) {
         let map = shard.pin();
-        let mut shares = decide(Shares::of(map.keys()));
-        for key in map.keys().filter(|key| shares.gives(key)) {
+        let mut shares = decide(Shares::of(map.iter()));
+        for (key, _) in map.iter().filter(|(key, entry)| shares.gives(key, entry)) {
             if let Some((key, entry)) = map.remove_entry(key) {
                 self.gone(key, entry);
             }
@@ -127,14 +134,18 @@ impl Table {
 
     /// Books that this entry was removed.
     pub(super) fn gone(&self, key: &Key, entry: &Entry) {
-        self.accounts.book(key.account(), -bytes(key.weight() + entry.weight()));
+        let weight = bytes(key.weight() + entry.weight());
+        self.accounts.book(key.account(), -weight);
+        if entry.is_evictable() {
+            key.account().book_evictable(-weight);
+        }
     }
 
     pub(super) fn sweep(&self, now: u64) -> usize {
         self.shards.iter().map(|shard| self.sweep_shard(shard, now)).sum()
     }
 
-    fn sweep_shard(&self, shard: &Map, now: u64) -> usize {
+    pub(super) fn sweep_shard(&self, shard: &Map, now: u64) -> usize {
         let map = shard.pin();
         let done = map.iter().filter(|(key, entry)| entry.is_done(key, now));
         done.filter(|(key, _)| {
@@ -152,14 +163,16 @@ impl Table {
         self.shards.iter().map(papaya::HashMap::len).sum()
     }
 
-    /// The bytes of what there is, by account: what the books should say.
+    /// The bytes of what there is, and of what may be dropped of it, by account: what the books should say.
     #[cfg(test)]
-    pub(super) fn weigh(&self) -> std::collections::HashMap<*const Account, i64> {
-        let mut weights = std::collections::HashMap::new();
+    pub(super) fn weigh(&self) -> std::collections::HashMap<*const Account, (i64, i64)> {
+        let mut weights = std::collections::HashMap::<_, (i64, i64)>::new();
         for shard in &self.shards {
             for (key, entry) in &shard.pin() {
-                *weights.entry(Arc::as_ptr(key.account())).or_default() +=
-                    bytes(key.weight() + entry.weight());
+                let weight = bytes(key.weight() + entry.weight());
+                let known = weights.entry(Arc::as_ptr(key.account())).or_default();
+                known.0 += weight;
+                known.1 += if entry.is_evictable() { weight } else { 0 };
             }
         }
         weights

@@ -8,11 +8,12 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::{collection, prop_assert, prop_assert_eq};
 use sluice_abi::{Algorithm, Mode, Take, Taken};
 
-use super::{MAX_KEY, MemoryStore, StoreError};
+use super::{MAX_KEY, MemoryStore, NewValue, StoreError};
 use crate::config;
 
 mod clocks;
 mod concurrency;
+mod eviction;
 mod modes;
 mod shares;
 
@@ -25,6 +26,32 @@ const ALL: [Algorithm; 4] =
 
 fn store(entries: usize) -> MemoryStore {
     MemoryStore::new(&config::Store { entries, value: 100 })
+}
+
+impl MemoryStore {
+    /// Sets a value that is to stay.
+    fn keep(
+        &self,
+        now: u64,
+        namespace: &str,
+        key: &[u8],
+        bytes: &[u8],
+        ttl: Option<Duration>,
+    ) -> Result<(), StoreError> {
+        self.set(now, namespace, key, NewValue { bytes, ttl, evictable: false })
+    }
+
+    /// Sets one that may be dropped.
+    fn cache(
+        &self,
+        now: u64,
+        namespace: &str,
+        key: &[u8],
+        bytes: &[u8],
+        ttl: Option<Duration>,
+    ) -> Result<(), StoreError> {
+        self.set(now, namespace, key, NewValue { bytes, ttl, evictable: true })
+    }
 }
 
 fn take(key: &str, algorithm: Algorithm, quota: u64, window_ms: u64) -> Take {
@@ -213,7 +240,7 @@ fn namespaces_rules_and_kinds_do_not_meet() {
     assert!(store.take(NOW, "b", std::slice::from_ref(&one)).unwrap()[0].allowed);
     assert!(store.take(NOW, "a", &[Take { quota: 2, ..one.clone() }]).unwrap()[0].allowed);
     assert!(!store.take(NOW, "a", std::slice::from_ref(&one)).unwrap()[0].allowed);
-    store.set(NOW, "a", b"k", b"value", None).unwrap();
+    store.keep(NOW, "a", b"k", b"value", None).unwrap();
     assert_eq!(store.get(NOW, "b", b"k"), None);
     assert_eq!(store.get(NOW, "", b"ak"), None);
     assert_eq!(store.get(NOW, "a", b"k").as_deref(), Some(&b"value"[..]));
@@ -226,7 +253,7 @@ fn the_store_stays_within_its_bound() {
         let store = store(entries);
         for index in 0..entries * 3 {
             take_one(&store, NOW, &take(&index.to_string(), Algorithm::Gcra, 5, 60_000));
-            store.set(NOW, "p", index.to_string().as_bytes(), b"v", None).unwrap();
+            store.keep(NOW, "p", index.to_string().as_bytes(), b"v", None).unwrap();
         }
         assert!(store.len() <= entries, "{} of {entries}", store.len());
         assert!(store.len() * 2 >= entries.min(2), "{} of {entries}", store.len());
@@ -237,7 +264,7 @@ fn the_store_stays_within_its_bound() {
 fn a_full_store_takes_any_number_of_new_entries() {
     let store = store(2000);
     for index in 0..200_000_u32 {
-        store.set(NOW, "p", &index.to_le_bytes(), b"v", None).unwrap();
+        store.keep(NOW, "p", &index.to_le_bytes(), b"v", None).unwrap();
     }
     assert!((1500..=2000).contains(&store.len()), "{}", store.len());
 }
@@ -246,8 +273,8 @@ fn a_full_store_takes_any_number_of_new_entries() {
 fn what_has_expired_makes_room_first() {
     let store = store(1000);
     for index in 0..500_u32 {
-        store.set(NOW, "p", &index.to_le_bytes(), b"v", None).unwrap();
-        store.set(NOW, "q", &index.to_le_bytes(), b"v", Some(Duration::from_millis(1))).unwrap();
+        store.keep(NOW, "p", &index.to_le_bytes(), b"v", None).unwrap();
+        store.keep(NOW, "q", &index.to_le_bytes(), b"v", Some(Duration::from_millis(1))).unwrap();
     }
     for index in 0..400_u32 {
         store.add(NOW + 2 * MS, "r", &index.to_le_bytes(), 1, None).unwrap();
@@ -263,8 +290,8 @@ fn the_sweep_removes_what_has_expired_and_nothing_else() {
         take_one(&store, NOW, &take("short", algorithm, 5, 1000));
         take_one(&store, NOW, &take("long", algorithm, 1, 60_000));
     }
-    store.set(NOW, "p", b"kept", b"v", None).unwrap();
-    store.set(NOW, "p", b"gone", b"v", Some(Duration::from_secs(1))).unwrap();
+    store.keep(NOW, "p", b"kept", b"v", None).unwrap();
+    store.keep(NOW, "p", b"gone", b"v", Some(Duration::from_secs(1))).unwrap();
     assert_eq!(store.sweep(NOW), 0);
     assert_eq!(store.sweep(NOW + 2000 * MS), 5);
     assert_eq!(store.len(), 5);
@@ -275,7 +302,7 @@ fn the_sweep_removes_what_has_expired_and_nothing_else() {
 fn values_expire_count_and_go() {
     let store = store(1000);
     let second = Some(Duration::from_secs(1));
-    store.set(NOW, "p", b"k", b"v", second).unwrap();
+    store.keep(NOW, "p", b"k", b"v", second).unwrap();
     assert_eq!(store.get(NOW + 999 * MS, "p", b"k").as_deref(), Some(&b"v"[..]));
     assert_eq!(store.get(NOW + 1000 * MS, "p", b"k"), None);
     assert!(!store.delete(NOW + 1000 * MS, "p", b"k"), "it was over already");
@@ -287,10 +314,10 @@ fn values_expire_count_and_go() {
     assert!(store.delete(NOW + 1000 * MS, "p", b"n"));
     assert!(!store.delete(NOW + 1000 * MS, "p", b"n"));
 
-    store.set(NOW, "p", b"t", b"41", None).unwrap();
+    store.keep(NOW, "p", b"t", b"41", None).unwrap();
     assert_eq!(store.add(NOW, "p", b"t", 1, None), Ok(42));
     assert_eq!(store.add(NOW, "p", b"t", i64::MAX, None), Ok(i64::MAX));
-    store.set(NOW, "p", b"t", b"x", None).unwrap();
+    store.keep(NOW, "p", b"t", b"x", None).unwrap();
     assert_eq!(store.add(NOW, "p", b"t", 1, None), Err(StoreError::NotANumber));
 }
 
@@ -305,14 +332,14 @@ fn additions_are_not_lost() {
 fn what_is_too_long_is_refused() {
     let store = store(1000);
     let long = vec![b'k'; MAX_KEY + 1];
-    assert_eq!(store.set(NOW, "p", &long, b"", None), Err(StoreError::KeyTooLong));
+    assert_eq!(store.keep(NOW, "p", &long, b"", None), Err(StoreError::KeyTooLong));
     assert_eq!(store.add(NOW, "p", &long, 1, None), Err(StoreError::KeyTooLong));
     assert_eq!(store.get(NOW, "p", &long), None);
     assert!(!store.delete(NOW, "p", &long));
     let take = Take { key: long, ..take("", Algorithm::Gcra, 1, 1) };
     assert_eq!(store.take(NOW, "p", &[take]), Err(StoreError::KeyTooLong));
-    assert_eq!(store.set(NOW, "p", b"k", &[0; 101], None), Err(StoreError::ValueTooLarge));
-    assert_eq!(store.set(NOW, "p", b"k", &[0; 100], None), Ok(()));
+    assert_eq!(store.keep(NOW, "p", b"k", &[0; 101], None), Err(StoreError::ValueTooLarge));
+    assert_eq!(store.keep(NOW, "p", b"k", &[0; 100], None), Ok(()));
 }
 
 /// The algorithms of units per window in floating point, straight from their definitions.
@@ -464,7 +491,7 @@ proptest! {
                     prop_assert_eq!(value.as_deref(), expected.as_deref());
                 }
                 1 => {
-                    store.set(now, "p", &[key], number.to_string().as_bytes(), life).unwrap();
+                    store.keep(now, "p", &[key], number.to_string().as_bytes(), life).unwrap();
                     model.insert(key, (number, end));
                 }
                 2 => prop_assert_eq!(store.delete(now, "p", &[key]), model.remove(&key).is_some()),

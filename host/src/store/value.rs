@@ -3,12 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A value as it is to be set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewValue<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// None is for good.
+    pub(crate) ttl: Option<Duration>,
+    /// Whether it may be dropped at any time, to make room for others of its namespace.
+    pub(crate) evictable: bool,
+}
+
 /// A value, replaced as a whole.
 #[derive(Clone, Debug)]
 pub(super) struct Value {
     content: Content,
     /// When it ends, in nanoseconds since the epoch.
     expires: Option<u64>,
+    evictable: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -19,12 +30,13 @@ enum Content {
 }
 
 impl Value {
-    pub(super) fn text(value: &[u8], now: u64, ttl: Option<Duration>) -> Self {
-        Self { content: Content::Text(value.into()), expires: end(now, ttl) }
+    pub(super) fn new(new: NewValue<'_>, now: u64) -> Self {
+        let NewValue { bytes, ttl, evictable } = new;
+        Self { content: Content::Text(bytes.into()), expires: end(now, ttl), evictable }
     }
 
     pub(super) fn number(number: i64, now: u64, ttl: Option<Duration>) -> Self {
-        Self { content: Content::Number(number), expires: end(now, ttl) }
+        Self { content: Content::Number(number), expires: end(now, ttl), evictable: false }
     }
 
     /// Bytes beside the value itself.
@@ -33,6 +45,15 @@ impl Value {
             Content::Text(text) => text.len(),
             Content::Number(_) => 0,
         }
+    }
+
+    pub(super) const fn is_evictable(&self) -> bool {
+        self.evictable
+    }
+
+    /// When it ends; what is for good ends last.
+    pub(super) fn end(&self) -> u64 {
+        self.expires.unwrap_or(u64::MAX)
     }
 
     pub(super) fn has_expired(&self, now: u64) -> bool {
@@ -57,10 +78,10 @@ impl Value {
         }
     }
 
-    /// The sum, with the same end.
+    /// The sum, with the same end. Counters stay.
     pub(super) fn plus(&self, delta: i64) -> Option<Self> {
         let sum = self.as_number()?.saturating_add(delta);
-        Some(Self { content: Content::Number(sum), expires: self.expires })
+        Some(Self { content: Content::Number(sum), expires: self.expires, evictable: false })
     }
 }
 

@@ -100,6 +100,7 @@ mod store {
     unsafe extern "C" {
         pub(super) fn get(key: *const u8, length: usize, out: *mut u8, capacity: usize) -> i64;
         pub(super) fn set(key: *const u8, length: usize, value: *const u8, of: usize, ttl_ms: i64) -> i32;
+        pub(super) fn cache(key: *const u8, length: usize, value: *const u8, of: usize, ttl_ms: i64) -> i32;
         pub(super) fn delete(key: *const u8, length: usize) -> i32;
         pub(super) fn add(key: *const u8, length: usize, delta: i64, ttl_ms: i64, out: *mut [u8; 8]) -> i32;
         pub(super) fn take(takes: *const u8, length: usize, out: *mut u8, capacity: usize) -> i64;
@@ -320,6 +321,10 @@ pub(crate) fn store_get(key: &[u8], out: &mut [u8]) -> i64 {
 
 pub(crate) fn store_set(key: &[u8], value: &[u8], ttl_ms: i64) -> i32 {
     call!(store::set, key.as_ptr(), key.len(), value.as_ptr(), value.len(), ttl_ms)
+}
+
+pub(crate) fn store_cache(key: &[u8], value: &[u8], ttl_ms: i64) -> i32 {
+    call!(store::cache, key.as_ptr(), key.len(), value.as_ptr(), value.len(), ttl_ms)
 }
 
 pub(crate) fn store_delete(key: &[u8]) -> i32 {

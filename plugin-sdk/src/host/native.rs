@@ -39,6 +39,7 @@ pub trait Host {
     fn random_fill(&mut self, out: &mut [u8]) -> Result<(), Code>;
     fn store_get(&mut self, key: &[u8]) -> Result<Vec<u8>, Code>;
     fn store_set(&mut self, key: &[u8], value: &[u8], ttl_ms: i64) -> Result<(), Code>;
+    fn store_cache(&mut self, key: &[u8], value: &[u8], ttl_ms: i64) -> Result<(), Code>;
     fn store_delete(&mut self, key: &[u8]) -> Result<(), Code>;
     fn store_add(&mut self, key: &[u8], delta: i64, ttl_ms: i64) -> Result<i64, Code>;
     fn store_take(&mut self, takes: &[u8]) -> Result<Vec<u8>, Code>;
@@ -225,6 +226,10 @@ pub(crate) fn store_get(key: &[u8], out: &mut [u8]) -> i64 {
 
 pub(crate) fn store_set(key: &[u8], value: &[u8], ttl_ms: i64) -> i32 {
     unit(|host| host.store_set(key, value, ttl_ms))
+}
+
+pub(crate) fn store_cache(key: &[u8], value: &[u8], ttl_ms: i64) -> i32 {
+    unit(|host| host.store_cache(key, value, ttl_ms))
 }
 
 pub(crate) fn store_delete(key: &[u8]) -> i32 {

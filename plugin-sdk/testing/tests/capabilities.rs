@@ -57,6 +57,21 @@ impl Plugin for Everything {
                 store::delete("nothing")?;
                 format!("{:?}", store::get("value")?)
             }
+            "/cache" => {
+                let led = store::lead("cached", self.config.ttl.get(), StdDuration::ZERO)?;
+                let before = store::get("cached")?.is_some();
+                store::set_evictable("cached", "made", Some(self.config.ttl.get()))?;
+                let late = store::lead("cached", self.config.ttl.get(), StdDuration::ZERO)?;
+                format!(
+                    "{before} {} {}",
+                    led == store::Lead::Leader,
+                    late == store::Lead::Value(b"made".into())
+                )
+            }
+            "/cache/long" => {
+                let refused = store::set_evictable("cached", vec![b'v'; (64 << 10) + 1], None);
+                format!("{:?}", refused.err().and_then(|error| error.code()))
+            }
             "/time" => format!("{:?} {:?}", clock::since_epoch(), clock::monotonic()),
             "/random" => format!("{:x}", random::number()),
             "/digest" => hex(&crypto::digest(Digest::Sha256, "abc")?),
@@ -115,6 +130,15 @@ fn the_store_outlives_exchanges_and_forgets_in_time() {
     plugin.advance(StdDuration::from_secs(1));
     assert_eq!(ask(&plugin, "/count"), "2");
     assert_eq!(ask(&plugin, "/set?ab"), "Some([97, 98])");
+}
+
+#[test]
+fn what_may_be_dropped_ends_a_lead_and_in_time() {
+    let plugin = harness().start().unwrap();
+    assert_eq!(["/cache", "/cache"].map(|path| ask(&plugin, path)), ["false true true", "true false true"]);
+    plugin.advance(StdDuration::from_secs(5));
+    assert_eq!(ask(&plugin, "/cache"), "false true true");
+    assert_eq!(ask(&plugin, "/cache/long"), "Some(TooLarge)");
 }
 
 #[test]

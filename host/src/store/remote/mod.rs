@@ -1,7 +1,8 @@
 //! Counters and values on a Redis or Valkey server that several nodes share (6.2 or newer, standalone).
 //!
 //! Semantics and refusals are those of [`MemoryStore`](super::MemoryStore). What differs: values without an
-//! end of their own live for 366 days; quotas are held at 2^51 - 1 units and windows at 71 years, below which
+//! end of their own live for 366 days; values that may be dropped are keys like all others, so that the server's own
+//! policy applies to them; quotas are held at 2^51 - 1 units and windows at 71 years, below which
 //! the scripts count exactly; time is the server's, in microseconds.
 //!
 //! # What the server's user may do

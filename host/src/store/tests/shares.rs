@@ -9,7 +9,7 @@ use sluice_abi::{Algorithm, Take};
 
 use super::{MS, NOW, passes, store, take, take_one};
 use crate::config;
-use crate::store::{MemoryStore, StoreError};
+use crate::store::{MemoryStore, NewValue, StoreError};
 
 #[test]
 fn a_flood_of_one_namespace_leaves_the_others_alone() {
@@ -29,7 +29,7 @@ fn a_flood_of_one_namespace_leaves_the_others_alone() {
                     for index in 0..50_000_u32 {
                         let key = [flood.to_le_bytes(), index.to_le_bytes()].concat();
                         match index % 3 {
-                            0 => store.set(NOW, "flood", &key, b"v", None).unwrap(),
+                            0 => store.keep(NOW, "flood", &key, b"v", None).unwrap(),
                             1 => drop(store.add(NOW, "flood", &key, 1, None).unwrap()),
                             _ => {
                                 let one = Take { key, ..take("", Algorithm::SlidingWindow, 5, 60_000) };
@@ -57,9 +57,9 @@ fn two_that_flood_share() {
     let store = store(8000);
     for index in 0..40_000_u32 {
         for flood in ["a", "b"] {
-            store.set(NOW, flood, &index.to_le_bytes(), b"v", None).unwrap();
+            store.keep(NOW, flood, &index.to_le_bytes(), b"v", None).unwrap();
         }
-        store.set(NOW, "a", &(index + 1_000_000).to_le_bytes(), b"v", None).unwrap();
+        store.keep(NOW, "a", &(index + 1_000_000).to_le_bytes(), b"v", None).unwrap();
     }
     let held = |flood, from: u32| {
         (from..from + 40_000).filter(|index| store.get(NOW, flood, &index.to_le_bytes()).is_some()).count()
@@ -74,10 +74,10 @@ pub(super) fn books_balance(store: &MemoryStore) {
     let weights = store.table.weigh();
     for namespace in ["p", "q", "r", "v", "w", "flood"] {
         let account = store.table.accounts.of(namespace);
-        let weight = weights.get(&Arc::as_ptr(&account)).copied().unwrap_or(0);
-        assert_eq!(account.held(), weight, "{namespace}");
+        let weight = weights.get(&Arc::as_ptr(&account)).copied().unwrap_or_default();
+        assert_eq!((account.held(), account.evictable()), weight, "{namespace}");
     }
-    assert_eq!(store.table.accounts.held(), weights.values().sum::<i64>());
+    assert_eq!(store.table.accounts.held(), weights.values().map(|(held, _)| held).sum::<i64>());
 }
 
 #[test]
@@ -86,20 +86,20 @@ fn values_fill_no_more_than_their_share_of_bytes() {
     let store = MemoryStore::with_budget(&config::Store { entries: 100_000, value: 100 }, 100_000);
     let fill = |namespace| {
         (0..2000_u32)
-            .filter(|index| store.set(NOW, namespace, &index.to_le_bytes(), &value, None).is_ok())
+            .filter(|index| store.keep(NOW, namespace, &index.to_le_bytes(), &value, None).is_ok())
             .count()
     };
     assert_eq!(fill("p"), 50_000 / 105, "half");
-    assert_eq!(store.set(NOW, "p", b"one more", &value, None), Err(StoreError::Full));
+    assert_eq!(store.keep(NOW, "p", b"one more", &value, None), Err(StoreError::Full));
     assert_eq!(store.get(NOW, "p", b"one more"), None);
     let first = 0_u32.to_le_bytes();
-    assert_eq!(store.set(NOW, "p", &first, &value, None), Ok(()), "what does not grow is replaced");
-    assert_eq!(store.set(NOW, "p", &first, b"short", None), Ok(()));
-    assert_eq!(store.set(NOW, "p", b"k", b"short", None), Ok(()), "in its place");
+    assert_eq!(store.keep(NOW, "p", &first, &value, None), Ok(()), "what does not grow is replaced");
+    assert_eq!(store.keep(NOW, "p", &first, b"short", None), Ok(()));
+    assert_eq!(store.keep(NOW, "p", b"k", b"short", None), Ok(()), "in its place");
     assert!(store.delete(NOW, "p", &1_u32.to_le_bytes()));
-    assert_eq!(store.set(NOW, "p", &1_u32.to_le_bytes(), &value, None), Ok(()));
+    assert_eq!(store.keep(NOW, "p", &1_u32.to_le_bytes(), &value, None), Ok(()));
     assert!((230..=240).contains(&fill("q")), "others still find room");
-    assert_eq!(store.set(NOW, "p", &first, &value, None), Err(StoreError::Full), "its share is less now");
+    assert_eq!(store.keep(NOW, "p", &first, &value, None), Err(StoreError::Full), "its share is less now");
     books_balance(&store);
 }
 
@@ -107,7 +107,7 @@ fn values_fill_no_more_than_their_share_of_bytes() {
 fn limits_and_counters_take_the_room_of_their_own_when_bytes_run_out() {
     let budget = 1 << 20;
     let store = MemoryStore::with_budget(&config::Store { entries: 100_000, value: 100 }, budget);
-    store.set(NOW, "q", b"kept", b"v", None).unwrap();
+    store.keep(NOW, "q", b"kept", b"v", None).unwrap();
     let long = "k".repeat(900);
     for index in 0..10_000_u32 {
         let key = format!("{long}{index}");
@@ -137,12 +137,15 @@ pub(super) fn books_balance_whatever_the_number_of_threads() {
                     let ttl = random.is_multiple_of(3).then_some(Duration::from_millis(5));
                     let now = NOW + (random >> 24) % 20 * MS;
                     match (random >> 40) % 8 {
-                        0..3 => drop(store.set(
+                        kind @ 0..3 => drop(store.set(
                             now,
                             namespace,
                             &key,
-                            &[b'1'; 60][..(random >> 44) as usize % 18],
-                            ttl,
+                            NewValue {
+                                bytes: &[b'1'; 60][..(random >> 44) as usize % 18],
+                                ttl,
+                                evictable: kind > 0,
+                            },
                         )),
                         3..5 => drop(store.add(now, namespace, &key, 1, ttl)),
                         5 => drop(store.delete(now, namespace, &key)),
@@ -173,7 +176,7 @@ fn the_budget_of_bytes_holds_under_threads() {
     passes(8, 2000, |thread| {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let namespace = ["p", "q", "r"][thread % 3];
-        store.set(NOW, namespace, &number.to_le_bytes(), &[b'v'; 1000], None).is_ok()
+        store.keep(NOW, namespace, &number.to_le_bytes(), &[b'v'; 1000], None).is_ok()
     });
     let held = store.table.accounts.held();
     assert!((150_000..=200_000).contains(&held), "three at a fourth each: {held}");

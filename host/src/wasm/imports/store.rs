@@ -13,7 +13,7 @@ use wasmtime::{Caller, Linker};
 use super::guest::{Guest, code, open, slice, waiting};
 use crate::config::Capability;
 use crate::store::remote::Budget;
-use crate::store::{Lead, MAX_KEY, MemoryStore, StoreError, StoreFailure, Stores};
+use crate::store::{Lead, MAX_KEY, MemoryStore, NewValue, StoreError, StoreFailure, Stores};
 use crate::wasm::fault::Refusal;
 use crate::wasm::state::{Activity, HostState};
 
@@ -31,7 +31,7 @@ const TAKE: usize = 2 * MAX_KEY + 64;
 /// What a plugin wants of the store.
 enum Wanted<'a> {
     Get { key: Cow<'a, [u8]> },
-    Set { key: Cow<'a, [u8]>, value: Cow<'a, [u8]>, ttl: Option<Duration> },
+    Set { key: Cow<'a, [u8]>, value: Cow<'a, [u8]>, ttl: Option<Duration>, evictable: bool },
     Delete { key: Cow<'a, [u8]> },
     Add { key: Cow<'a, [u8]>, delta: i64, ttl: Option<Duration> },
     Take { takes: Vec<Take> },
@@ -52,6 +52,7 @@ enum Answer {
 enum Asked {
     Get(Range),
     Set(Range, Range, i64),
+    Cache(Range, Range, i64),
     Delete(Range),
     Add(Range, i64, i64),
     Take(Range),
@@ -88,6 +89,14 @@ fn link_local(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
                 number_now(caller, "store.set", asked, None)
             },
         )?
+        .func_wrap(
+            import::STORE,
+            "cache",
+            |caller: Call<'_>, key: u32, length: u32, value: u32, value_length: u32, ttl_ms: i64| {
+                let asked = Asked::Cache((key, length), (value, value_length), ttl_ms);
+                number_now(caller, "store.cache", asked, None)
+            },
+        )?
         .func_wrap(import::STORE, "delete", |caller: Call<'_>, key: u32, length: u32| {
             number_now(caller, "store.delete", Asked::Delete((key, length)), None)
         })?
@@ -117,6 +126,10 @@ fn link_remote(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         .func_wrap_async(import::STORE, "set", |caller, (key, length, value, value_length, ttl_ms)| {
             let asked = Asked::Set((key, length), (value, value_length), ttl_ms);
             Box::new(async move { number_later(caller, "store.set", asked, None).await })
+        })?
+        .func_wrap_async(import::STORE, "cache", |caller, (key, length, value, value_length, ttl_ms)| {
+            let asked = Asked::Cache((key, length), (value, value_length), ttl_ms);
+            Box::new(async move { number_later(caller, "store.cache", asked, None).await })
         })?
         .func_wrap_async(import::STORE, "delete", |caller, (key, length)| {
             let asked = Asked::Delete((key, length));
@@ -163,9 +176,10 @@ fn read<'a>(guest: &'a Guest<'_>, asked: Asked) -> Result<Result<Wanted<'a>, Cod
         |(pointer, length): Range| slice(guest.memory, guest.call, pointer, length).map(Cow::Borrowed);
     Ok(match asked {
         Asked::Get(key) => Ok(Wanted::Get { key: bytes(key)? }),
-        Asked::Set(key, value, ttl_ms) => {
+        Asked::Set(key, value, ttl_ms) | Asked::Cache(key, value, ttl_ms) => {
+            let evictable = matches!(asked, Asked::Cache(..));
             let (key, value) = (bytes(key)?, bytes(value)?);
-            time_to_live(ttl_ms).map(|ttl| Wanted::Set { key, value, ttl })
+            time_to_live(ttl_ms).map(|ttl| Wanted::Set { key, value, ttl, evictable })
         }
         Asked::Delete(key) => Ok(Wanted::Delete { key: bytes(key)? }),
         Asked::Add(key, delta, ttl_ms) => {
@@ -196,7 +210,9 @@ impl Wanted<'_> {
         let owned = |bytes: Cow<'_, [u8]>| Cow::Owned(bytes.into_owned());
         match self {
             Self::Get { key } => Wanted::Get { key: owned(key) },
-            Self::Set { key, value, ttl } => Wanted::Set { key: owned(key), value: owned(value), ttl },
+            Self::Set { key, value, ttl, evictable } => {
+                Wanted::Set { key: owned(key), value: owned(value), ttl, evictable }
+            }
             Self::Delete { key } => Wanted::Delete { key: owned(key) },
             Self::Add { key, delta, ttl } => Wanted::Add { key: owned(key), delta, ttl },
             Self::Take { takes } => Wanted::Take { takes },
@@ -210,8 +226,9 @@ impl Wanted<'_> {
             Self::Get { key } => {
                 Ok(store.get(now, namespace, key).map_or(Answer::Code(Code::None), Answer::Value))
             }
-            Self::Set { key, value, ttl } => {
-                let done = store.set(now, namespace, key, value, *ttl);
+            Self::Set { key, value, ttl, evictable } => {
+                let value = NewValue { bytes: value, ttl: *ttl, evictable: *evictable };
+                let done = store.set(now, namespace, key, value);
                 // Whoever waits for the value may have it.
                 store.release(namespace, key);
                 done.map(|()| Answer::Done)
@@ -238,8 +255,9 @@ impl Wanted<'_> {
                 let got = stores.get(budget, now, namespace, key).await;
                 got.map(|value| value.map_or(Answer::Code(Code::None), Answer::Value))
             }
-            Self::Set { key, value, ttl } => {
-                stores.set(budget, now, namespace, key, value, *ttl).await.map(|()| Answer::Done)
+            Self::Set { key, value, ttl, evictable } => {
+                let value = NewValue { bytes: value, ttl: *ttl, evictable: *evictable };
+                stores.set(budget, now, namespace, key, value).await.map(|()| Answer::Done)
             }
             Self::Delete { key } => stores.delete(budget, now, namespace, key).await.map(found),
             Self::Add { key, delta, ttl } => {

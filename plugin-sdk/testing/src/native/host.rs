@@ -320,6 +320,11 @@ impl Host for FakeHost {
         state.store.set(now, key, value, ttl_ms)
     }
 
+    /// Nothing here is ever full.
+    fn store_cache(&mut self, key: &[u8], value: &[u8], ttl_ms: i64) -> Result<(), Code> {
+        self.store_set(key, value, ttl_ms)
+    }
+
     fn store_delete(&mut self, key: &[u8]) -> Result<(), Code> {
         let mut state = self.granted("store");
         let now = state.now_ns();
