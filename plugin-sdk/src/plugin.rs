@@ -10,6 +10,8 @@ use crate::{Body, Chunk, Context, Request, Response, Result, Verdict};
 ///
 /// Phases take `&self`: instances are interchangeable, and nothing in them may belong to one exchange. Where that is not possible,
 /// as with a compressor that sees a body pass, `#[plugin(isolation = "exchange")]` gives each exchange an instance of its own.
+/// There are only so many: one that would rather be left out of an exchange than fail it says `dispensable` beside it. It is never left out
+/// where its configuration has a phase for request bodies, since steps behind it may rely on what it makes of them.
 pub trait Plugin: Sized + 'static {
     /// The step's configuration. Its JSON Schema is checked by `sluice check`; its doc comments become descriptions.
     type Config: DeserializeOwned + JsonSchema;
@@ -100,6 +102,8 @@ pub trait Described: Plugin {
     const OPTIONAL: &'static [&'static str];
     /// Whether exchanges may share an instance.
     const ISOLATION: Isolation;
+    /// Whether an exchange may go on without it.
+    const DISPENSABLE: bool;
 
     /// What the plugin says of itself.
     #[must_use]
@@ -113,6 +117,7 @@ pub trait Described: Plugin {
             capabilities: Self::CAPABILITIES.iter().map(|&kind| kind.to_owned()).collect(),
             optional: Self::OPTIONAL.iter().map(|&kind| kind.to_owned()).collect(),
             isolation: Self::ISOLATION,
+            dispensable: Self::DISPENSABLE,
             config_schema: schemars::schema_for!(Self::Config).to_value(),
         }
     }

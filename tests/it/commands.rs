@@ -60,14 +60,16 @@ fn inspect_shows_what_a_plugin_can_do_without_and_whether_it_wants_to_be_alone()
         let (_, text) = setup.run(&["plugin", "inspect", file]);
         let (_, json) = setup.run(&["plugin", "inspect", "--json", file]);
         let document: serde_json::Value = serde_json::from_str(&json).unwrap();
-        (text, document["optional"].clone(), document["isolation"].clone())
+        let word = if document["dispensable"] == true { "yes" } else { "no" };
+        assert!(text.contains(&format!("\ndispensable   {word}\n")), "{text}");
+        (text, document["optional"].clone(), document["isolation"].clone(), document["dispensable"].clone())
     };
-    let (text, optional, isolation) = inspect("limit.wasm");
+    let (text, optional, isolation, dispensable) = inspect("limit.wasm");
     assert!(text.contains("\noptional      log\n") && text.contains("\nisolation     shared\n"), "{text}");
-    assert_eq!((optional, isolation), (json!(["log"]), json!("shared")));
-    let (text, optional, isolation) = inspect("zip.wasm");
+    assert_eq!((optional, isolation, dispensable), (json!(["log"]), json!("shared"), json!(false)));
+    let (text, optional, isolation, dispensable) = inspect("zip.wasm");
     assert!(text.contains("\noptional      none\n") && text.contains("\nisolation     exchange\n"), "{text}");
-    assert_eq!((optional, isolation), (json!([]), json!("exchange")));
+    assert_eq!((optional, isolation, dispensable), (json!([]), json!("exchange"), json!(true)));
 }
 
 #[test]

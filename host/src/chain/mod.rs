@@ -8,6 +8,9 @@ mod group;
 mod step;
 mod visit;
 
+#[cfg(test)]
+mod tests;
+
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -62,7 +65,10 @@ enum Taken {
 
 impl Chain {
     /// A chain of steps, in their order, some of which stand for each other.
-    pub(crate) fn new(steps: Vec<Step>, groups: Vec<Group>) -> Self {
+    pub(crate) fn new(mut steps: Vec<Step>, groups: Vec<Group>) -> Self {
+        for index in groups.iter().flat_map(Group::steps) {
+            steps[index].must_be_asked();
+        }
         let mut phases = [false; Phase::ALL.len()];
         for phase in Phase::ALL {
             phases[phase as usize] = steps.iter().any(|step| step.has(phase));

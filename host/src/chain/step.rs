@@ -22,6 +22,8 @@ pub(crate) struct Step {
     route: Arc<str>,
     pool: Rc<Pool>,
     phases: [bool; Phase::ALL.len()],
+    /// Whether an exchange for which no instance is free goes on without it.
+    is_dispensable: bool,
     on_error: OnError,
     circuit: Option<RefCell<Circuit>>,
     metrics: Arc<StepMetrics>,
@@ -43,7 +45,16 @@ impl Step {
         for phase in pool.bound().phases() {
             phases[phase as usize] = true;
         }
-        Self { name, route, pool, phases, on_error, circuit: circuit.map(RefCell::new), metrics, reports }
+        // Steps behind rely on what this one makes of a request's body: nobody gets a body past it.
+        let takes_bodies = phases[Phase::RequestBody as usize] || phases[Phase::RequestChunk as usize];
+        let is_dispensable = pool.bound().module.descriptor.dispensable && !takes_bodies;
+        let circuit = circuit.map(RefCell::new);
+        Self { name, route, pool, phases, is_dispensable, on_error, circuit, metrics, reports }
+    }
+
+    /// It decides with others who comes in: nobody does because it was left out.
+    pub(super) const fn must_be_asked(&mut self) {
+        self.is_dispensable = false;
     }
 
     /// Whether its plugin has a phase.
@@ -74,6 +85,10 @@ impl Step {
         if state.passed_over.get() || (state.refused.get() && phase != Phase::Complete) {
             return Ok(None);
         }
+        let may_be_left_out = self.is_dispensable && !state.called.get();
+        if may_be_left_out && self.pool.is_taken() {
+            return Ok(self.left_out(visit, index, phase));
+        }
         match self.circuit.as_ref().map(|circuit| circuit.borrow_mut().admits(Instant::now)) {
             None | Some(Admission::Go) => {}
             Some(Admission::Trial) => self.metrics.set_circuit(CircuitState::HalfOpen),
@@ -100,6 +115,13 @@ impl Step {
         let called = self.pool.call(task, clock).await;
         state.spent.set(state.spent.get() + called.busy);
         match called.answer {
+            // Another exchange was faster.
+            Err(fault) if may_be_left_out && fault.kind == FaultKind::Instances => {
+                return Ok(self.left_out(visit, index, phase));
+            }
+            _ => state.called.set(true),
+        }
+        match called.answer {
             Ok(answer) => {
                 if self.circuit.as_ref().is_some_and(|circuit| circuit.borrow_mut().succeeded()) {
                     self.metrics.set_circuit(CircuitState::Closed);
@@ -119,6 +141,14 @@ impl Step {
             }
             Err(fault) => self.faulted(visit, index, phase, called.busy, fault, before),
         }
+    }
+
+    /// The exchange goes on as if the step were not in its chain.
+    #[cold]
+    fn left_out(&self, visit: &Visit, index: usize, phase: Phase) -> Option<Reply> {
+        self.metrics.call(phase, Duration::ZERO, StepVerdict::LeftOut);
+        visit.steps[index].passed_over.set(true);
+        None
     }
 
     /// Counts and reports a fault, then decides.

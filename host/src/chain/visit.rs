@@ -24,11 +24,13 @@ pub(crate) struct Visit {
 pub(super) struct StepVisit {
     /// Its instance, where it has one for itself.
     pub(super) own: RefCell<Option<Lease>>,
+    /// It was called, or an attempt was made.
+    pub(super) called: Cell<bool>,
     /// CPU time spent so far.
     pub(super) spent: Cell<Duration>,
     /// Body bytes that it saw pass.
     pub(super) passed: Cell<usize>,
-    /// It faulted, or another step was chosen in its place: it is passed over from here on.
+    /// It faulted, or another step was chosen in its place, or it was left out: it is passed over from here on.
     pub(super) passed_over: Cell<bool>,
     /// It has changed the head or the body of the message whose chunks it sees.
     pub(super) wrote: Cell<bool>,

@@ -113,6 +113,7 @@ fn inspect(file: &Path, json: bool) -> Result<()> {
             "capabilities": descriptor.capabilities,
             "optional": descriptor.optional,
             "isolation": descriptor.isolation,
+            "dispensable": descriptor.dispensable,
             "imports": imports,
             "config_schema": descriptor.config_schema,
             "sha256": sha256_hex(&module.digest),
@@ -133,6 +134,7 @@ fn inspect(file: &Path, json: bool) -> Result<()> {
     say!("capabilities  {}", or_none(&descriptor.capabilities));
     say!("optional      {}", or_none(&descriptor.optional));
     say!("isolation     {}", isolation(descriptor.isolation));
+    say!("dispensable   {}", if descriptor.dispensable { "yes" } else { "no" });
     say!("imports       {}", imports.join("\n              "));
     say!("config schema");
     say!("{:#}", descriptor.config_schema);

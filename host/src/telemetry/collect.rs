@@ -302,6 +302,7 @@ fn steps(page: &mut Page, (route, step, plugin): &StepName, cells: &[Arc<StepMet
             ("continue", met.iter().map(|cells| cells.continued.get()).sum()),
             ("respond", met.iter().map(|cells| cells.responded.get()).sum()),
             ("fault", met.iter().map(|cells| cells.faulted.get()).sum()),
+            ("left-out", met.iter().map(|cells| cells.left_out.get()).sum()),
         ];
         for (verdict, count) in verdicts {
             page.add(CALLS, &[route, step, plugin, phase.name(), verdict], float(count));

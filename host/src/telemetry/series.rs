@@ -120,6 +120,8 @@ pub(crate) enum StepVerdict {
     Respond,
     /// Of this kind.
     Fault(&'static str),
+    /// It was not called: no instance was free, and the exchange goes on without it.
+    LeftOut,
 }
 
 /// Whether a step is called.
@@ -167,6 +169,7 @@ pub(super) struct PhaseMetrics {
     pub(super) continued: Counter,
     pub(super) responded: Counter,
     pub(super) faulted: Counter,
+    pub(super) left_out: Counter,
     pub(super) time: Histogram,
 }
 
@@ -178,10 +181,13 @@ impl StepMetrics {
                 continued: Counter::default(),
                 responded: Counter::default(),
                 faulted: Counter::default(),
+                left_out: Counter::default(),
                 time: Histogram::new(&CALL_SCALE),
             })
         });
-        cells.time.observe(time);
+        if verdict != StepVerdict::LeftOut {
+            cells.time.observe(time);
+        }
         match verdict {
             StepVerdict::Continue => cells.continued.add(1),
             StepVerdict::Respond => cells.responded.add(1),
@@ -189,6 +195,7 @@ impl StepMetrics {
                 cells.faulted.add(1);
                 self.faults.add(kind);
             }
+            StepVerdict::LeftOut => cells.left_out.add(1),
         }
     }
 

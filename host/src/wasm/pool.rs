@@ -124,6 +124,12 @@ impl Pool {
         Ok(())
     }
 
+    /// Whether as many exchanges as may keep an instance keep one.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.bound.isolation == Isolation::Exchange
+            && self.permits.as_ref().is_some_and(|permits| permits.available_permits() == 0)
+    }
+
     async fn lease(&self, clock: &mut Clockwork) -> Result<Lease, Fault> {
         let permit = match &self.permits {
             None => None,

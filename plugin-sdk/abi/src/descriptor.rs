@@ -30,8 +30,16 @@ pub struct Descriptor {
     /// Whether exchanges may share an instance.
     #[serde(default, skip_serializing_if = "Isolation::is_shared")]
     pub isolation: Isolation,
+    /// Whether an exchange for which no instance is free may go on without it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dispensable: bool,
     /// JSON Schema (2020-12) of its configuration.
     pub config_schema: serde_json::Value,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Whether exchanges may share an instance of a plugin, one after the other.

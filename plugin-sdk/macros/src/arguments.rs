@@ -10,7 +10,7 @@ const CAPABILITIES: [&str; 9] =
     ["log", "clock", "random", "store", "consumers", "crypto", "jwks", "fetch", "secret"];
 /// Those whose calls can be denied one by one.
 const OPTIONAL: [&str; 6] = ["log", "store", "consumers", "jwks", "fetch", "secret"];
-const ARGUMENTS: [&str; 5] = ["capabilities", "optional", "name", "description", "isolation"];
+const ARGUMENTS: [&str; 6] = ["capabilities", "optional", "name", "description", "isolation", "dispensable"];
 
 #[derive(Default)]
 pub(crate) struct Arguments {
@@ -19,11 +19,13 @@ pub(crate) struct Arguments {
     pub(crate) name: Option<LitStr>,
     pub(crate) description: Option<LitStr>,
     pub(crate) isolation: Option<LitStr>,
+    pub(crate) dispensable: Option<Ident>,
 }
 
 enum Argument {
     Capabilities(Ident, Punctuated<Ident, Token![,]>),
     Text(Ident, LitStr),
+    Flag(Ident),
     Other(Ident),
 }
 
@@ -49,7 +51,7 @@ impl Parse for Argument {
             parenthesized!(names in input);
             Ok(Self::Capabilities(name, Punctuated::parse_terminated(&names)?))
         } else {
-            Ok(Self::Other(name))
+            Ok(Self::Flag(name))
         }
     }
 }
@@ -85,12 +87,25 @@ impl Arguments {
                     }
                     set(&mut arguments.isolation, &name, text, mistakes);
                 }
-                Argument::Capabilities(name, _) | Argument::Text(name, _) | Argument::Other(name) => {
-                    mistakes.at(&name, unknown(&name));
-                }
+                Argument::Flag(name) if name == "dispensable" => arguments.dispensable = Some(name),
+                Argument::Capabilities(name, _)
+                | Argument::Text(name, _)
+                | Argument::Flag(name)
+                | Argument::Other(name) => mistakes.at(&name, unknown(&name)),
             }
         }
+        if let Some(name) = &arguments.dispensable
+            && !arguments.is_exclusive()
+        {
+            let message = "`dispensable` is for `isolation = \"exchange\"`: of other plugins an instance is always to be had";
+            mistakes.at(name, message.to_owned());
+        }
         arguments
+    }
+
+    /// Whether each exchange has an instance of its own.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.isolation.as_ref().is_some_and(|text| text.value() == "exchange")
     }
 
     fn capability(&mut self, kind: Ident, mistakes: &mut Mistakes) {
@@ -136,6 +151,7 @@ fn unknown(name: &Ident) -> String {
     match text.as_str() {
         "optional" => "write the capabilities in parentheses: `optional(jwks, log)`".to_owned(),
         "capabilities" => "write the capabilities in parentheses: `capabilities(store, log)`".to_owned(),
+        "dispensable" => "write `dispensable` alone".to_owned(),
         "name" | "description" | "isolation" => format!("write `{text} = \"...\"`"),
         _ => match closest(&text, &ARGUMENTS) {
             Some(known) => format!("`#[plugin]` knows no `{text}`; did you mean `{known}`?"),

@@ -73,8 +73,9 @@ fn generate(arguments: &Arguments, implementation: &Implementation) -> TokenStre
         .map_or_else(|| quote!(::core::env!("CARGO_PKG_DESCRIPTION")), ToTokens::to_token_stream);
     let capabilities = arguments.capabilities.iter().map(Ident::to_string);
     let optional = arguments.optional.iter().map(Ident::to_string);
-    let is_exclusive = arguments.isolation.as_ref().is_some_and(|text| text.value() == "exchange");
-    let isolation = if is_exclusive { format_ident!("Exchange") } else { format_ident!("Shared") };
+    let is_dispensable = arguments.dispensable.is_some();
+    let isolation =
+        if arguments.is_exclusive() { format_ident!("Exchange") } else { format_ident!("Shared") };
     let variants = phases.iter().map(|phase| format_ident!("{phase}"));
     let exports = phases.iter().map(|phase| export(phase));
     quote! {
@@ -86,6 +87,7 @@ fn generate(arguments: &Arguments, implementation: &Implementation) -> TokenStre
             const CAPABILITIES: &'static [&'static str] = &[#(#capabilities),*];
             const OPTIONAL: &'static [&'static str] = &[#(#optional),*];
             const ISOLATION: ::sluice_sdk::Isolation = ::sluice_sdk::Isolation::#isolation;
+            const DISPENSABLE: bool = #is_dispensable;
         }
 
         // Natively only tests call it; a plugin that nobody names would be dead code.

@@ -190,7 +190,7 @@ struct Alone {
 mod alone {
     use super::*;
 
-    #[plugin(name = "alone", isolation = "exchange")]
+    #[plugin(name = "alone", isolation = "exchange", dispensable)]
     impl Plugin for Alone {
         type Config = NoConfig;
 
@@ -218,6 +218,8 @@ mod alone {
 #[test]
 fn an_exchange_may_have_an_instance_of_its_own() {
     let plugin = Harness::<Alone>::new(json!({})).start().unwrap();
+    let descriptor = plugin.descriptor();
+    assert_eq!((descriptor.isolation, descriptor.dispensable), (sluice_sdk::Isolation::Exchange, true));
     let first = plugin.send(TestRequest::post("/").with_chunks(["one", "two"]));
     let second = plugin.send(TestRequest::post("/").with_chunks(["three", "four"]));
     assert_eq!(first.forwarded().text(), "onetwo");

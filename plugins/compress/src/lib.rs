@@ -41,7 +41,7 @@ struct Compressing {
 /// What is compressed in one call, which has 10 ms. A whole body that another step has rewritten is one chunk.
 const PER_CALL: u64 = 256 << 10;
 
-#[plugin(isolation = "exchange")]
+#[plugin(isolation = "exchange", dispensable)]
 impl Plugin for Compress {
     type Config = Config;
 

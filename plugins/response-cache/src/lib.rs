@@ -44,7 +44,7 @@ enum Stage {
     Forwarded(Box<Forward>),
 }
 
-#[plugin(isolation = "exchange", capabilities(clock, crypto, log, random, store))]
+#[plugin(isolation = "exchange", dispensable, capabilities(clock, crypto, log, random, store))]
 impl Plugin for ResponseCache {
     type Config = Config;
 
