@@ -15,16 +15,20 @@ pub const CLAIMS: Value<Map<String, Json>> = Value::exchange("auth.claims");
 /// What the credential that was shown permits (RFC 6749 section 3.3).
 pub const SCOPES: Value<Vec<String>> = Value::exchange("auth.scopes");
 
-/// How the consumer was recognised, by the latest step that did.
+/// That somebody was let in, and how. [`admit`] and [`admit_anonymous`] leave it.
 pub const METHOD: Value<Method> = Value::exchange("auth.method");
 
-/// How somebody was recognised.
+/// How somebody was let in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Method {
-    /// The plugin's word for it: `api-key`, `jwt`, ...
+    /// The latest step's word for it: `api-key`, `jwt`, ...
     pub name: String,
-    /// Whether it was nobody in particular, let in as the anonymous consumer.
+    /// Whether the consumer is nobody in particular, but the one that stands for all who show nothing.
     pub anonymous: bool,
+    /// Whether somebody was recognised who is not the consumer: the owner of a token that belongs to none, or whom an earlier step
+    /// found. The upstream may know them, so what it answers is not for everyone with this consumer.
+    #[serde(default)]
+    pub others: bool,
 }
 
 /// Headers by which the upstream learns who is asking. Nobody else may send them.
@@ -32,8 +36,9 @@ const CONSUMER_HEADERS: &str = "x-consumer-";
 const CREDENTIAL: &str = "x-credential-identifier";
 const ANONYMOUS: &str = "x-anonymous-consumer";
 
-/// Lets a request in that was authenticated: makes `consumer` the exchange's, and tells the upstream who it is and only that.
-/// Without a consumer (a token may be valid and belong to none) what the client claimed to be is taken away all the same.
+/// Lets a request in that was authenticated by `method`: makes `consumer` the exchange's, and tells the upstream who it is and only
+/// that. Without a consumer (a token may be valid and belong to none) the one that an earlier step has found stays; what the client
+/// claimed to be is taken away all the same.
 ///
 /// | Header | |
 /// |---|---|
@@ -42,21 +47,46 @@ const ANONYMOUS: &str = "x-anonymous-consumer";
 /// | `X-Consumer-Custom-Id` | its `custom_id` |
 /// | `X-Consumer-Groups` | its groups, with commas between |
 /// | `X-Credential-Identifier` | which of its credentials was shown |
-pub fn admit(request: &mut Request, ctx: &mut Context, consumer: Option<Consumer>) -> Result<()> {
-    introduce(request, consumer.as_ref())?;
-    if let Some(consumer) = consumer {
-        ctx.set_consumer(consumer);
-    }
-    Ok(())
+pub fn admit(
+    request: &mut Request,
+    ctx: &mut Context,
+    method: &str,
+    consumer: Option<Consumer>,
+) -> Result<()> {
+    let_in(request, ctx, Method { name: method.to_owned(), anonymous: false, others: false }, consumer)
 }
 
 /// Lets a request in that shows no credential, as the consumer of this name. The upstream is told so, with
 /// `X-Anonymous-Consumer: true` beside the consumer's own headers.
-pub fn admit_anonymous(request: &mut Request, ctx: &mut Context, name: &str) -> Result<()> {
+pub fn admit_anonymous(request: &mut Request, ctx: &mut Context, method: &str, name: &str) -> Result<()> {
     let found = consumers::identify(Identity::Name, name)?;
     let consumer = found.ok_or_else(|| Error::new(format!("there is no consumer `{name}`")))?;
-    admit(request, ctx, Some(consumer))?;
-    request.headers_mut().set(ANONYMOUS, "true")
+    let method = Method { name: method.to_owned(), anonymous: true, others: false };
+    let_in(request, ctx, method, Some(consumer))
+}
+
+fn let_in(
+    request: &mut Request,
+    ctx: &mut Context,
+    mut method: Method,
+    consumer: Option<Consumer>,
+) -> Result<()> {
+    let (before, known) = (ctx.get(&METHOD)?, ctx.consumer());
+    let was_anonymous = before.as_ref().is_some_and(|before| before.anonymous);
+    let is_replaced = |known: &Consumer| {
+        !was_anonymous && consumer.as_ref().is_some_and(|consumer| consumer.name != known.name)
+    };
+    method.others = consumer.is_none()
+        || known.as_ref().is_some_and(is_replaced)
+        || before.is_some_and(|before| before.others);
+    if consumer.is_none() {
+        method.anonymous = was_anonymous;
+    }
+    introduce(request, consumer.as_ref().or(known.as_ref()), method.anonymous)?;
+    if let Some(consumer) = consumer {
+        ctx.set_consumer(consumer);
+    }
+    ctx.set(&METHOD, &method)
 }
 
 /// Whether it is one of the headers by which the upstream learns who is asking. No policy may let anybody else write them.
@@ -73,10 +103,13 @@ pub fn check_consumer(name: &str) -> Result<()> {
     }
 }
 
-fn introduce(request: &mut Request, consumer: Option<&Consumer>) -> Result<()> {
+fn introduce(request: &mut Request, consumer: Option<&Consumer>, anonymous: bool) -> Result<()> {
     let mut headers = request.headers_mut();
     headers.remove_prefix(CONSUMER_HEADERS)?;
     headers.remove(ANONYMOUS)?;
+    if anonymous {
+        headers.set(ANONYMOUS, "true")?;
+    }
     let Some(consumer) = consumer else { return headers.remove(CREDENTIAL).map(drop) };
     headers.set("x-consumer-id", &consumer.id)?;
     headers.set("x-consumer-username", &consumer.name)?;

@@ -114,20 +114,14 @@ impl Admission {
             self.places.hide(request)?;
         }
         self.headers.set(request, &values)?;
-        auth::admit(request, ctx, consumer)?;
+        auth::admit(request, ctx, self.method, consumer)?;
         ctx.set(&auth::SCOPES, &scopes)?;
-        ctx.set(&auth::CLAIMS, claims)?;
-        Ok(ctx.set(&auth::METHOD, &self.method(false))?)
+        Ok(ctx.set(&auth::CLAIMS, claims)?)
     }
 
     fn admit_anonymous(&self, request: &mut Request, ctx: &mut Context) -> Result<(), Failure> {
         let name = self.anonymous.as_deref().ok_or(Refusal::Missing)?;
         self.headers.set(request, &[])?;
-        auth::admit_anonymous(request, ctx, name)?;
-        Ok(ctx.set(&auth::METHOD, &self.method(true))?)
-    }
-
-    fn method(&self, anonymous: bool) -> auth::Method {
-        auth::Method { name: self.method.to_owned(), anonymous }
+        Ok(auth::admit_anonymous(request, ctx, self.method, name)?)
     }
 }

@@ -87,7 +87,7 @@ impl Plugin for ApiKey {
         if self.config.hide {
             self.hide(request)?;
         }
-        auth::admit(request, ctx, Some(consumer))?;
+        auth::admit(request, ctx, "api-key", Some(consumer))?;
         Ok(Verdict::Continue)
     }
 }
@@ -136,7 +136,7 @@ impl ApiKey {
                 if self.config.hide {
                     self.hide(request)?;
                 }
-                auth::admit_anonymous(request, ctx, name)?;
+                auth::admit_anonymous(request, ctx, "api-key", name)?;
                 Ok(Verdict::Continue)
             }
             None => Ok(self.refuse("api-key-missing", "an API key is required")),

@@ -59,7 +59,7 @@ impl Plugin for BasicAuth {
         if self.config.hide {
             request.headers_mut().remove("authorization")?;
         }
-        auth::admit(request, ctx, Some(consumer))?;
+        auth::admit(request, ctx, "basic-auth", Some(consumer))?;
         Ok(Verdict::Continue)
     }
 }
@@ -79,7 +79,7 @@ impl BasicAuth {
     fn nobody(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
         match &self.config.anonymous {
             Some(name) => {
-                auth::admit_anonymous(request, ctx, name)?;
+                auth::admit_anonymous(request, ctx, "basic-auth", name)?;
                 Ok(Verdict::Continue)
             }
             None => Ok(self.refuse("basic-auth-missing", "a user name and a password are required")),

@@ -126,6 +126,8 @@ impl ExtAuthz {
                 return Ok(Verdict::respond(self.unavailable()));
             }
         };
+        // Whoever the service has recognised, no consumer stands for them.
+        auth::admit(request, ctx, "ext-authz", None)?;
         let mut headers = request.headers_mut();
         for name in self.allow_headers.names() {
             headers.remove(name)?;

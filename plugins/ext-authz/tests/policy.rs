@@ -75,6 +75,8 @@ fn the_service_is_told_of_the_request() {
         (request.header("authorization"), request.header("accept")),
         (Some("Bearer t"), Some("text/html"))
     );
+    assert_eq!(request.header_all("x-consumer-groups"), ["gold,eu"], "the upstream is told the same");
+    assert_eq!(exchange.consumer(), Some("acme"));
 }
 
 #[test]
@@ -85,6 +87,8 @@ fn what_nobody_found_out_is_not_told() {
     assert!(told(&exchange, "x-consumer-username").is_empty());
     assert_eq!(told(&exchange, "x-a"), ["1"]);
     assert_eq!(told(&exchange, "x-original-method"), ["GET"]);
+    let request = exchange.forwarded();
+    assert_eq!((request.header("x-consumer-username"), request.header("x-a")), (None, Some("1")));
 }
 
 #[test]

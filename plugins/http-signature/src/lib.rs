@@ -74,8 +74,7 @@ impl Plugin for HttpSignature {
         if self.policy.hide {
             self.hide(request)?;
         }
-        auth::admit(request, ctx, Some(consumer))?;
-        ctx.set(&auth::METHOD, &method(false))?;
+        auth::admit(request, ctx, "http-signature", Some(consumer))?;
         Ok(Verdict::Continue)
     }
 
@@ -87,10 +86,6 @@ impl Plugin for HttpSignature {
             Err(Stop::Failed(error)) => Err(error),
         }
     }
-}
-
-fn method(anonymous: bool) -> auth::Method {
-    auth::Method { name: "http-signature".to_owned(), anonymous }
 }
 
 impl HttpSignature {
@@ -150,8 +145,7 @@ impl HttpSignature {
             return Ok(self.refuse(refusal, message));
         };
         self.leave_body(ctx);
-        auth::admit_anonymous(request, ctx, name)?;
-        ctx.set(&auth::METHOD, &method(true))?;
+        auth::admit_anonymous(request, ctx, "http-signature", name)?;
         Ok(Verdict::Continue)
     }
 

@@ -137,8 +137,7 @@ impl Plugin for Mtls {
                 request.headers_mut().set(format!("{HEADERS}{name}"), value)?;
             }
         }
-        auth::admit(request, ctx, consumer)?;
-        ctx.set(&auth::METHOD, &method(false))?;
+        auth::admit(request, ctx, "mtls", consumer)?;
         Ok(Verdict::Continue)
     }
 }
@@ -163,8 +162,7 @@ impl Mtls {
             return Ok(Verdict::respond(problem.header("www-authenticate", &self.challenge)));
         };
         self.clean(request)?;
-        auth::admit_anonymous(request, ctx, name)?;
-        ctx.set(&auth::METHOD, &method(true))?;
+        auth::admit_anonymous(request, ctx, "mtls", name)?;
         Ok(Verdict::Continue)
     }
 }
@@ -187,10 +185,6 @@ impl Told {
             }
         }
     }
-}
-
-fn method(anonymous: bool) -> auth::Method {
-    auth::Method { name: "mtls".to_owned(), anonymous }
 }
 
 fn refuse(kind: &str, detail: &str) -> Verdict {
