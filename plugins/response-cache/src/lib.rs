@@ -7,6 +7,7 @@ mod forward;
 mod freshness;
 mod invalidation;
 mod key;
+mod personal;
 mod report;
 mod serving;
 mod shelf;
@@ -127,7 +128,8 @@ impl ResponseCache {
             return Ok((Stage::Passes(Forwarded::Bypass), Verdict::Continue));
         }
         let asked = Asked::new(uri, settings, request, ctx);
-        let mut asking = Asking { directives, personal: self.is_personal(request, ctx), asked, settings };
+        let personal = personal::is_personal(request, ctx, settings)?;
+        let mut asking = Asking { directives, personal, asked, settings };
         let conditions = Conditions::of(request);
         let found = asking.look()?;
         let choice = asking.choose(found, method == Method::Get)?;
@@ -161,17 +163,6 @@ impl ResponseCache {
             || request.headers().get("pragma").is_some_and(|value| value.to_string().contains("no-cache"));
         // RFC 9111 section 5.4: `Pragma` counts only where there is no `Cache-Control`.
         if lines.is_empty() && pragma() { Directives::no_cache() } else { Directives::read(&lines) }
-    }
-
-    /// Whether the request names a person whom the key does not: what answers it is not for everyone (RFC 9111 section 3.5).
-    fn is_personal(&self, request: &Request, ctx: &Context) -> bool {
-        let keyed = |part: &config::Part| self.settings.key.contains(part);
-        let by_consumer = ctx.consumer_name().is_some();
-        let consumer_is_keyed = by_consumer && keyed(&config::Part::Consumer);
-        let authorization = request.headers().contains("authorization");
-        let header_is_keyed = keyed(&config::Part::Header(HeaderName::from_static("authorization")));
-        let authorization_is_keyed = authorization && header_is_keyed;
-        (by_consumer || authorization) && !(consumer_is_keyed || authorization_is_keyed)
     }
 }
 

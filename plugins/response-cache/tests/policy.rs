@@ -204,11 +204,7 @@ fn fetch_or_hit(plugin: &sluice_sdk_testing::TestPlugin, request: Request, contr
 fn a_key_with_the_consumer_keeps_people_apart() {
     let plugin = plugin(json!({ "key": ["consumer", "header:x-tier", "cookie:lang"] }));
     let ask = |consumer, tier: &str, lang: &str| {
-        get()
-            .consumer(consumer)
-            .with_header("authorization", "Bearer 1")
-            .with_header("x-tier", tier)
-            .with_header("cookie", format!("lang={lang}"))
+        get().consumer(consumer).with_header("x-tier", tier).with_header("cookie", format!("lang={lang}"))
     };
     fetch(&plugin, ask("acme", "1", "de"), ok("max-age=60"));
     assert!(is_hit(&plugin, ask("acme", "1", "de")));
@@ -219,6 +215,43 @@ fn a_key_with_the_consumer_keeps_people_apart() {
     // Changing it changes it for everyone.
     fetch(&plugin, Request::post("/a").consumer("other"), Response::new(200));
     assert!(!is_hit(&plugin, ask("acme", "1", "de")));
+}
+
+#[test]
+fn whoever_asks_has_to_be_in_the_key() {
+    let recognised = |others| json!({ "name": "jwt", "anonymous": false, "others": others });
+    // A person whose credential an earlier step has taken away, and who is no consumer.
+    let nobodys = || get().value("auth.method", &recognised(true));
+    // A person behind an application.
+    let behind = || get().consumer("acme").value("auth.method", &recognised(true));
+    let own = || get().value("auth.method", &json!({ "name": "of a plugin", "anonymous": false }));
+    let guest = || get().consumer("acme").value("auth.method", &json!({ "name": "jwt", "anonymous": true }));
+    let consumer = || get().consumer("acme").value("auth.method", &recognised(false));
+    let with_token = |request: Request| request.with_header("authorization", "Bearer 1");
+    let token = "header:authorization";
+    for (key, request, is_kept) in [
+        (json!([]), nobodys(), false),
+        (json!(["consumer", token]), nobodys(), false),
+        (json!(["consumer", token]), with_token(nobodys()), false),
+        (json!([]), own(), false),
+        (json!(["consumer"]), behind(), false),
+        (json!(["consumer"]), consumer(), true),
+        (json!([]), consumer(), false),
+        (json!(["consumer"]), guest(), true),
+        (json!([]), guest(), false),
+        (json!(["consumer"]), with_token(consumer()), false),
+        (json!([token]), with_token(consumer()), false),
+        (json!(["consumer", token]), with_token(consumer()), true),
+        (json!([token]), with_token(get()), true),
+    ] {
+        let kept = |control| {
+            let plugin = plugin(json!({ "key": key }));
+            fetch(&plugin, request.clone(), ok(control));
+            is_hit(&plugin, request.clone())
+        };
+        assert_eq!(kept("max-age=60"), is_kept, "{key} {request:?}");
+        assert!(kept("max-age=60, public"), "{key} {request:?}");
+    }
 }
 
 #[test]
