@@ -12,6 +12,8 @@ enum Argument {
     None,
     Token(String),
     Quoted(String),
+    /// What is there is no argument.
+    Malformed,
 }
 
 /// How far a directive that may name fields reaches.
@@ -26,14 +28,14 @@ pub(crate) enum Reach {
 }
 
 impl Directives {
-    /// Reads every line of the field.
+    /// Reads every line of the field. If one of them cannot be read, whatever it may have said, nothing is kept.
     pub(crate) fn read<V: AsRef<[u8]>>(lines: &[V]) -> Self {
-        let mut directives = Vec::new();
-        for line in lines {
+        let read = |line: &V| {
             let line = String::from_utf8_lossy(line.as_ref());
-            directives.extend(members(&line).into_iter().filter_map(directive));
-        }
-        Self(directives)
+            closed_members(&line)?.into_iter().map(directive).collect()
+        };
+        let directives: Option<Vec<Vec<_>>> = lines.iter().map(read).collect();
+        Self(directives.map_or_else(|| vec![("no-store".to_owned(), Argument::None)], |lines| lines.concat()))
     }
 
     /// `no-cache` and nothing else.
@@ -50,7 +52,7 @@ impl Directives {
         self.all(name)
             .map(|argument| match argument {
                 Argument::Token(text) | Argument::Quoted(text) => delta_seconds(text).unwrap_or(0),
-                Argument::None => 0,
+                Argument::None | Argument::Malformed => 0,
             })
             .min()
     }
@@ -89,6 +91,16 @@ pub(crate) fn delta_seconds(text: &str) -> Option<u64> {
 
 /// The members of a list; a comma between quotes does not part them.
 pub(crate) fn members(line: &str) -> Vec<&str> {
+    split(line).0
+}
+
+/// The members of a list; none if a quote in it is not closed, since everything behind that may have meant something.
+fn closed_members(line: &str) -> Option<Vec<&str>> {
+    let (members, is_closed) = split(line);
+    is_closed.then_some(members)
+}
+
+fn split(line: &str) -> (Vec<&str>, bool) {
     let mut members = Vec::new();
     let (mut start, mut is_quoted, mut is_escaped) = (0, false, false);
     for (at, byte) in line.bytes().enumerate() {
@@ -105,18 +117,39 @@ pub(crate) fn members(line: &str) -> Vec<&str> {
     }
     members.push(line[start..].trim_matches([' ', '\t']));
     members.retain(|member| !member.is_empty());
-    members
+    (members, !is_quoted)
 }
 
+/// A directive; none if its name is no token.
 fn directive(member: &str) -> Option<(String, Argument)> {
-    let Some((name, argument)) = member.split_once('=') else {
-        return Some((member.to_ascii_lowercase(), Argument::None));
+    let (written, argument) = match member.split_once('=') {
+        None => (member, Argument::None),
+        Some((name, argument)) => (name, self::argument(argument)),
     };
-    let argument = match argument.strip_prefix('"') {
-        Some(quoted) => Argument::Quoted(quoted.strip_suffix('"')?.replace('\\', "")),
-        None => Argument::Token(argument.to_owned()),
-    };
-    Some((name.to_ascii_lowercase(), argument))
+    let name = written.trim_ascii_end();
+    // Blanks before the `=` are no part of the syntax, and others may have read it otherwise.
+    let argument = if name.len() < written.len() { Argument::Malformed } else { argument };
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let is_name = !name.is_empty() && name.bytes().all(is_token);
+    is_name.then(|| (name.to_ascii_lowercase(), argument))
+}
+
+fn argument(text: &str) -> Argument {
+    let Some(quoted) = text.strip_prefix('"') else { return Argument::Token(text.to_owned()) };
+    let Some(content) = quoted.strip_suffix('"') else { return Argument::Malformed };
+    let mut unquoted = String::new();
+    let mut characters = content.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => return Argument::Malformed,
+            '\\' => match characters.next() {
+                Some(escaped) => unquoted.push(escaped),
+                None => return Argument::Malformed,
+            },
+            _ => unquoted.push(character),
+        }
+    }
+    Argument::Quoted(unquoted)
 }
 
 #[cfg(test)]
@@ -136,11 +169,13 @@ mod tests {
             ("max-age=1.5", Some(0)),
             ("max-age= 60", Some(0)),
             ("max-age", Some(0)),
-            ("max-age =60", None),
+            ("max-age =60", Some(0)),
             ("x-max-age=60", None),
             ("x=\"max-age=60\"", None),
             ("x=\"a, max-age=60\"", None),
             ("x=\"\\\", max-age=60\"", None),
+            ("max-age=\"60\"0", Some(0)),
+            ("max-age=\"6\\0\"", Some(60)),
         ] {
             assert_eq!(Directives::read(&[line]).seconds("max-age"), seconds, "{line}");
         }
@@ -155,11 +190,35 @@ mod tests {
         assert_eq!(reach("private=\"\""), Reach::All);
         assert_eq!(reach("private=\"X-A, b\""), Reach::Fields(vec!["x-a".to_owned(), "b".to_owned()]));
         assert_eq!(reach("private=\"a\", private"), Reach::All);
+        for malformed in ["private =\"a\"", "private= \"a\"", "private=\"a\"b", "private=\"a\"b\"c\""] {
+            assert_eq!(reach(malformed), Reach::All, "{malformed}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_may_have_said_anything() {
+        for lines in [
+            &["max-age=60, private=\"x"][..],
+            &["max-age=60, ext=\"a, no-store"],
+            &["max-age=60, must-understand, ext=\"a, private"],
+            &["max-age=60, no-cache=\"a\"b\""],
+            &["max-age=60, ext=a\\\", no-store"],
+            &["max-age=60", "ext=\""],
+            &["max-age=60; private"],
+            &["public; max-age=60"],
+            &["max-age=60, =private"],
+            &["max-age=60, priv\u{e4}te"],
+        ] {
+            let read = Directives::read(lines);
+            assert!(read.has("no-store") || read.seconds("max-age") == Some(0), "{lines:?}");
+            assert!(!read.has("must-understand"), "{lines:?}");
+        }
     }
 
     #[test]
     fn max_stale_may_have_no_end() {
         let any = |line| Directives::read(&[line]).seconds_or_any("max-stale");
         assert_eq!((any("max-stale"), any("max-stale=5"), any("x")), (Some(MAX_SECONDS), Some(5), None));
+        assert_eq!((any("max-stale =5"), any("max-stale, max-stale=5")), (Some(0), Some(0)));
     }
 }

@@ -35,7 +35,8 @@ pub(crate) fn fields(response: &Response) -> Vec<(String, Vec<u8>)> {
 }
 
 pub(crate) fn control(fields: &Fields) -> Directives {
-    Directives::read(&texts(fields, "cache-control").collect::<Vec<_>>())
+    let lines = fields.iter().filter(|(name, _)| name == "cache-control");
+    Directives::read(&lines.map(|(_, line)| line).collect::<Vec<_>>())
 }
 
 /// The response as it would be kept, without its body; none if it must not be, or is of no use.
