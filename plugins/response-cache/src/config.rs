@@ -1,5 +1,7 @@
 //! The configuration, as it is written and as it is meant.
 
+use std::fmt;
+
 use sluice_sdk::prelude::*;
 
 use crate::entry::Defaults;
@@ -168,6 +170,17 @@ impl Settings {
             cache_name: config.cache_status.then_some(config.name),
             status_header: config.status_header,
         })
+    }
+}
+
+/// As the configuration writes it.
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Consumer => f.write_str("consumer"),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+        }
     }
 }
 

@@ -47,13 +47,14 @@ pub(crate) fn of_uri(
     joined.push(scheme);
     joined.push(authority.to_ascii_lowercase());
     joined.push(path);
-    joined.push_optional(query.map(|query| normal_query(query, settings)));
+    joined.push_optional(query.and_then(|query| normal_query(query, settings)));
     joined.key(b'u')
 }
 
-fn normal_query(query: &str, settings: &Settings) -> String {
+/// The query as it counts; none if nothing of it does.
+fn normal_query(query: &str, settings: &Settings) -> Option<String> {
     if settings.ignore_query.is_empty() && !settings.sort_query {
-        return query.to_owned();
+        return Some(query.to_owned());
     }
     let name = |pair: &str| pair.split_once('=').map_or(pair, |(name, _)| name).to_owned();
     let mut pairs: Vec<_> =
@@ -62,7 +63,7 @@ fn normal_query(query: &str, settings: &Settings) -> String {
         // Stable, so that values of one name keep their order.
         pairs.sort_by_key(|pair| name(pair));
     }
-    pairs.join("&")
+    (!pairs.is_empty()).then(|| pairs.join("&"))
 }
 
 /// What is kept under a URI: nothing itself, but what tells its responses apart.
@@ -102,7 +103,9 @@ impl Index {
 pub(crate) struct Asked {
     pub(crate) uri: Vec<u8>,
     route: String,
-    parts: Vec<Option<Vec<u8>>>,
+    host: Option<Vec<u8>>,
+    /// What each part is, and its value.
+    parts: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     fields: Vec<(String, Vec<u8>)>,
 }
 
@@ -110,12 +113,17 @@ impl Asked {
     pub(crate) fn new(uri: Vec<u8>, settings: &Settings, request: &Request, ctx: &Context) -> Self {
         let fields: Vec<_> =
             request.headers().iter().map(|(name, value)| (name, value.as_bytes().to_vec())).collect();
-        let part = |part: &Part| match part {
-            Part::Consumer => ctx.consumer_name().map(String::into_bytes),
-            Part::Header(name) => line(&fields, name.as_str()),
-            Part::Cookie(name) => request.cookie(name).map(String::into_bytes),
+        let part = |part: &Part| {
+            let value = match part {
+                Part::Consumer => ctx.consumer_name().map(String::into_bytes),
+                Part::Header(name) => line(&fields, name.as_str()),
+                Part::Cookie(name) => request.cookie(name).map(String::into_bytes),
+            };
+            (part.to_string().into_bytes(), value)
         };
-        Self { uri, route: ctx.route(), parts: settings.key.iter().map(part).collect(), fields }
+        let host = line(&fields, "host").map(|host| host.to_ascii_lowercase());
+        let parts = settings.key.iter().map(part).collect();
+        Self { uri, route: ctx.route(), host, parts, fields }
     }
 
     /// The key of the response for this request, where responses depend on the index's fields.
@@ -139,13 +147,17 @@ impl Asked {
         joined.key(b'f')
     }
 
-    /// Two routes may lead one URI to different upstreams.
+    /// Two routes may lead one URI to different upstreams, and an earlier step to different hosts of one. After a reload a value of
+    /// one part must not pass for another's.
     fn joined(&self) -> Joined {
         let mut joined = Joined::default();
         joined.push(&self.uri);
         joined.push(&self.route);
-        for part in &self.parts {
-            joined.push_optional(part.as_ref());
+        joined.push_optional(self.host.as_ref());
+        joined.push(self.parts.len().to_le_bytes());
+        for (part, value) in &self.parts {
+            joined.push(part);
+            joined.push_optional(value.as_ref());
         }
         joined
     }
@@ -179,6 +191,26 @@ mod tests {
         for bad in [&b""[..], b"\x02", b"\x01abc", b"\x010123456789abcdef\xff"] {
             assert_eq!(Index::decode(bad), None);
         }
+    }
+
+    #[test]
+    fn a_value_of_one_part_is_none_of_another() {
+        let joined = |parts: &[(&str, Option<&str>)]| {
+            let bytes = |text: &str| text.as_bytes().to_vec();
+            let parts = parts.iter().map(|(part, value)| (bytes(part), value.map(bytes))).collect();
+            let (uri, route) = (Vec::new(), String::new());
+            Asked { uri, route, host: None, parts, fields: Vec::new() }.joined().0
+        };
+        let known = [
+            joined(&[]),
+            joined(&[("consumer", Some("alice"))]),
+            joined(&[("header:x", Some("alice"))]),
+            joined(&[("consumer", Some(""))]),
+            joined(&[("consumer", None)]),
+            joined(&[("consumer", Some("alice")), ("header:x", None)]),
+        ];
+        let distinct: std::collections::BTreeSet<_> = known.iter().collect();
+        assert_eq!(distinct.len(), known.len());
     }
 
     #[test]

@@ -71,6 +71,20 @@ fn uris_are_told_apart() {
     assert!(!is_hit(&plugin, Request::get("/a?x=1&y=2").host("other.example")));
     assert!(!is_hit(&plugin, Request::get("/a?x=1&y=2").https()));
     assert!(!is_hit(&plugin, Request::get("/a?x=1&y=2").route("another")), "it may lead elsewhere");
+    fetch(&plugin, Request::get("/c?utm=1&utm=2"), ok("max-age=60"));
+    assert!(is_hit(&plugin, Request::get("/c")) && is_hit(&plugin, Request::get("/c?utm")));
+}
+
+#[test]
+fn hosts_are_told_apart_as_the_upstream_sees_them() {
+    let plugin = plugin(json!({}));
+    // The authority is what the client asked for; an earlier step has changed the field.
+    let changed = || get().with_header("host", "tenant.example");
+    fetch(&plugin, changed(), ok("max-age=60"));
+    assert!(is_hit(&plugin, changed()));
+    assert!(!is_hit(&plugin, get()));
+    fetch(&plugin, Request::post("/a"), Response::new(200));
+    assert!(!is_hit(&plugin, changed()), "a change is one for every host");
 }
 
 #[test]
