@@ -4,7 +4,7 @@ use sluice_sdk::prelude::*;
 
 use crate::config::Settings;
 use crate::entry::Entry;
-use crate::freshness::Times;
+use crate::freshness::{Times, texts};
 use crate::key::Asked;
 use crate::report::{Forwarded, Report};
 use crate::serving::{self, Conditions};
@@ -62,25 +62,48 @@ impl Forward {
         let status = response.status();
         let stored = self.outgoing.stored.as_ref()?;
         if status == 304 && stored.has_validator() {
+            return self.revalidated(response, came, settings);
+        }
+        if FAILURES.contains(&status) && serving::within(stored, came, stored.rules.if_error) {
+            let reply = serving::reply(stored, came, &self.conditions);
+            let report = Report::stale_after(status, "stale-if-error");
+            let reply = report.in_reply(reply, stored, came, settings);
+            self.give_up();
+            return Some(reply);
+        }
+        None
+    }
+
+    /// The stored response, of which the upstream says that it still holds.
+    fn revalidated(&mut self, response: &Response, came: u64, settings: &Settings) -> Option<Reply> {
+        let stored = self.outgoing.stored.as_ref()?;
+        let news = storing::fields(response);
+        let tag = texts(&news, "etag").next();
+        let is_other = stored.text("etag").zip(tag).is_some_and(|(own, new)| !serving::are_alike(own, new));
+        let reply = if is_other {
+            // RFC 9111 section 4.3.4: it speaks of another response, and nothing may be made of it.
+            quietly(shelf::drop_entry(&self.asked));
+            if self.conditions.name(tag) {
+                return None;
+            }
+            let reply = serving::reply(stored, came, &self.conditions);
+            let reply = Report::stale_after(304, "other-etag").in_reply(reply, stored, came, settings);
+            self.give_up();
+            reply
+        } else {
             let times = Times { request: self.sent, response: came };
-            let news = storing::fields(response);
             let (entry, may_keep) = storing::freshened(stored, news, times, self.personal, settings);
             let kept = may_keep && self.keep(&entry, came, settings);
             if !may_keep {
                 quietly(shelf::drop_entry(&self.asked));
             }
             self.land(kept);
-            let report = Report::revalidated(self.outgoing.reason);
             let reply = serving::reply(&entry, came, &self.conditions);
-            return Some(report.in_reply(reply, &entry, came, settings));
-        }
-        if FAILURES.contains(&status) && serving::within(stored, came, stored.rules.if_error) {
-            let reply = serving::reply(stored, came, &self.conditions);
-            let reply = Report::stale_if_error(status).in_reply(reply, stored, came, settings);
-            self.give_up();
-            return Some(reply);
-        }
-        None
+            Report::revalidated(self.outgoing.reason).in_reply(reply, &entry, came, settings)
+        };
+        // Cookies are for the client who asked, and only that one.
+        let cookies = response.headers().get_all("set-cookie");
+        Some(cookies.into_iter().fold(reply, |reply, cookie| reply.header("set-cookie", cookie)))
     }
 
     /// Looks at a response that passes; whether its body is wanted.

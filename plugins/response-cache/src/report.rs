@@ -52,9 +52,10 @@ impl Report {
         Self { word: "stale", forwarded: None, status: None, collapsed: false, detail: Some(detail) }
     }
 
-    pub(crate) const fn stale_if_error(status: u16) -> Self {
+    /// The stored response, although the upstream has answered.
+    pub(crate) const fn stale_after(status: u16, detail: &'static str) -> Self {
         let (forwarded, status) = (Some(Forwarded::Stale), Some(status));
-        Self { word: "stale", forwarded, status, collapsed: false, detail: Some("stale-if-error") }
+        Self { word: "stale", forwarded, status, collapsed: false, detail: Some(detail) }
     }
 
     pub(crate) const fn revalidated(forwarded: Forwarded) -> Self {

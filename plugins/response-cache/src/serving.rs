@@ -63,14 +63,19 @@ impl Conditions {
         }
     }
 
+    /// Whether the client has a response with this tag.
+    pub(crate) fn name(&self, tag: Option<&str>) -> bool {
+        let tags = self.if_none_match.as_deref().map(members).unwrap_or_default();
+        tags.into_iter().any(|known| known == "*" || tag.is_some_and(|tag| are_alike(known, tag)))
+    }
+
     /// Whether the client has this response already.
     fn are_met(&self, entry: &Entry) -> bool {
         if !(200..300).contains(&entry.status) {
             return false;
         }
-        if let Some(tags) = &self.if_none_match {
-            let own = entry.text("etag").map(opaque);
-            return members(tags).into_iter().any(|tag| tag == "*" || Some(opaque(tag)) == own);
+        if self.if_none_match.is_some() {
+            return self.name(entry.text("etag"));
         }
         let since = self.if_modified_since.as_deref().and_then(date);
         // RFC 9111 section 4.3.2: without `Last-Modified`, when the response was made, else when it came.
@@ -79,9 +84,9 @@ impl Conditions {
     }
 }
 
-/// An entity tag for weak comparison (RFC 9110 section 8.8.3.2).
-fn opaque(tag: &str) -> &str {
-    tag.strip_prefix("W/").unwrap_or(tag)
+/// Whether two entity tags match by weak comparison (RFC 9110 section 8.8.3.2).
+pub(crate) fn are_alike(one: &str, other: &str) -> bool {
+    one.strip_prefix("W/").unwrap_or(one) == other.strip_prefix("W/").unwrap_or(other)
 }
 
 /// What a 304 carries of the response that it stands for (RFC 9110 section 15.4.5).

@@ -26,8 +26,17 @@ const NOT_KEPT: [&str; 14] = [
     "upgrade",
 ];
 
-/// Fields that speak of the body, which a 304 does not have (RFC 9111 section 3.2).
-const OF_BODY: [&str; 4] = ["content-encoding", "content-range", "content-type", "content-length"];
+/// Fields of a 304 that are not the stored response's: those of a body, which it does not have (RFC 9111 section 3.2), the tag, which
+/// stays with the body that it names, and cookies, which are for the client who asked.
+const NOT_UPDATED: [&str; 7] = [
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "etag",
+    "set-cookie",
+    "set-cookie2",
+];
 
 /// A response's fields, lower case names.
 pub(crate) fn fields(response: &Response) -> Vec<(String, Vec<u8>)> {
@@ -107,7 +116,7 @@ pub(crate) fn freshened(
     personal: bool,
     settings: &Settings,
 ) -> (Entry, bool) {
-    let news: Vec<_> = news.into_iter().filter(|(name, _)| !OF_BODY.contains(&name.as_str())).collect();
+    let news: Vec<_> = news.into_iter().filter(|(name, _)| !NOT_UPDATED.contains(&name.as_str())).collect();
     let mut fields: Vec<_> =
         stored.fields.iter().filter(|(name, _)| !news.iter().any(|(new, _)| new == name)).cloned().collect();
     // Without a date the 304 was made when it came, and the stored response is as new.

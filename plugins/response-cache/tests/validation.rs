@@ -70,6 +70,78 @@ fn a_304_that_forbids_to_keep_the_response_ends_it() {
 }
 
 #[test]
+fn cookies_of_a_304_are_for_the_client_who_asked() {
+    for config in [json!({}), json!({ "strip_set_cookie": true })] {
+        let plugin = plugin(config);
+        fetch(&plugin, get(), ok("max-age=10").with_header("etag", "\"a\""));
+        plugin.advance(seconds(20));
+        let news = Response::new(304)
+            .with_header("cache-control", "max-age=10")
+            .with_header("set-cookie", "a=1")
+            .with_header("set-cookie", "b=2");
+        let response = fetch(&plugin, get(), news);
+        assert_eq!((response.status(), response.text()), (200, "hello".to_owned()));
+        assert_eq!(response.header_all("set-cookie"), ["a=1", "b=2"]);
+        let next = hit(&plugin, get());
+        assert_eq!((next.header("set-cookie"), next.header("age")), (None, Some("0")));
+    }
+}
+
+#[test]
+fn a_304_with_another_tag_is_no_word_on_what_is_stored() {
+    for (stored, named, is_same) in [
+        ("\"a\"", "\"a\"", true),
+        ("\"a\"", "W/\"a\"", true),
+        ("W/\"a\"", "\"a\"", true),
+        ("\"a\"", "\"b\"", false),
+        ("W/\"a\"", "\"b\"", false),
+        ("\"a\"", "W/\"b\"", false),
+    ] {
+        let plugin = plugin(json!({}));
+        fetch(&plugin, get(), ok("max-age=10").with_header("etag", stored));
+        plugin.advance(seconds(20));
+        let news = Response::new(304)
+            .with_header("cache-control", "max-age=30")
+            .with_header("etag", named)
+            .with_header("set-cookie", "a=1");
+        let response = fetch(&plugin, get(), news);
+        assert_eq!((response.status(), response.text()), (200, "hello".to_owned()));
+        assert_eq!(response.header("set-cookie"), Some("a=1"));
+        assert_eq!(response.header_all("etag"), [stored], "{named}: the body is not renamed");
+        assert_eq!(response.header("cache-control"), Some(if is_same { "max-age=30" } else { "max-age=10" }));
+        let next = plugin.send(get());
+        assert_eq!(!next.is_forwarded(), is_same, "{stored} {named}");
+        if !is_same {
+            let told = "sluice; fwd=stale; fwd-status=304; ttl=-10; detail=other-etag";
+            assert_eq!(response.header("cache-status"), Some(told));
+            assert_eq!(next.forwarded().header("if-none-match"), None, "it is gone");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_has_what_the_304_names_is_told_so() {
+    let plugin = plugin(json!({}));
+    fetch(&plugin, get(), ok("max-age=10").with_header("etag", "\"a\""));
+    plugin.advance(seconds(20));
+    let news = Response::new(304).with_header("etag", "\"b\"").with_header("set-cookie", "a=1");
+    let response = fetch(&plugin, get().with_header("if-none-match", "\"b\""), news);
+    assert_eq!((response.status(), response.header("etag")), (304, Some("\"b\"")));
+    assert_eq!(response.header("set-cookie"), Some("a=1"));
+    assert_eq!(plugin.send(get()).forwarded().header("if-none-match"), None);
+}
+
+#[test]
+fn a_tag_that_only_the_304_has_does_not_name_the_body() {
+    let plugin = plugin(json!({}));
+    fetch(&plugin, get(), ok("max-age=10").with_header("last-modified", CHANGED));
+    plugin.advance(seconds(20));
+    let news = Response::new(304).with_header("cache-control", "max-age=10").with_header("etag", "\"b\"");
+    assert_eq!(fetch(&plugin, get(), news).header("etag"), None);
+    assert_eq!(hit(&plugin, get()).header("etag"), None);
+}
+
+#[test]
 fn without_a_validator_nothing_is_asked() {
     let plugin = plugin(json!({}));
     fetch(&plugin, get(), ok("max-age=10"));
