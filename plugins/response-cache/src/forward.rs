@@ -126,17 +126,12 @@ impl Forward {
                 self.capture = Some(entry);
                 true
             }
-            None if FAILURES.contains(&status) => {
-                // Nothing is learnt of what is stored; the next one may try.
-                self.give_up();
-                false
-            }
             None => {
-                // What is stored is not what the upstream says now.
-                if self.outgoing.stored.is_some() && status < 500 {
-                    quietly(shelf::drop_entry(&self.asked));
+                if tells_of_resource(status) {
+                    self.cannot_keep();
+                } else {
+                    self.give_up();
                 }
-                self.land(false);
                 false
             }
         }
@@ -147,7 +142,7 @@ impl Forward {
         let Some(mut entry) = self.capture.take() else { return };
         let bytes = if chunk.is_empty() { Ok(Vec::new()) } else { chunk.bytes() };
         let fits = entry.body.len().saturating_add(chunk.len()) <= settings.max_body;
-        let (Ok(bytes), true) = (bytes, fits) else { return self.land(false) };
+        let (Ok(bytes), true) = (bytes, fits) else { return self.cannot_keep() };
         entry.body.extend(bytes);
         if chunk.is_last() {
             let kept = self.keep(&entry, now, settings);
@@ -155,6 +150,14 @@ impl Forward {
         } else {
             self.capture = Some(entry);
         }
+    }
+
+    /// What the upstream says now is not what is stored, nor will the next one's answer be kept.
+    fn cannot_keep(&mut self) {
+        if self.outgoing.stored.is_some() {
+            quietly(shelf::drop_entry(&self.asked));
+        }
+        self.land(false);
     }
 
     /// Lets the next one try, if this one has led and come to nothing.
@@ -178,5 +181,15 @@ impl Forward {
         if let Some(flight) = self.outgoing.flight.take() {
             quietly(shelf::land(&flight, stored));
         }
+    }
+}
+
+/// Whether a response that is not kept is how the resource is for everyone. A failure is not, nor what answers this client alone: its
+/// conditions, its credentials, its rate or an odd header.
+fn tells_of_resource(status: u16) -> bool {
+    match status {
+        304 | 500.. => false,
+        400..=499 => matches!(status, 404 | 410),
+        _ => true,
     }
 }

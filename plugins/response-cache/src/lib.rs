@@ -129,8 +129,9 @@ impl ResponseCache {
         }
         let asked = Asked::new(uri, settings, request, ctx);
         let personal = personal::is_personal(request, ctx, settings)?;
-        let mut asking = Asking { directives, personal, asked, settings };
         let conditions = Conditions::of(request);
+        let conditional = conditions.are_there();
+        let mut asking = Asking { directives, personal, conditional, asked, settings };
         let found = asking.look()?;
         let choice = asking.choose(found, method == Method::Get)?;
         let (entry, report) = match choice {
@@ -179,6 +180,8 @@ struct Asking<'a> {
     asked: Asked,
     directives: Directives,
     personal: bool,
+    /// It has conditions of its own.
+    conditional: bool,
     settings: &'a Settings,
 }
 
@@ -216,11 +219,9 @@ impl Asking<'_> {
         };
         let mut outgoing = Outgoing { reason, stored: entry, flight: None };
         let is_alone = usage == Some(Use::Validate { forced: true }) || self.directives.has("only-if-cached");
-        if is_alone
-            || !may_lead
-            || self.settings.wait.is_zero()
-            || (self.personal && outgoing.stored.is_none())
-        {
+        // What answers a person, or the client's own conditions, would be of no use to the others.
+        let is_for_one = outgoing.stored.is_none() && (self.personal || self.conditional);
+        if is_alone || is_for_one || !may_lead || self.settings.wait.is_zero() {
             return Ok(Choice::Forward(Box::new(outgoing)));
         }
         let revalidates =

@@ -63,6 +63,11 @@ impl Conditions {
         }
     }
 
+    /// Whether there are any.
+    pub(crate) fn are_there(&self) -> bool {
+        self.if_none_match.is_some() || self.if_modified_since.is_some()
+    }
+
     /// Whether the client has a response with this tag.
     pub(crate) fn name(&self, tag: Option<&str>) -> bool {
         let tags = self.if_none_match.as_deref().map(members).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Stale responses: validated, used while somebody validates or the upstream fails; and one request for many.
+//! Stale responses: validated, or used while the upstream fails.
 
 mod common;
 
@@ -142,6 +142,39 @@ fn a_tag_that_only_the_304_has_does_not_name_the_body() {
 }
 
 #[test]
+fn what_answers_one_client_alone_leaves_what_is_stored() {
+    for (status, is_gone) in [
+        (400, false),
+        (401, false),
+        (403, false),
+        (405, false),
+        (412, false),
+        (429, false),
+        (431, false),
+        (500, false),
+        (503, false),
+        (505, false),
+        (404, true),
+        (410, true),
+        (200, true),
+        (302, true),
+    ] {
+        let plugin = plugin(json!({}));
+        fetch(&plugin, get(), ok("max-age=10").with_header("etag", "\"a\""));
+        plugin.advance(seconds(20));
+        assert_eq!(fetch(&plugin, get().with_header("x-odd", "1"), Response::new(status)).status(), status);
+        let asked = plugin.send(get()).forwarded().header("if-none-match").is_none();
+        assert_eq!(asked, is_gone, "{status}");
+    }
+    // A body that cannot be kept is the resource as it is now, too.
+    let plugin = plugin(json!({ "max_body": "5B" }));
+    fetch(&plugin, get(), ok("max-age=10").with_header("etag", "\"a\""));
+    plugin.advance(seconds(20));
+    fetch(&plugin, get(), ok("max-age=10").with_chunks(["too", "long"]));
+    assert_eq!(plugin.send(get()).forwarded().header("if-none-match"), None);
+}
+
+#[test]
 fn without_a_validator_nothing_is_asked() {
     let plugin = plugin(json!({}));
     fetch(&plugin, get(), ok("max-age=10"));
@@ -205,49 +238,6 @@ fn what_must_be_validated_does_not_serve_stale() {
             "{control}: nor on demand"
         );
     }
-}
-
-#[test]
-fn while_one_validates_the_others_get_the_stale_response() {
-    let plugin = plugin(json!({}));
-    fetch(&plugin, get(), ok("max-age=10, stale-while-revalidate=60").with_header("etag", "\"a\""));
-    plugin.advance(seconds(20));
-    let mut leader = plugin.send(get());
-    assert!(leader.is_forwarded());
-    let other = hit(&plugin, get());
-    assert_eq!(other.header("cache-status"), Some("sluice; hit; ttl=-10; detail=stale-while-revalidate"));
-    leader.respond(Response::new(304).with_header("cache-control", "max-age=10"));
-    leader.complete(OUTCOME);
-    assert_eq!(hit(&plugin, get()).header("age"), Some("0"));
-}
-
-#[test]
-fn one_leads_and_lets_go() {
-    let plugin = plugin(json!({}));
-    // In the harness nobody waits: one who would have to is late at once, and goes on by itself.
-    let mut leader = plugin.send(get());
-    assert!(plugin.send(get()).is_forwarded());
-    // A failure releases the lead, so that the next one has it.
-    leader.respond(Response::new(503));
-    leader.complete(OUTCOME);
-    let mut leader = plugin.send(get());
-    leader.respond(ok("max-age=60"));
-    leader.complete(OUTCOME);
-    assert!(is_hit(&plugin, get()));
-    // The mark of what could not be kept ends, and with it the way past the lead.
-    fetch(&plugin, Request::get("/b"), ok("no-store"));
-    assert!(plugin.send(Request::get("/b")).is_forwarded());
-}
-
-#[test]
-fn a_lead_whose_response_never_comes_is_given_up() {
-    let plugin = plugin(json!({ "stale_while_revalidate": "1m" }));
-    fetch(&plugin, get(), ok("max-age=10").with_header("etag", "\"a\""));
-    plugin.advance(seconds(20));
-    let mut leader = plugin.send(get());
-    assert!(leader.is_forwarded() && is_hit(&plugin, get()));
-    leader.complete(OUTCOME);
-    assert!(plugin.send(get()).is_forwarded(), "the next one leads");
 }
 
 /// Whatever `Vary` says from response to response, nobody gets what was made for a request that differs in a field that
