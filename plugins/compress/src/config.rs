@@ -20,7 +20,7 @@ pub struct Config {
     #[serde(default = "default_min_length")]
     pub(crate) min_length: Size,
     /// A response that says it is longer is left alone. Of one that does not say, so much is compressed and the rest passes as it is, within
-    /// the coding. Compressing takes up to 20 ms of CPU time per MiB: raise it together with `limits.exchange_time`.
+    /// the coding. Compressing takes up to 20 ms of CPU time per MiB at the default levels, of the 50 ms that each MiB earns by default.
     #[serde(default = "default_max_length")]
     pub(crate) max_length: Size,
     /// The media types that are compressed: `type/subtype`, `type/*`, or `type/*+suffix`. `text/event-stream` only if it is named in full.

@@ -8,11 +8,11 @@ pub(crate) fn length(headers: Headers<'_>) -> Option<u64> {
     headers.get("content-length")?.as_str()?.parse().ok()
 }
 
-/// Whether the response has a body of its own that no one has encoded yet and that may be changed.
+/// Whether the response has, or stands for one with, a body of its own that no one has encoded yet and that may be changed.
 pub(crate) fn may_change(response: &Response) -> bool {
     let headers = response.headers();
     // 206 is a piece of the encoded or the plain body, and cannot be turned into one of the other.
-    !matches!(response.status(), 204 | 205 | 206 | 304)
+    !matches!(response.status(), 204..=206)
         && !FORBIDDING.iter().any(|name| headers.contains(name))
         && !forbids_transformation(headers)
 }
@@ -45,16 +45,30 @@ pub(crate) fn vary(response: &mut Response) -> Result<()> {
 
 /// What changes with the body. `Content-Length` is the gateway's to take away.
 pub(crate) fn encoded(response: &mut Response, coding: Coding) -> Result<()> {
-    let etag = response.headers().get("etag");
     let mut headers = response.headers_mut();
     headers.set("content-encoding", coding.name())?;
     // A range would be one of the encoded body, which is made anew each time.
     headers.remove("accept-ranges")?;
-    // The same entity in other bytes: RFC 9110 section 8.8.3.3 wants another tag, and a weak one says just that.
+    weaken(response)
+}
+
+/// The same entity in other bytes: RFC 9110 section 8.8.3.3 wants another tag, and a weak one says just that.
+pub(crate) fn weaken(response: &mut Response) -> Result<()> {
+    let etag = response.headers().get("etag");
+    let mut headers = response.headers_mut();
     match etag.as_ref().map(HeaderValue::as_bytes) {
         None | Some([b'W', b'/', ..]) => {}
         Some(strong @ [b'"', ..]) => headers.set("etag", [b"W/", strong].concat())?,
         Some(_) => drop(headers.remove("etag")?),
     }
     Ok(())
+}
+
+/// Whether a client that sent these `If-None-Match` has the plain response that this 304 stands for: it knows it by its strong tag, and
+/// not by the weak one of the encoded.
+pub(crate) fn is_known_plain(known: &[HeaderValue], response: &Response) -> bool {
+    let Some(etag) = response.headers().get("etag") else { return false };
+    let etag = etag.as_str().unwrap_or_default();
+    let names = |tag: &str| members(known).any(|known| known == tag);
+    names(etag) && !names(&format!("W/{etag}"))
 }

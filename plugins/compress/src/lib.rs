@@ -26,6 +26,8 @@ pub struct Compress {
     wanted: Cell<Option<Coding>>,
     /// Whether the client asked for the head alone.
     is_head: Cell<bool>,
+    /// The client's `If-None-Match`.
+    known: RefCell<Vec<HeaderValue>>,
     response: RefCell<Option<Compressing>>,
 }
 
@@ -40,6 +42,8 @@ struct Compressing {
 
 /// What is compressed in one call, which has 10 ms. A whole body that another step has rewritten is one chunk.
 const PER_CALL: u64 = 256 << 10;
+
+const NOT_MODIFIED: u16 = 304;
 
 #[plugin(isolation = "exchange", dispensable)]
 impl Plugin for Compress {
@@ -57,6 +61,7 @@ impl Plugin for Compress {
             decode_requests: max.transpose().context("`decode_requests.max`")?,
             wanted: Cell::new(None),
             is_head: Cell::new(false),
+            known: RefCell::default(),
             response: RefCell::new(None),
         })
     }
@@ -70,6 +75,7 @@ impl Plugin for Compress {
         let choice = negotiate(request.headers().get_all("accept-encoding"), &self.codings);
         self.wanted.set(if let Choice::Encode(coding) = choice { Some(coding) } else { None });
         self.is_head.set(request.method() == Method::Head);
+        self.known.replace(request.headers().get_all("if-none-match"));
         if self.decode_requests.is_some() {
             match requests::wants_decoding(request) {
                 Ok(true) => {}
@@ -88,12 +94,17 @@ impl Plugin for Compress {
     }
 
     fn on_response(&self, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {
-        let length = head::length(response.headers());
-        if self.is_head.get() || !self.is_worth_it(response, length) || !head::may_change(response) {
+        // What a 304 says of a length is not to be relied on.
+        let length = head::length(response.headers()).filter(|_| response.status() != NOT_MODIFIED);
+        if !self.is_worth_it(response, length) || !head::may_change(response) {
             ctx.skip_body();
             return Ok(Verdict::Continue);
         }
         head::vary(response)?;
+        if self.is_head.get() || response.status() == NOT_MODIFIED {
+            ctx.skip_body();
+            return self.stand_for_encoded(response);
+        }
         let Some(coding) = self.wanted.get() else {
             ctx.skip_body();
             return Ok(Verdict::Continue);
@@ -122,14 +133,24 @@ impl Plugin for Compress {
 }
 
 impl Compress {
-    /// Whether compressing makes it smaller without taking too long.
+    /// Tells of a response without a body what the one that it stands for would tell (RFC 9110 sections 9.3.2 and 15.4.5): a cache that
+    /// knows it by another tag could not make it fresh again.
+    fn stand_for_encoded(&self, response: &mut Response) -> Result<Verdict> {
+        if self.wanted.get().is_some() && !head::is_known_plain(&self.known.borrow(), response) {
+            head::weaken(response)?;
+        }
+        Ok(Verdict::Continue)
+    }
+
+    /// Whether compressing makes it smaller without taking too long. What a 304 does not say of its body may be so.
     fn is_worth_it(&self, response: &Response, length: Option<u64>) -> bool {
         let fits = length.is_none_or(|length| (self.min_length.max(1)..=self.max_length).contains(&length));
         let content_type = response.headers().get("content-type");
-        fits && content_type
-            .as_ref()
-            .and_then(HeaderValue::as_str)
-            .is_some_and(|text| self.types.contain(text))
+        let is_listed = match content_type.as_ref().map(HeaderValue::as_str) {
+            Some(text) => text.is_some_and(|text| self.types.contain(text)),
+            None => response.status() == NOT_MODIFIED,
+        };
+        fits && is_listed
     }
 
     fn level(&self, coding: Coding) -> u8 {

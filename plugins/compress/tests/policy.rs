@@ -131,16 +131,52 @@ fn what_must_not_be_changed_is_not() {
     ] {
         assert_eq!(plugin.send(accepting("gzip")).respond(response.clone()), response);
     }
-    for status in [204, 205, 206, 304] {
+    for status in [204, 205, 206] {
         let response =
             Response::new(status).with_header("content-type", "text/html").with_header("etag", "\"v1\"");
         assert_eq!(plugin.send(accepting("gzip")).respond(response.clone()), response, "{status}");
     }
-    let head = Request::new("HEAD", "/").with_header("accept-encoding", "gzip");
-    assert_eq!(plugin.send(head).respond(fine()), fine());
     let error = Response::new(500).with_header("content-type", "text/html").with_body(&body);
     let response = plugin.send(accepting("gzip")).respond(error);
     assert_eq!(response.header("content-encoding"), Some("gzip"), "an error is a body as any other");
+}
+
+#[test]
+fn what_has_no_body_tells_what_the_body_would() {
+    let plugin = plugin(json!({}));
+    let check = |request: &Request, response: &Response, etag: &str, vary: Option<&str>| {
+        let passed = plugin.send(request.clone()).respond(response.clone());
+        let what = format!("{request:?} {response:?}");
+        assert_eq!((passed.header("etag"), passed.header("vary")), (Some(etag), vary), "{what}");
+        assert_eq!(passed.header("content-encoding"), response.header("content-encoding"), "{what}");
+    };
+    let (weak, strong, vary) = ("W/\"v1\"", "\"v1\"", Some("Accept-Encoding"));
+    let head = |accepted: &str| Request::new("HEAD", "/").with_header("accept-encoding", accepted);
+    let whole = |kind: &str, length: &str| {
+        let whole = Response::new(200).with_header("etag", strong);
+        whole.with_header("content-type", kind).with_header("content-length", length)
+    };
+    check(&head("gzip"), &whole("text/html", "5000"), weak, vary);
+    check(&head("identity"), &whole("text/html", "5000"), strong, vary);
+    check(&head("gzip"), &whole("image/png", "5000"), strong, None);
+    check(&head("gzip"), &whole("text/html", "5"), strong, None);
+    check(&head("gzip"), &whole("text/html", "5000").with_header("content-encoding", "br"), strong, None);
+
+    // It does not say what it stands for, but the client may: by the tag under which it has it.
+    let fresh = || Response::new(304).with_header("etag", strong);
+    let known = |accepted, tags| accepting(accepted).with_header("if-none-match", tags);
+    check(&accepting("gzip"), &fresh(), weak, vary);
+    check(&known("gzip", "\"x\", W/\"v1\""), &fresh(), weak, vary);
+    check(&known("gzip", "*"), &fresh(), weak, vary);
+    check(&known("gzip", "\"x\", \"v1\""), &fresh(), strong, vary);
+    check(&known("gzip", "\"v1\", W/\"v1\""), &fresh(), weak, vary);
+    check(&known("identity", "W/\"v1\""), &fresh(), strong, vary);
+    check(&accepting("gzip"), &fresh().with_header("content-length", "0"), weak, vary);
+    check(&accepting("gzip"), &fresh().with_header("content-type", "text/css"), weak, vary);
+    check(&accepting("gzip"), &fresh().with_header("content-type", "image/png"), strong, None);
+    check(&accepting("gzip"), &fresh().with_header("content-encoding", "br"), strong, None);
+    check(&accepting("gzip"), &fresh().with_header("cache-control", "no-transform"), strong, None);
+    check(&accepting("gzip"), &fresh().with_header("vary", "Origin"), weak, Some("Origin, Accept-Encoding"));
 }
 
 #[test]
