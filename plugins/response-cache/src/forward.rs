@@ -127,7 +127,8 @@ impl Forward {
                 true
             }
             None => {
-                if tells_of_resource(status) {
+                // What is said to one person need not be said to the others.
+                if !self.personal && tells_of_resource(status) {
                     self.cannot_keep();
                 } else {
                     self.give_up();

@@ -166,7 +166,20 @@ fn what_answers_one_client_alone_leaves_what_is_stored() {
         let asked = plugin.send(get()).forwarded().header("if-none-match").is_none();
         assert_eq!(asked, is_gone, "{status}");
     }
-    // A body that cannot be kept is the resource as it is now, too.
+}
+
+#[test]
+fn what_a_person_gets_leaves_what_is_for_everyone() {
+    let plugin = plugin(json!({}));
+    fetch(&plugin, get(), ok("public, max-age=10").with_header("etag", "\"a\""));
+    plugin.advance(seconds(20));
+    let person = get().with_header("authorization", "Bearer 1");
+    fetch(&plugin, person, ok("private").with_header("etag", "\"b\""));
+    assert_eq!(plugin.send(get()).forwarded().header("if-none-match"), Some("\"a\""));
+}
+
+#[test]
+fn a_body_that_cannot_be_kept_ends_the_one_before() {
     let plugin = plugin(json!({ "max_body": "5B" }));
     fetch(&plugin, get(), ok("max-age=10").with_header("etag", "\"a\""));
     plugin.advance(seconds(20));
