@@ -67,6 +67,8 @@ fn a_key_may_come_by_query_or_cookie_where_configured() {
         (by_cookie.consumer(), by_cookie.forwarded().header("cookie")),
         (Some("bolt"), Some("a=1; b=2"))
     );
+    let twice = plugin.send(Request::get("/a").with_header("cookie", "key=; key=k-bolt; b=2"));
+    assert_eq!((twice.consumer(), twice.forwarded().header("cookie")), (Some("bolt"), Some("b=2")));
     let alone = plugin.send(Request::get("/a?api_key=k-acme").with_header("cookie", "key="));
     assert_eq!((alone.forwarded().query(), alone.forwarded().header("cookie")), (None, None));
 }
