@@ -117,7 +117,10 @@ impl Asked {
             let value = match part {
                 Part::Consumer => ctx.consumer_name().map(String::into_bytes),
                 Part::Header(name) => line(&fields, name.as_str()),
-                Part::Cookie(name) => request.cookie(name).map(String::into_bytes),
+                // All of them, since it is the upstream that chooses. No value has a semicolon in it.
+                Part::Cookie(name) => {
+                    Some(request.cookies(name)).filter(|all| !all.is_empty()).map(|all| all.join(&b';'))
+                }
             };
             (part.to_string().into_bytes(), value)
         };

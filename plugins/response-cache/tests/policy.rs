@@ -230,6 +230,7 @@ fn a_key_with_the_consumer_keeps_people_apart() {
     assert!(!is_hit(&plugin, ask("other", "1", "de")));
     assert!(!is_hit(&plugin, ask("acme", "2", "de")));
     assert!(!is_hit(&plugin, ask("acme", "1", "en")));
+    assert!(!is_hit(&plugin, ask("acme", "1", "de; lang=en")), "the upstream may read another one");
     assert!(!is_hit(&plugin, get()));
     // Changing it changes it for everyone.
     fetch(&plugin, Request::post("/a").consumer("other"), Response::new(200));
