@@ -171,8 +171,7 @@ impl ResponseCache {
 fn passes_by(request: &Request) -> bool {
     let headers = request.headers();
     let names = ["range", "if-range", "if-match", "if-unmodified-since"];
-    let length = headers.get("content-length");
-    names.iter().any(|name| headers.contains(name)) || length.is_some_and(|length| length != "0")
+    names.iter().any(|name| headers.contains(name)) || request.has_body()
 }
 
 /// A request that may be answered from the store.
