@@ -128,7 +128,7 @@ impl Forward {
             }
             None => {
                 // What is said to one person need not be said to the others.
-                if !self.personal && tells_of_resource(status) {
+                if !self.personal && tells_of_resource(response) {
                     self.cannot_keep();
                 } else {
                     self.give_up();
@@ -186,11 +186,9 @@ impl Forward {
 }
 
 /// Whether a response that is not kept is how the resource is for everyone. A failure is not, nor what answers this client alone: its
-/// conditions, its credentials, its rate or an odd header.
-fn tells_of_resource(status: u16) -> bool {
-    match status {
-        304 | 500.. => false,
-        400..=499 => matches!(status, 404 | 410),
-        _ => true,
-    }
+/// conditions, its credentials, its rate or an odd header. Nor is what a later step answers, or the gateway itself.
+fn tells_of_resource(response: &Response) -> bool {
+    let status = response.status();
+    let is_general = matches!(status, 404 | 410) || (status < 400 && status != 304);
+    is_general && response.origin() == Origin::Upstream
 }

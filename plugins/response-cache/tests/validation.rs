@@ -169,6 +169,23 @@ fn what_answers_one_client_alone_leaves_what_is_stored() {
 }
 
 #[test]
+fn what_is_not_the_upstreams_leaves_what_is_stored() {
+    for (response, is_gone) in [
+        (Response::new(302), true),
+        (Response::new(302).of_step(), false),
+        (Response::new(404).of_step(), false),
+        (Response::new(404).of_gateway(), false),
+    ] {
+        let plugin = plugin(json!({}));
+        let what = format!("{response:?}");
+        fetch(&plugin, get(), ok("max-age=10").with_header("etag", "\"a\""));
+        plugin.advance(seconds(20));
+        fetch(&plugin, get(), response);
+        assert_eq!(plugin.send(get()).forwarded().header("if-none-match").is_none(), is_gone, "{what}");
+    }
+}
+
+#[test]
 fn what_a_person_gets_leaves_what_is_for_everyone() {
     let plugin = plugin(json!({}));
     fetch(&plugin, get(), ok("public, max-age=10").with_header("etag", "\"a\""));
