@@ -30,7 +30,7 @@ pub use codes::{
 };
 pub use descriptor::{Descriptor, Isolation, Phase};
 pub use message::{Consumer, FetchError, FetchRequest, FetchResponse, Headers, Outcome, Problem, Reply};
-pub use names::{export, import, section};
+pub use names::{RESERVED_HEADERS, export, import, section};
 pub use take::{Algorithm, Counter, Mode, Take, Taken};
 pub use wire::{Pairs, Reader, WireError, Writer, decode_list, decode_pairs, encode_list, encode_pairs};
 

@@ -53,6 +53,19 @@ pub mod import {
     pub const WASI: &str = "wasi_snapshot_preview1";
 }
 
+/// Header fields, lower case, that frame a message or belong to one connection. They are the host's: it denies a plugin to write
+/// or remove them.
+pub const RESERVED_HEADERS: [&str; 8] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// Custom sections of a plugin file.
 pub mod section {
     /// The seal: SHA-256 (32 bytes) over every byte of the file before this section, which is the last.

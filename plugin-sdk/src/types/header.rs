@@ -25,6 +25,13 @@ impl HeaderName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it frames messages or belongs to one connection, as `Content-Length` and `Connection` do. Those are the gateway's: it
+    /// denies a plugin to set or remove them, which a configuration that names one should hear at once.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        sluice_abi::RESERVED_HEADERS.contains(&self.as_str())
+    }
 }
 
 impl FromStr for HeaderName {
@@ -159,6 +166,13 @@ mod tests {
         for bad in ["", "x y", "x:y", "ü", "x\n"] {
             assert!(bad.parse::<HeaderName>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn framing_is_the_gateways() {
+        let is_reserved = |name: &str| name.parse::<HeaderName>().unwrap().is_reserved();
+        assert!(is_reserved("Content-Length") && is_reserved("TE"));
+        assert!(!is_reserved("content-type") && !is_reserved("host"));
     }
 
     #[test]

@@ -9,19 +9,6 @@ use crate::query::QueryConfig;
 use crate::target::TargetConfig;
 use crate::write;
 
-/// Headers that frame the message or belong to one connection. The gateway refuses them at run time; saying so
-/// when the configuration is read is kinder.
-const RESERVED: [&str; 8] = [
-    "connection",
-    "content-length",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
 /// What happens to the headers of one message, in this order. Values may contain variables such as `{request_id}`.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -173,10 +160,7 @@ fn template(value: &str, of_response: bool) -> Result<Template> {
 }
 
 fn check(name: &HeaderName) -> Result<()> {
-    ensure!(
-        !RESERVED.contains(&name.as_str()),
-        "`{name}` belongs to the gateway, which frames messages itself"
-    );
+    ensure!(!name.is_reserved(), "`{name}` belongs to the gateway, which frames messages itself");
     Ok(())
 }
 

@@ -90,6 +90,10 @@ impl Plugin for RequestId {
     fn new(config: Config) -> Result<Self> {
         let header = config.header.as_str();
         ensure!(
+            !config.header.is_reserved(),
+            "`header`: `{header}` belongs to the gateway, which frames messages itself"
+        );
+        ensure!(
             header != "x-request-id",
             "`header`: the gateway sets `x-request-id` itself, of requests and responses; use another name"
         );

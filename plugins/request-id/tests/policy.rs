@@ -156,6 +156,13 @@ fn a_trusted_trace_is_continued() {
 
 #[test]
 fn a_bad_configuration_is_refused_with_its_place() {
+    for name in
+        ["Connection", "content-length", "Keep-Alive", "TE", "trailer", "Transfer-Encoding", "upgrade"]
+    {
+        let refused = Harness::<RequestId>::new(json!({ "header": name })).start().unwrap_err();
+        let reason = format!("`header`: `{}` belongs to the gateway", name.to_ascii_lowercase());
+        assert!(refused.message.contains(&reason), "{name}: {refused}");
+    }
     for (config, reason) in [
         (json!({ "header": "X-Request-Id" }), "`header`: the gateway sets `x-request-id` itself"),
         (json!({ "header": "traceparent" }), "`header`: `traceparent` already means something else"),

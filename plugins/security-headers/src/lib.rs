@@ -21,17 +21,6 @@ pub type Csp = TextOr<CspTable>;
 /// A `Permissions-Policy`.
 pub type Permissions = TextOr<PermissionsTable>;
 
-/// Headers that frame the message or belong to one connection: the gateway's, which it would refuse to remove.
-const RESERVED: [&str; 8] = [
-    "connection",
-    "content-length",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 const MAX_REMOVED: usize = 200;
 
 const HSTS: &str = "strict-transport-security";
@@ -183,7 +172,7 @@ impl SecurityHeaders {
 fn sorted(mut names: Vec<HeaderName>) -> Result<Vec<HeaderName>> {
     ensure!(names.len() <= MAX_REMOVED, "`remove` has more than {MAX_REMOVED} entries");
     for name in &names {
-        ensure!(!RESERVED.contains(&name.as_str()), "`remove`: `{name}` belongs to the gateway");
+        ensure!(!name.is_reserved(), "`remove`: `{name}` belongs to the gateway");
     }
     names.sort();
     names.dedup();

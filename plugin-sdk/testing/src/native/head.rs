@@ -2,7 +2,7 @@
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
-use sluice_abi::{Code, Text};
+use sluice_abi::{Code, RESERVED_HEADERS, Text};
 
 /// A request's head.
 pub(super) struct Request {
@@ -47,17 +47,8 @@ fn target(path: &[u8], query: Option<&[u8]>) -> Result<Uri, Code> {
     PathAndQuery::try_from(bytes).map(Uri::from).map_err(|_| Code::Invalid)
 }
 
-/// Fields that frame the message or belong to one connection: the gateway's alone.
 fn is_reserved(name: &HeaderName) -> bool {
-    let framing = [
-        header::CONNECTION,
-        header::CONTENT_LENGTH,
-        header::TRANSFER_ENCODING,
-        header::TE,
-        header::TRAILER,
-        header::UPGRADE,
-    ];
-    framing.contains(name) || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+    RESERVED_HEADERS.contains(&name.as_str())
 }
 
 /// A name and value that a plugin may write.
