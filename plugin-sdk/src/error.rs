@@ -28,6 +28,13 @@ impl Error {
         self.code
     }
 
+    /// Whether the host refused a value that was to be written: it is not valid, over a limit, or not a plugin's to write. A plugin
+    /// whose values come from a client may answer the client instead of failing.
+    #[must_use]
+    pub fn refuses_value(&self) -> bool {
+        matches!(self.code, Some(Code::Invalid | Code::TooLarge | Code::Denied))
+    }
+
     /// Says what was being attempted, in front of the message.
     #[must_use]
     pub fn context(mut self, attempt: impl Display) -> Self {

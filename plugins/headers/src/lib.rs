@@ -9,6 +9,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
+use sluice_sdk::Code;
 use sluice_sdk::prelude::*;
 use sluice_sdk_template::Source;
 
@@ -137,7 +138,10 @@ impl Plugin for HeaderRules {
     fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
         if !self.remembered.is_empty() {
             let found = |name: &HeaderName| Some((name.to_string(), header(request, name)?));
-            ctx.set(&REQUEST_HEADERS, &self.remembered.iter().filter_map(found).collect())?;
+            let kept = ctx.set(&REQUEST_HEADERS, &self.remembered.iter().filter_map(found).collect());
+            if let Some(problem) = too_large(kept, 431, KEPT)? {
+                return Ok(problem.into());
+            }
         }
         let came = AsCame::new(request, ctx);
         let fits: Vec<bool> = self.sets.iter().map(|set| set.when.fits_request(&came)).collect();
@@ -156,8 +160,13 @@ impl Plugin for HeaderRules {
             }
         }
         for (set, fields, target) in planned {
-            set.request.apply(&mut Message::new(request.headers_mut()), fields)?;
-            set.target.apply(request, target)?;
+            let written = set.request.apply(&mut Message::new(request.headers_mut()), fields);
+            if let Some(problem) = too_large(written, 431, WRITTEN)? {
+                return Ok(problem.into());
+            }
+            if let Err(problem) = set.target.apply(request, target)? {
+                return Ok(problem.into());
+            }
         }
         Ok(Verdict::Continue)
     }
@@ -176,9 +185,27 @@ impl Plugin for HeaderRules {
             }
         }
         for (set, fields) in planned {
-            set.response.apply(&mut Message::new(response.headers_mut()), fields)?;
+            let written = set.response.apply(&mut Message::new(response.headers_mut()), fields);
+            if let Some(problem) = too_large(written, 502, WRITTEN)? {
+                return Ok(problem.into());
+            }
         }
         Ok(Verdict::Continue)
+    }
+}
+
+const KEPT: &str =
+    "the headers that rules for the response refer to take more than the 64 KiB that an exchange remembers";
+const WRITTEN: &str = "the rules would write more headers than this step's `limits.headers`, or than 1,000";
+
+/// The answer to a message whose values, which others have sent, the host finds too large.
+fn too_large(done: Result<()>, status: u16, detail: &str) -> Result<Option<Problem>> {
+    match done {
+        Ok(()) => Ok(None),
+        Err(error) if error.code() == Some(Code::TooLarge) => {
+            Ok(Some(Problem::new(status, detail).kind("headers-too-large")))
+        }
+        Err(error) => Err(error),
     }
 }
 

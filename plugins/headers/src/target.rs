@@ -1,5 +1,7 @@
 //! The rules for what a request asks for: method, path and query.
 
+use sluice_sdk::Code;
+use sluice_sdk::path::{MAX_TARGET, has_dot_segments};
 use sluice_sdk::prelude::*;
 use sluice_sdk_template::{Source, Template};
 
@@ -78,26 +80,31 @@ impl TargetRules {
         let Some(path) = template.render_whole(ctx, source, &write::path) else {
             return Ok(Err(refusal("a part of it is missing in the request")));
         };
-        if path.split('/').any(is_dots) {
+        if has_dot_segments(&path) {
             return Ok(Err(refusal("it would have a segment `.` or `..`")));
         }
         Ok(Ok(Target { path: Some(path), query }))
     }
 
-    pub(crate) fn apply(&self, request: &mut Request, target: Target) -> Result<()> {
+    /// Writes the values, or refuses a request for which they are too long.
+    pub(crate) fn apply(&self, request: &mut Request, target: Target) -> Result<Result<(), Problem>> {
         if let Some(method) = &self.method {
             request.set_method(method)?;
         }
-        if let Some(path) = target.path {
-            request.set_path(&path)?;
+        if let Some(path) = target.path
+            && let Err(error) = request.set_path(&path)
+        {
+            return too_long(error, refusal);
         }
         if !self.query.is_empty() {
             let before = request.query().unwrap_or_default();
-            if let Some(query) = self.query.apply(&before, &target.query) {
-                request.set_query(&query)?;
+            if let Some(query) = self.query.apply(&before, &target.query)
+                && let Err(error) = request.set_query(&query)
+            {
+                return too_long(error, query_refusal);
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// The path with its prefix exchanged.
@@ -118,10 +125,19 @@ fn refusal(reason: &str) -> Problem {
     Problem::bad_request(format!("the path cannot be rewritten: {reason}")).kind("path-not-rewritable")
 }
 
-/// `.` and `..`, also percent-encoded: an upstream would leave the place that the operator chose.
-fn is_dots(segment: &str) -> bool {
-    let plain = segment.replace("%2e", ".").replace("%2E", ".");
-    plain == "." || plain == ".."
+fn query_refusal(reason: &str) -> Problem {
+    Problem::bad_request(format!("the query cannot be rewritten: {reason}")).kind("query-not-rewritable")
+}
+
+/// What is written has no characters that the host refuses: it can only be too long.
+fn too_long(error: Error, refusal: fn(&str) -> Problem) -> Result<Result<(), Problem>> {
+    match error.code() {
+        Some(Code::TooLarge) => Ok(Err(refusal("more would be written than this step's `limits.headers`"))),
+        Some(Code::Invalid) => {
+            Ok(Err(refusal(&format!("path and query would have more than {MAX_TARGET} bytes together"))))
+        }
+        _ => Err(error),
+    }
 }
 
 fn checked_path(text: &str) -> Result<Template> {
@@ -144,7 +160,7 @@ fn check_literal(path: &str) -> Result<()> {
     ensure!(path.starts_with('/'), "a path begins with `/`");
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%/".contains(&byte);
     ensure!(path.bytes().all(is_allowed), "`{path}` is not a path: percent-encode what is no path character");
-    ensure!(!path.split('/').any(is_dots), "`{path}` has a segment `.` or `..`");
+    ensure!(!has_dot_segments(path), "`{path}` has a segment `.` or `..`");
     Ok(())
 }
 

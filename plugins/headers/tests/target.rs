@@ -56,6 +56,62 @@ fn a_path_that_cannot_be_written_is_refused() {
     assert_eq!(plugin.send(Request::get("/orders")).answer().status(), 400, "without the part");
 }
 
+/// Too long for the gateway, or for what a step may write in one call.
+#[test]
+fn a_target_that_would_be_too_long_is_refused() {
+    let slashes = "/".repeat(30 << 10);
+    for (rules, value, kind, bound) in [
+        (json!({ "path": "/v2/{header:x-a}" }), slashes.clone(), "path-not-rewritable", "`limits.headers`"),
+        (json!({ "path": "/v2/{header:x-a}" }), "x".repeat(65_531), "path-not-rewritable", "65534 bytes"),
+        (
+            json!({ "query": { "set": { "a": "{header:x-a}" } } }),
+            slashes,
+            "query-not-rewritable",
+            "`limits.headers`",
+        ),
+        (
+            json!({ "query": { "set": { "a": "{header:x-a}" } } }),
+            "x".repeat(65_531),
+            "query-not-rewritable",
+            "65534 bytes",
+        ),
+    ] {
+        let plugin = plugin(json!({ "request": rules }));
+        let answer = plugin.send(Request::get("/").with_header("x-a", value)).answer();
+        let problem = answer.problem();
+        assert_eq!((answer.status(), problem["type"].as_str()), (400, Some(kind)), "{rules}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(bound)), "{problem}");
+    }
+    let prefixed = plugin(json!({ "request": { "add_prefix": "/v2" } }));
+    let long = format!("/{}", "x".repeat(65_532));
+    assert_eq!(prefixed.send(Request::get(&long)).answer().status(), 400);
+    let longest = plugin(json!({ "request": { "path": "/v2/{header:x-a}" } }));
+    let request = Request::get("/").with_header("x-a", "x".repeat(65_530));
+    assert_eq!(longest.send(request).forwarded().path().len(), 65_534);
+}
+
+#[test]
+fn headers_that_would_be_too_large_are_refused() {
+    let twice = json!({ "set": { "x-b": "{header:x-a}{header:x-a}" } });
+    let request = || Request::get("/").with_header("x-a", "x".repeat(33 << 10));
+    let too_large = |answer: sluice_sdk_testing::Answer, status: u16| {
+        let problem = answer.problem();
+        assert_eq!(
+            (answer.status(), problem["type"].as_str()),
+            (status, Some("headers-too-large")),
+            "{problem}"
+        );
+    };
+    too_large(plugin(json!({ "request": twice })).send(request()).answer(), 431);
+    let response = plugin(json!({ "response": twice }));
+    let mut exchange = response.send(request());
+    assert!(exchange.is_forwarded());
+    assert_eq!(exchange.respond(Response::new(200)).status(), 502);
+    too_large(exchange.answer(), 502);
+    let remembered = response.send(Request::get("/").with_header("x-a", "x".repeat(64 << 10)));
+    too_large(remembered.answer(), 431);
+}
+
 #[test]
 fn the_method_is_changed() {
     assert_eq!(request(&json!({ "method": "POST" }), Request::get("/")).method(), "POST");
