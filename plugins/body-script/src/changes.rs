@@ -1,22 +1,11 @@
 //! What a script sets beside the body, checked before anything is written.
 
+use sluice_sdk::Code;
+use sluice_sdk::path::{MAX_TARGET, has_dot_segments};
 use sluice_sdk::prelude::*;
 
 use crate::failure::Failure;
 use crate::value::Val;
-
-/// Fields that frame the message or belong to one connection: they are the gateway's.
-const RESERVED: [&str; 9] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// What a script sets beside the body.
 #[derive(Default)]
@@ -36,16 +25,21 @@ impl Changes {
         match name {
             "status" => self.status = Some(status(value).ok_or_else(|| wrong("200 to 599"))?),
             "method" => {
-                let method = text(value).filter(|method| method.parse::<HeaderName>().is_ok());
-                self.method = Some(Method::from(method.ok_or_else(|| wrong("a method"))?));
+                let method = text(value).and_then(|method| method.parse().ok());
+                // These two mean something else to a gateway.
+                let method = method.filter(|method| !matches!(method, Method::Connect | Method::Trace));
+                self.method = Some(method.ok_or_else(|| wrong("a method that can be sent"))?);
             }
             "path" => {
-                let path = text(value).filter(|path| path.starts_with('/') && path.bytes().all(is_plain));
-                self.path = Some(path.ok_or_else(|| wrong("a path"))?.to_owned());
+                let path = text(value).filter(|path| path.starts_with('/') && path.bytes().all(is_path));
+                let path = path.ok_or_else(|| wrong("a path"))?;
+                if has_dot_segments(path) {
+                    return Err(wrong("a path without segments `.` and `..`"));
+                }
+                self.path = Some(path.to_owned());
             }
             "query" => {
-                let query =
-                    text(value).filter(|query| query.bytes().all(|byte| is_plain(byte) || byte == b'?'));
+                let query = text(value).filter(|query| query.bytes().all(is_query));
                 self.query = Some(query.ok_or_else(|| wrong("a query"))?.to_owned());
             }
             _ => {
@@ -58,41 +52,63 @@ impl Changes {
         Ok(())
     }
 
-    pub(crate) fn apply_to_request(self, request: &mut Request) -> Result<()> {
-        if let Some(method) = &self.method {
-            request.set_method(method)?;
-        }
-        if let Some(path) = &self.path {
-            request.set_path(path)?;
-        }
-        if let Some(query) = &self.query {
-            request.set_query(query)?;
-        }
-        write(self.headers, &mut request.headers_mut())
+    pub(crate) fn apply_to_request(self, request: &mut Request) -> Result<Result<(), Failure>> {
+        let mut set = || {
+            if let Some(method) = &self.method {
+                request.set_method(method).map_err(|error| ("method", error))?;
+            }
+            if let Some(path) = &self.path {
+                request.set_path(path).map_err(|error| ("path", error))?;
+            }
+            if let Some(query) = &self.query {
+                request.set_query(query).map_err(|error| ("query", error))?;
+            }
+            write(&self.headers, &mut request.headers_mut())
+        };
+        refused(set())
     }
 
-    pub(crate) fn apply_to_response(self, response: &mut Response) -> Result<()> {
+    pub(crate) fn apply_to_response(self, response: &mut Response) -> Result<Result<(), Failure>> {
         if let Some(status) = self.status {
             response.set_status(status)?;
         }
-        write(self.headers, &mut response.headers_mut())
+        refused(write(&self.headers, &mut response.headers_mut()))
     }
 }
 
-fn write(headers: Vec<(HeaderName, Vec<HeaderValue>)>, message: &mut HeadersMut<'_>) -> Result<()> {
-    for (name, values) in headers {
-        message.remove(&name)?;
-        for value in values {
-            message.append(&name, value)?;
+/// What the host does not take of values that were checked one by one is too long.
+fn refused(set: Result<(), (&'static str, Error)>) -> Result<Result<(), Failure>> {
+    match set {
+        Ok(()) => Ok(Ok(())),
+        Err((name, error)) if error.refuses_value() => {
+            let bound = match (name, error.code()) {
+                ("path" | "query", Some(Code::Invalid)) => {
+                    format!("{MAX_TARGET} bytes of path and query together")
+                }
+                ("headers", _) => "this step's `limits.headers`, or 1,000 headers".to_owned(),
+                _ => "this step's `limits.headers`".to_owned(),
+            };
+            Ok(Err(Failure::TooLong { name, bound }))
         }
+        Err((_, error)) => Err(error),
     }
-    Ok(())
+}
+
+fn write(
+    headers: &[(HeaderName, Vec<HeaderValue>)],
+    message: &mut HeadersMut<'_>,
+) -> Result<(), (&'static str, Error)> {
+    let mut set = |name: &HeaderName, values: &[HeaderValue]| {
+        message.remove(name)?;
+        values.iter().try_for_each(|value| message.append(name, value))
+    };
+    headers.iter().try_for_each(|(name, values)| set(name, values)).map_err(|error| ("headers", error))
 }
 
 fn header(name: &str, value: &Val) -> Result<(HeaderName, Vec<HeaderValue>), Failure> {
     let bad = |what: &str| Failure::script(format_args!("sets.headers: `{name}` {what}"));
     let field: HeaderName = name.parse().map_err(|_| bad("is not a header name"))?;
-    if RESERVED.contains(&field.as_str()) || field == "host" {
+    if field.is_reserved() || field == "content-encoding" || field == "host" {
         return Err(bad("belongs to the gateway"));
     }
     let values = match value {
@@ -121,7 +137,12 @@ fn status(value: &Val) -> Option<u16> {
     ((200.0..600.0).contains(&status) && status.fract() == 0.0).then_some(status as u16)
 }
 
-/// What may stand in a path or query as it is: printable, and no end of either.
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_graphic() && byte != b'#' && byte != b'?'
+/// What may stand in a path as it is, for the gateway.
+fn is_path(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"#?<>`".contains(&byte)
+}
+
+/// What may stand in a query as it is, for the gateway.
+fn is_query(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"#<>\"".contains(&byte)
 }

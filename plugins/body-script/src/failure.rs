@@ -19,6 +19,8 @@ pub(crate) enum Side {
 pub(crate) enum Failure {
     /// Its content coding cannot be undone.
     Coding(CodingError),
+    /// What the response's script is to know of the request is more than an exchange remembers.
+    HeadTooLarge,
     /// It is not JSON, from this byte on.
     NotJson(usize),
     /// It is not UTF-8.
@@ -29,6 +31,8 @@ pub(crate) enum Failure {
     TooMany(usize),
     /// What the script made of it is larger than a body may be.
     TooLarge(usize),
+    /// The values of `sets.<name>` are each good, but more than this.
+    TooLong { name: &'static str, bound: String },
     /// The script failed, in its own words.
     Script(String),
 }
@@ -59,11 +63,12 @@ impl Failure {
             Self::Coding(CodingError::TooLarge { .. }) => (413, "body-too-large"),
             Self::Coding(CodingError::Malformed { .. }) => (400, "content-coding-malformed"),
             Self::Coding(_) => (415, "content-coding-unsupported"),
+            Self::HeadTooLarge => (431, "headers-too-large"),
             Self::NotJson(_) => (400, "body-not-json"),
             Self::NotText => (400, "body-not-text"),
             Self::TooDeep | Self::TooMany(_) => (413, "body-too-complex"),
             Self::TooLarge(_) => (413, "body-too-large"),
-            Self::Script(_) => (422, "body-script-failed"),
+            Self::TooLong { .. } | Self::Script(_) => (422, "body-script-failed"),
         };
         let detail = match self {
             Self::Script(_) if !expose => "the body cannot be transformed".to_owned(),
@@ -86,6 +91,9 @@ impl fmt::Display for Failure {
                 write!(f, "the body is larger than the {bound} bytes of `max_size`")
             }
             Self::Coding(error) => error.fmt(f),
+            Self::HeadTooLarge => f.write_str(
+                "path, query and headers of the request are more than the 64 KiB that an exchange remembers",
+            ),
             Self::NotJson(at) => write!(f, "the body is not JSON at byte {at}"),
             Self::NotText => f.write_str("the body is not UTF-8"),
             Self::TooDeep => write!(f, "the body is nested deeper than {MAX_DEPTH} levels"),
@@ -96,6 +104,7 @@ impl fmt::Display for Failure {
                     "the transformed body has {length} bytes, more than this step's `limits.body` allows"
                 )
             }
+            Self::TooLong { name, bound } => write!(f, "`sets.{name}` comes to more than {bound}"),
             Self::Script(message) => write!(f, "the script failed: {message}"),
         }
     }

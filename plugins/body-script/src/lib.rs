@@ -77,7 +77,10 @@ impl Plugin for BodyScript {
         if let Some(script) = &self.response {
             if script.needs_request() {
                 let facts = json::write(&facts::of_request(request, ctx)).unwrap_or_default();
-                ctx.set(&REQUEST, &facts)?;
+                match ctx.set(&REQUEST, &facts) {
+                    Err(error) if error.refuses_value() => return self.refuse(Failure::HeadTooLarge, ctx),
+                    kept => kept?,
+                }
             }
             // A part of a body is no JSON, and several parts are of another media type, which would pass as it is.
             request.headers_mut().remove("range")?;
@@ -102,8 +105,11 @@ impl Plugin for BodyScript {
             Ok(None) => {}
             Ok(Some(made)) => {
                 message::clean(&mut request.headers_mut(), &made.content_type)?;
-                made.changes.apply_to_request(request)?;
-                if let Err(failure) = message::replace(body, &made.body)? {
+                let written = match made.changes.apply_to_request(request)? {
+                    Ok(()) => message::replace(body, &made.body)?,
+                    refused => refused,
+                };
+                if let Err(failure) = written {
                     return self.refuse(failure, ctx);
                 }
             }
@@ -137,8 +143,11 @@ impl Plugin for BodyScript {
             Ok(Some(made)) => {
                 message::clean(&mut response.headers_mut(), &made.content_type)?;
                 message::weaken(&mut response.headers_mut())?;
-                made.changes.apply_to_response(response)?;
-                if let Err(failure) = message::replace(body, &made.body)? {
+                let written = match made.changes.apply_to_response(response)? {
+                    Ok(()) => message::replace(body, &made.body)?,
+                    refused => refused,
+                };
+                if let Err(failure) = written {
                     return Ok(self.answer(failure, Side::Response));
                 }
             }

@@ -134,7 +134,25 @@ fn what_cannot_be_set_is_a_failure() {
         (json!({ "path": "\"x\"" }), "sets.path: not a path"),
         (json!({ "path": "\"/a?b\"" }), "sets.path: not a path"),
         (json!({ "query": "\"a b\"" }), "sets.query: not a query"),
+        (json!({ "path": "\"/a<b\"" }), "sets.path: not a path"),
+        (json!({ "path": "\"/a>b\"" }), "sets.path: not a path"),
+        (json!({ "path": "\"/a`b\"" }), "sets.path: not a path"),
+        (
+            json!({ "path": "\"/orders/\" + \"../admin\"" }),
+            "sets.path: not a path without segments `.` and `..`",
+        ),
+        (
+            json!({ "path": "\"/orders/%2E%2e/admin\"" }),
+            "sets.path: not a path without segments `.` and `..`",
+        ),
+        (json!({ "path": "\"/.\"" }), "sets.path: not a path without segments `.` and `..`"),
+        (json!({ "query": "\"a<b\"" }), "sets.query: not a query"),
+        (json!({ "query": "\"a>b\"" }), "sets.query: not a query"),
+        (json!({ "query": "\"a\\\"b\"" }), "sets.query: not a query"),
+        (json!({ "query": "\"a#b\"" }), "sets.query: not a query"),
         (json!({ "method": "\"A B\"" }), "sets.method: not a method"),
+        (json!({ "method": "\"CONNECT\"" }), "sets.method: not a method that can be sent"),
+        (json!({ "method": "\"TRACE\"" }), "sets.method: not a method that can be sent"),
         (json!({ "headers": "1" }), "sets.headers: not an object"),
         (
             json!({ "headers": "{\"x-a\": \"b\\r\\nc: d\"}" }),
@@ -152,6 +170,57 @@ fn what_cannot_be_set_is_a_failure() {
         assert_eq!((status, kind.as_str()), (422, "body-script-failed"), "{sets}");
         assert!(detail.contains(reason), "{sets}: {detail}");
     }
+}
+
+/// Each value is good, but the gateway takes no more than so much.
+#[test]
+fn what_is_too_much_to_be_set_is_a_failure_that_names_the_bound() {
+    let plugin = |config: Value, limit| {
+        Harness::<BodyScript>::new(config).limits(|limits| limits.headers = limit).start().unwrap()
+    };
+    let path = "`sets.path` comes to more than 65534 bytes of path and query together";
+    let query = "`sets.query` comes to more than 65534 bytes of path and query together";
+    for (sets, limit, detail) in [
+        (json!({ "path": "\"/\" + \"x\" * 65511" }), 80_000, path),
+        (json!({ "query": "\"x\" * 65527" }), 80_000, query),
+        (
+            json!({ "path": "\"/\" + \"x\" * 50" }),
+            70,
+            "`sets.path` comes to more than this step's `limits.headers`",
+        ),
+        (
+            json!({ "method": "\"X\" * 50" }),
+            70,
+            "`sets.method` comes to more than this step's `limits.headers`",
+        ),
+        (
+            json!({ "headers": "{\"x-a\": (\"x\" * 40), \"x-b\": (\"x\" * 40)}" }),
+            100,
+            "`sets.headers` comes to more than this step's `limits.headers`, or 1,000 headers",
+        ),
+    ] {
+        let plugin = plugin(json!({ "request": { "jq": ".", "sets": sets } }), limit);
+        let answer = plugin.send(posted("[]")).answer();
+        let problem = answer.problem();
+        assert_eq!((answer.status(), problem["type"].as_str()), (422, Some("body-script-failed")));
+        assert_eq!(problem["detail"].as_str(), Some(detail), "{sets}");
+    }
+    let longest =
+        plugin(json!({ "request": { "jq": ".", "sets": { "path": "\"/\" + \"x\" * 65510" } } }), 80_000);
+    assert_eq!(longest.send(posted("[]")).forwarded().path().len(), 65_511);
+    let sets = json!({ "headers": "{\"x-a\": (\"x\" * 100)}" });
+    let answered = plugin(json!({ "response": { "jq": ".", "sets": sets } }), 100);
+    let mut exchange = answered.send(Request::get("/"));
+    assert_eq!(exchange.respond(Response::new(200).with_json(&json!(1))).status(), 502);
+    assert_eq!(exchange.answer().problem()["type"], "body-script-failed");
+}
+
+#[test]
+fn a_request_that_is_too_large_to_be_remembered_is_refused() {
+    let plugin = plugin(json!({ "response": { "jq": "$request.headers" } }));
+    let exchange = plugin.send(Request::get("/").with_header("x-a", "\"".repeat(40_000)));
+    let answer = exchange.answer();
+    assert_eq!((answer.status(), answer.problem()["type"].as_str()), (431, Some("headers-too-large")));
 }
 
 #[test]
