@@ -386,6 +386,23 @@ fn a_body_that_is_too_much_is_refused() {
     refused(&plugin.send(post(&large)).answer(), 413, "body-too-complex", "more than 1000000 values");
 }
 
+/// A few values, each of them long to look at, are as much as many.
+#[test]
+fn what_is_compared_counts() {
+    let digits = "7".repeat(300 << 10);
+    let list = |count: usize| format!("[{}0]", "1,".repeat(count));
+    let body = |count| {
+        let (many, items) = (list(5_000), list(count));
+        format!(r#"{{"number":{digits},"text":"{digits}","one":{many},"other":{many},"items":{items}}}"#)
+    };
+    for filter in ["@ < $.number", "length($.text) < 3", "$.text == $.text", "$.one == $.other"] {
+        let path = format!("$.items[?{filter}]");
+        let plugin = operations(json!([{ "pick": { "path": path, "into": "list" } }]));
+        refused(&plugin.send(post(&body(250))).answer(), 413, "body-too-complex", "more than 1000000 values");
+        assert!(plugin.send(post(&body(5))).is_forwarded(), "{filter}");
+    }
+}
+
 #[test]
 fn a_bad_configuration_is_refused_with_its_place() {
     let one = |operation: Value| json!({ "request": { "operations": [operation] } });

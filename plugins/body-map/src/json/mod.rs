@@ -6,6 +6,7 @@ mod pointer;
 mod write;
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 
 pub(crate) use number::Number;
 pub(crate) use parse::{Reason, parse};
@@ -124,32 +125,78 @@ impl<'a> Json<'a> {
     }
 }
 
-/// RFC 6902 section 4.6, and RFC 9535 section 2.3.5.2.2 alike: numbers by value, members in any order.
 impl PartialEq for Json<'_> {
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Null, Self::Null) => true,
-            (Self::Bool(one), Self::Bool(other)) => one == other,
-            (Self::Number(one), Self::Number(other)) => one == other,
-            (Self::Text(one), Self::Text(other)) => one == other,
-            (Self::Array(one), Self::Array(other)) => one == other,
-            (Self::Object(one), Self::Object(other)) => one.len() == other.len() && same_members(one, other),
-            _ => false,
-        }
+        let Ok(equal) = self.equals(other, &|_| Ok::<(), Infallible>(()));
+        equal
     }
 }
 
-fn same_members(one: &[Member<'_>], other: &[Member<'_>]) -> bool {
-    if one.len() <= FEW {
-        let found = |name: &str| other.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-        return one.iter().all(|(name, value)| found(name).is_some_and(|found| found == value));
+impl Json<'_> {
+    /// RFC 6902 section 4.6, and RFC 9535 section 2.3.5.2.2 alike: numbers by value, members in any order. What it takes is spent
+    /// as it goes: 1 for each value within, and for each 64 bytes of text.
+    pub(crate) fn equals<E>(&self, other: &Self, spend: &dyn Fn(usize) -> Result<(), E>) -> Result<bool, E> {
+        Ok(match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Bool(one), Self::Bool(other)) => one == other,
+            (Self::Number(one), Self::Number(other)) => {
+                spend(reading(one.as_str()) + reading(other.as_str()))?;
+                one == other
+            }
+            (Self::Text(one), Self::Text(other)) if one.len() == other.len() => {
+                spend(reading(one))?;
+                one == other
+            }
+            (Self::Array(one), Self::Array(other)) if one.len() == other.len() => {
+                for (one, other) in one.iter().zip(other) {
+                    spend(1)?;
+                    if !one.equals(other, spend)? {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+            (Self::Object(one), Self::Object(other)) if one.len() == other.len() => {
+                same_members(one, other, spend)?
+            }
+            _ => false,
+        })
     }
+}
+
+/// What it takes to read a text.
+pub(crate) fn reading(text: &str) -> usize {
+    text.len() / 64
+}
+
+fn same_members<E>(
+    one: &[Member<'_>],
+    other: &[Member<'_>],
+    spend: &dyn Fn(usize) -> Result<(), E>,
+) -> Result<bool, E> {
+    if one.len() <= FEW {
+        for (name, value) in one {
+            spend(1)?;
+            match other.iter().find(|(known, _)| known == name) {
+                Some((_, found)) if found.equals(value, spend)? => {}
+                _ => return Ok(false),
+            }
+        }
+        return Ok(true);
+    }
+    spend(one.len() + other.len())?;
     let sorted = |members: &[Member<'_>]| {
         let mut order: Vec<usize> = (0..members.len()).collect();
         order.sort_unstable_by(|&a, &b| members[a].0.cmp(&members[b].0));
         order
     };
-    sorted(one).into_iter().zip(sorted(other)).all(|(a, b)| one[a] == other[b])
+    for (a, b) in sorted(one).into_iter().zip(sorted(other)) {
+        spend(1)?;
+        if one[a].0 != other[b].0 || !one[a].1.equals(&other[b].1, spend)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

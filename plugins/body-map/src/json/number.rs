@@ -92,11 +92,17 @@ impl Decimal<'_> {
     /// Compares what both are without their signs; neither is zero.
     fn compare_size(&self, other: &Self) -> Ordering {
         self.place.cmp(&other.place).then_with(|| {
-            let longer = self.significant().count().max(other.significant().count());
-            let padded = |decimal: &Self| -> Vec<u8> {
-                decimal.significant().chain(std::iter::repeat(b'0')).take(longer).collect()
-            };
-            padded(self).cmp(&padded(other))
+            let (mut one, mut other) = (self.significant(), other.significant());
+            loop {
+                // Where one has no more digits, zeros follow.
+                let order = match (one.next(), other.next()) {
+                    (None, None) => return Ordering::Equal,
+                    (one, other) => one.unwrap_or(b'0').cmp(&other.unwrap_or(b'0')),
+                };
+                if order.is_ne() {
+                    return order;
+                }
+            }
         })
     }
 }

@@ -1,4 +1,5 @@
-//! Runs queries. Every node that is looked at counts, so a document cannot make a path run away.
+//! Runs queries. Every node that is looked at counts, and long texts and numbers count as several, so a document cannot make a path
+//! run away.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -8,7 +9,7 @@ use regex::Regex;
 
 use super::regexp::{self, Pattern};
 use super::{Comparison, Logical, Operand, Query, Segment, Selector};
-use crate::json::{Json, Number};
+use crate::json::{Json, Number, reading};
 
 /// Nodes that one query may look at, those of its filters included.
 pub(crate) const MAX_VISITS: usize = 1_000_000;
@@ -138,12 +139,12 @@ impl<'d, 'a> Search<'d, 'a> {
             Logical::Exists(query) => !self.query(query, current)?.is_empty(),
             Logical::Compare(left, comparison, right) => {
                 let (left, right) = (self.value(left, current)?, self.value(right, current)?);
-                compare(left.as_deref(), *comparison, right.as_deref())
+                self.compare(left.as_deref(), *comparison, right.as_deref())?
             }
             Logical::Matches { text, pattern, whole } => {
                 let text = self.value(text, current)?;
                 let Some(Json::Text(text)) = text.as_deref() else { return Ok(false) };
-                self.visit(1 + text.len() / 64)?;
+                self.visit(1 + reading(text))?;
                 match pattern {
                     Pattern::Fixed(regex) => regex.is_match(text),
                     Pattern::Found(operand) => match self.value(operand, current)?.as_deref() {
@@ -176,6 +177,40 @@ impl<'d, 'a> Search<'d, 'a> {
         regex.is_some_and(|regex| regex.is_match(text))
     }
 
+    /// RFC 9535 section 2.3.5.2.2.
+    fn compare(
+        &self,
+        left: Option<&Json<'_>>,
+        comparison: Comparison,
+        right: Option<&Json<'_>>,
+    ) -> Result<bool, TooMuch> {
+        let equal = || match (left, right) {
+            (Some(left), Some(right)) => left.equals(right, &|work| self.visit(work)),
+            (left, right) => Ok(left.is_none() && right.is_none()),
+        };
+        let is = |wanted: Ordering| {
+            Ok(match (left, right) {
+                (Some(Json::Number(left)), Some(Json::Number(right))) => {
+                    self.visit(reading(left.as_str()) + reading(right.as_str()))?;
+                    left.cmp(right) == wanted
+                }
+                (Some(Json::Text(left)), Some(Json::Text(right))) => {
+                    self.visit(reading(left).min(reading(right)))?;
+                    left.cmp(right) == wanted
+                }
+                _ => false,
+            })
+        };
+        Ok(match comparison {
+            Comparison::Equal => equal()?,
+            Comparison::NotEqual => !equal()?,
+            Comparison::Less => is(Ordering::Less)?,
+            Comparison::LessOrEqual => is(Ordering::Less)? || equal()?,
+            Comparison::Greater => is(Ordering::Greater)?,
+            Comparison::GreaterOrEqual => is(Ordering::Greater)? || equal()?,
+        })
+    }
+
     fn value<'s>(
         &self,
         operand: &'s Operand,
@@ -194,7 +229,10 @@ impl<'d, 'a> Search<'d, 'a> {
             },
             Operand::Count(query) => count(self.query(query, current)?.len()),
             Operand::Length(operand) => match self.value(operand, current)?.as_deref() {
-                Some(Json::Text(text)) => count(text.chars().count()),
+                Some(Json::Text(text)) => {
+                    self.visit(reading(text))?;
+                    count(text.chars().count())
+                }
                 Some(Json::Array(items)) => count(items.len()),
                 Some(Json::Object(members)) => count(members.len()),
                 _ => None,
@@ -230,22 +268,4 @@ fn slice(start: Option<i64>, end: Option<i64>, step: i64, length: i64) -> impl I
     let goes_on = move |at: &i64| if step > 0 { *at < to } else { *at > to };
     std::iter::successors(Some(from).filter(|_| step != 0), move |at| at.checked_add(step))
         .take_while(goes_on)
-}
-
-/// RFC 9535 section 2.3.5.2.2.
-fn compare(left: Option<&Json<'_>>, comparison: Comparison, right: Option<&Json<'_>>) -> bool {
-    let equal = || left == right;
-    let order = || match (left, right) {
-        (Some(Json::Number(left)), Some(Json::Number(right))) => Some(left.cmp(right)),
-        (Some(Json::Text(left)), Some(Json::Text(right))) => Some(left.cmp(right)),
-        _ => None,
-    };
-    match comparison {
-        Comparison::Equal => equal(),
-        Comparison::NotEqual => !equal(),
-        Comparison::Less => order() == Some(Ordering::Less),
-        Comparison::LessOrEqual => order() == Some(Ordering::Less) || equal(),
-        Comparison::Greater => order() == Some(Ordering::Greater),
-        Comparison::GreaterOrEqual => order() == Some(Ordering::Greater) || equal(),
-    }
 }
