@@ -176,6 +176,22 @@ fn values_are_set_with_variables() {
 }
 
 #[test]
+fn the_variables_are_those_of_the_plugin_headers() {
+    let text = "{claim:sub}|{cookie:sid}|{param:id}|{query:q}|{groups}|{consumer_id}|{path_after:1}";
+    let config = json!({ "request": { "operations": [{ "set": { "at": "/v", "value": text } }] } });
+    let acme = Consumer::new("acme").id("c-1").group("gold").group("beta");
+    let plugin = Harness::<BodyMap>::new(config).consumer(acme).start().unwrap();
+    let request = Request::post("/o/7?q=a+b")
+        .with_json(&json!({}))
+        .path_param("id", "7%20x")
+        .with_header("cookie", "sid=s-1")
+        .consumer("acme")
+        .value("auth.claims", &json!({ "sub": "u-1" }));
+    let exchange = plugin.send(request);
+    assert_eq!(exchange.forwarded().text(), r#"{"v":"u-1|s-1|7 x|a b|gold,beta|c-1|7"}"#);
+}
+
+#[test]
 fn a_response_knows_the_request() {
     let plugin = plugin(json!({ "response": { "operations": [
         { "set": { "at": "/trace", "value": "{header:x-trace} {path}" } },
@@ -426,6 +442,10 @@ fn a_bad_configuration_is_refused_with_its_place() {
         (
             one(json!({ "set": { "at": "/a", "value": ["{requestid}"] } })),
             "request.operations[0].set: `{requestid}`: there is no variable",
+        ),
+        (
+            one(json!({ "set": { "at": "/a", "value": "{status}" } })),
+            "request.operations[0].set: `{status}`: `{status}` is known only where",
         ),
         (one(json!({ "set": { "at": "/a" } })), "give either `value` or `json`"),
         (
