@@ -9,7 +9,7 @@ use sluice_sdk::prelude::*;
 use crate::dialect::Direction;
 use crate::document::{Document, Node};
 use crate::finding::Place;
-use crate::operation::{Operation, Parameter};
+use crate::operation::{KeySchemes, Operation, Parameter};
 use crate::router::{PathValues, Router};
 use crate::schemas::{Schema, Schemas};
 
@@ -23,6 +23,7 @@ pub(crate) struct Api {
     bases: Vec<String>,
     router: Router<usize>,
     paths: Vec<Path>,
+    key_schemes: KeySchemes,
     operations: RefCell<BTreeMap<(usize, usize), Rc<Operation>>>,
     with_responses: bool,
 }
@@ -77,8 +78,8 @@ impl Api {
             }
             paths.push(Path { methods: methods.collect(), pointer: item.pointer().to_owned(), template });
         }
-        let operations = RefCell::default();
-        Ok(Self { document, schemas, bases, router, paths, operations, with_responses })
+        let (key_schemes, operations) = (KeySchemes::read(&document)?, RefCell::default());
+        Ok(Self { document, schemas, bases, router, paths, key_schemes, operations, with_responses })
     }
 
     /// Reads everything once, so that what is wrong with the document is said when it is loaded.
@@ -138,7 +139,9 @@ impl Api {
         let item = self.paths.get(path).context("an operation of another document")?;
         let method_name = METHODS.get(method).context("an operation of another document")?;
         let item = self.document.at(&item.pointer)?;
-        let operation = Rc::new(Operation::read(&self.document, &item, method_name, self.with_responses)?);
+        let operation =
+            Operation::read(&self.document, &item, method_name, &self.key_schemes, self.with_responses);
+        let operation = Rc::new(operation?);
         self.operations.borrow_mut().insert((path, method), Rc::clone(&operation));
         Ok(operation)
     }

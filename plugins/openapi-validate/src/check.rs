@@ -12,6 +12,7 @@ use crate::json::{self, Unreadable};
 use crate::media::Syntax;
 use crate::operation::{Answer, Content, Form, Operation, Parameter};
 use crate::router::PathValues;
+use crate::shape::Shape;
 use crate::style::{self, Pairs, Style};
 
 /// The parts of a request's head that carry parameters.
@@ -63,7 +64,8 @@ impl Check<'_> {
                 operation.parameters.iter().filter(|parameter| parameter.place == Place::Query);
             declared.any(|parameter| parameter.claims(name))
         };
-        for (name, _) in query.iter().filter(|(name, _)| !known(name)) {
+        let is_key = |name: &String| operation.query_keys.contains(name);
+        for (name, _) in query.iter().filter(|(name, _)| !known(name) && !is_key(name)) {
             let subject = Subject { place: Place::Query, name: Some(name) };
             self.findings.push(subject.finding("there is no such parameter"));
         }
@@ -101,13 +103,9 @@ impl Check<'_> {
             return Ok(());
         }
         let schema = self.api.group(&format!("{name}/*"), declared, self.direction)?;
-        // `7` may be meant as a text where both may stand.
-        for (at, _) in with_schema().enumerate().filter(|(_, parameter)| parameter.shape.may_be_text()) {
-            if let Some(value) = parts.get_mut(&part(at))
-                && matches!(value, Value::Number(_) | Value::Bool(_))
-                && !schema.accepts(at, value)
-            {
-                *value = Value::String(value.to_string());
+        for (at, parameter) in with_schema().enumerate() {
+            if let Some(value) = parts.get_mut(&part(at)) {
+                *value = as_text(value.take(), &parameter.shape, &|value| schema.accepts(at, value));
             }
         }
         let of = |at: usize| with_schema().nth(at).map_or(Subject::BODY, Parameter::subject);
@@ -128,7 +126,7 @@ impl Check<'_> {
                 }
             },
             (Syntax::Text, _) => match std::str::from_utf8(bytes) {
-                Ok(text) => (Value::String(text.to_owned()), 1),
+                Ok(text) => (content.text.read(text.to_owned()), 1),
                 Err(_) => {
                     self.findings.push(Subject::BODY.finding("is not UTF-8"));
                     return Ok(());
@@ -151,6 +149,10 @@ impl Check<'_> {
             _ => return Ok(()),
         };
         let schema = self.api.schema(pointer, self.direction)?;
+        let value = match &content.text {
+            shape if syntax == Syntax::Text => as_text(value, shape, &|value| schema.accepts(0, value)),
+            _ => value,
+        };
         schema.check_one(value, values, Subject::BODY, &mut self.findings);
         Ok(())
     }
@@ -179,6 +181,16 @@ impl Check<'_> {
             }
         }
         is_whole.then_some((Value::Object(object), pairs.len()))
+    }
+}
+
+/// `7` may be meant as a text where both may stand.
+fn as_text(value: Value, shape: &Shape, accepts: &dyn Fn(&Value) -> bool) -> Value {
+    let is_scalar = matches!(value, Value::Number(_) | Value::Bool(_));
+    if is_scalar && shape.may_be_text() && !accepts(&value) {
+        Value::String(value.to_string())
+    } else {
+        value
     }
 }
 

@@ -37,7 +37,8 @@ pub struct Config {
     /// What the values of one body may take of the plugin's memory. 413 beyond it.
     #[serde(default = "default_memory")]
     pub(crate) body_memory: Size,
-    /// How large a body with a `Content-Encoding` may be once that is undone. 413 beyond it.
+    /// How large a body with a `Content-Encoding` may be once that is undone; 413 beyond it. Where the document is not enforced, a
+    /// body that is larger by its `Content-Length` passes unchecked.
     #[serde(default = "default_decoded")]
     pub(crate) decoded_size: Size,
 }

@@ -76,7 +76,7 @@ impl Plugin for OpenApiValidate {
 
     fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
         let (id, refused) = self.check_request(request)?;
-        let wants_body = match id {
+        let mut wants_body = match id {
             Some(id) if refused.is_none() => self.wants_body(id, request)?,
             _ => false,
         };
@@ -84,6 +84,13 @@ impl Plugin for OpenApiValidate {
             && self.refuses(id, refused)
         {
             return Ok(refused.answer());
+        }
+        // The gateway refuses what it cannot hold, which a report must not come to.
+        if let Some(id) = id.filter(|_| wants_body && self.mode == RequestMode::Report)
+            && let Some(length) = self.oversized(request.headers())
+        {
+            warn!("request {} is not checked: {}", self.api.name(id), self.too_long(length));
+            wants_body = false;
         }
         if !wants_body {
             ctx.skip_body();
@@ -112,7 +119,17 @@ impl Plugin for OpenApiValidate {
             return Ok(Verdict::Continue);
         };
         let wrong = self.check_response(id, response)?;
-        if wrong.is_some() || !self.wants_response_body(id, response)? {
+        // A response to `HEAD`, and a 304, tells of a body that it has not.
+        let has_body = ctx.method() != Method::Head && response.status() != 304;
+        let mut wants_body = has_body && wrong.is_none() && self.wants_response_body(id, response)?;
+        if wants_body
+            && self.responses == ResponseMode::Report
+            && let Some(length) = self.oversized(response.headers())
+        {
+            warn!("response of {} is not checked: {}", self.api.name(id), self.too_long(length));
+            wants_body = false;
+        }
+        if !wants_body {
             ctx.skip_body();
         }
         Ok(self.judge(id, wrong))
@@ -139,6 +156,10 @@ impl OpenApiValidate {
         let operation = id.map(|id| format!(" {}", self.api.name(id))).unwrap_or_default();
         warn!("request{operation} does not follow the document: {}", refused.reason());
         false
+    }
+
+    fn too_long(&self, length: usize) -> String {
+        format!("its body of {length} bytes is larger than the {} bytes of `decoded_size`", self.decoded)
     }
 
     /// What becomes of a response. The client is not told what is wrong with it.

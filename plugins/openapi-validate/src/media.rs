@@ -49,6 +49,11 @@ impl Media {
         all.then(|| own * 100 + self.parameters.len())
     }
 
+    /// Whether plain text is among what this declared range includes.
+    pub(crate) fn includes_text(&self) -> bool {
+        matches!((self.main.as_str(), self.sub.as_str()), ("*", "*") | ("text", "*" | "plain"))
+    }
+
     pub(crate) fn syntax(&self) -> Syntax {
         match (self.main.as_str(), self.sub.as_str()) {
             ("application" | "text", "json") => Syntax::Json,

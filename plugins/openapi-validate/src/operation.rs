@@ -15,6 +15,8 @@ pub(crate) struct Operation {
     /// Where it is.
     pub(crate) pointer: String,
     pub(crate) parameters: Vec<Parameter>,
+    /// Names of query parameters in which its security requirements want a key.
+    pub(crate) query_keys: Vec<String>,
     pub(crate) body: Option<RequestBody>,
     pub(crate) responses: Vec<(Statuses, Answer)>,
 }
@@ -46,6 +48,8 @@ pub(crate) struct Content {
     pub(crate) range: String,
     pub(crate) schema: Option<String>,
     pub(crate) form: Option<Form>,
+    /// What a body of plain text stands for.
+    pub(crate) text: Shape,
 }
 
 /// How the fields of a form are written.
@@ -71,12 +75,16 @@ pub(crate) struct Answer {
     pub(crate) content: Vec<Content>,
 }
 
+/// The query parameters of API keys, by the names of their security schemes.
+pub(crate) struct KeySchemes(BTreeMap<String, String>);
+
 impl Operation {
     /// Reads the operation `method` of a path item.
     pub(crate) fn read(
         document: &Document,
         item: &Node<'_>,
         method: &str,
+        key_schemes: &KeySchemes,
         with_responses: bool,
     ) -> Result<Self> {
         let operation = item.required(method)?;
@@ -103,7 +111,8 @@ impl Operation {
         });
         let mut responses: Vec<_> = responses.collect::<Result<_>>()?;
         responses.sort_by_key(|(statuses, _)| *statuses);
-        Ok(Self { pointer: operation.pointer().to_owned(), parameters, body, responses })
+        let query_keys = key_schemes.wanted(document, &operation)?;
+        Ok(Self { pointer: operation.pointer().to_owned(), parameters, query_keys, body, responses })
     }
 
     /// What is declared for a status: itself, before its hundred, before the rest.
@@ -127,6 +136,45 @@ impl Operation {
                 headers.chain(answer.content.iter().filter_map(|content| content.schema.as_deref()))
             })
             .collect()
+    }
+}
+
+impl KeySchemes {
+    pub(crate) fn read(document: &Document) -> Result<Self> {
+        let components = document.root().get("components")?;
+        let schemes = components.map(|components| components.get("securitySchemes")).transpose()?.flatten();
+        let mut keys = BTreeMap::new();
+        for (name, scheme) in schemes.map(|schemes| schemes.members()).transpose()?.unwrap_or_default() {
+            let scheme = scheme.resolve()?;
+            if !scheme.is_object() {
+                continue;
+            }
+            let is = |member: &str, expected: &str| {
+                let found = scheme.get(member)?.map(|found| found.text()).transpose()?;
+                Ok::<_, Error>(found.as_deref() == Some(expected))
+            };
+            if is("type", "apiKey")? && is("in", "query")? {
+                keys.insert(name, scheme.required("name")?.text()?);
+            }
+        }
+        Ok(Self(keys))
+    }
+
+    /// The parameters that an operation's own requirements, or else those of the document, may want.
+    fn wanted(&self, document: &Document, operation: &Node<'_>) -> Result<Vec<String>> {
+        if self.0.is_empty() {
+            return Ok(Vec::new());
+        }
+        let own = operation.get("security")?;
+        let Some(security) = own.map_or_else(|| document.root().get("security"), |own| Ok(Some(own)))? else {
+            return Ok(Vec::new());
+        };
+        let mut wanted = Vec::new();
+        for requirement in security.items()? {
+            let schemes = requirement.members()?;
+            wanted.extend(schemes.into_iter().filter_map(|(name, _)| self.0.get(&name).cloned()));
+        }
+        Ok(wanted)
     }
 }
 
@@ -266,8 +314,9 @@ fn read_content(node: &Node<'_>) -> Result<Vec<Content>> {
             Media::parse(&range).context(format_args!("#{}: this is no media type", node.pointer()))?;
         let schema = node.get("schema")?;
         let form = if media.syntax() == Syntax::Form { Form::read(&node, schema.as_ref())? } else { None };
+        let text = schema.as_ref().filter(|_| media.includes_text()).map(Shape::of).transpose()?;
         let schema = schema.map(|schema| schema.pointer().to_owned());
-        Ok(Content { media, range, schema, form })
+        Ok(Content { media, range, schema, form, text: text.unwrap_or_default() })
     };
     node.members()?.into_iter().map(read).collect()
 }

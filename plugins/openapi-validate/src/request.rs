@@ -1,7 +1,9 @@
 //! Requests: what is wrong with one, and what the client is told.
 
+use std::borrow::Cow;
+
 use sluice_sdk::prelude::*;
-use sluice_sdk_coding::{CodingError, decode};
+use sluice_sdk_coding::{CodingError, applied, decode};
 
 use crate::api::{Found, OperationId};
 use crate::check::{Check, CheckError, Head};
@@ -19,9 +21,10 @@ pub(crate) enum Refused {
     /// The body is to be one of these media types.
     UnknownMedia(String),
     UnknownCoding,
-    /// Without its coding the body is larger than may be.
-    TooLarge,
-    TooComplex,
+    /// Without its coding the body is larger than this.
+    TooLarge(usize),
+    /// The body's values take more than this.
+    TooComplex(usize),
     Invalid(Findings),
 }
 
@@ -41,8 +44,10 @@ impl Refused {
             Self::UnknownMethod(_) => "its method is not described".to_owned(),
             Self::UnknownMedia(_) => "its media type is not described".to_owned(),
             Self::UnknownCoding => "its content coding cannot be undone".to_owned(),
-            Self::TooLarge => "without its coding, its body is larger than `decoded_size`".to_owned(),
-            Self::TooComplex => "its body holds more values than `body_memory` has room for".to_owned(),
+            Self::TooLarge(bound) => {
+                format!("without its coding, its body is larger than the {bound} bytes of `decoded_size`")
+            }
+            Self::TooComplex(bound) => too_complex("its body", *bound),
             Self::Invalid(findings) => findings.line(),
         }
     }
@@ -68,12 +73,13 @@ impl Refused {
                     .kind("content-coding-unknown")
                     .header("accept-encoding", "gzip, deflate, br, zstd")
             }
-            Self::TooLarge => {
-                Problem::content_too_large("without its coding, the body is larger than can be checked")
-                    .kind("body-too-large")
+            Self::TooLarge(bound) => Problem::content_too_large(format!(
+                "without its coding, the body is larger than the {bound} bytes of `decoded_size`"
+            ))
+            .kind("body-too-large"),
+            Self::TooComplex(bound) => {
+                Problem::content_too_large(too_complex("the body", *bound)).kind("body-too-complex")
             }
-            Self::TooComplex => Problem::content_too_large("the body holds more values than can be checked")
-                .kind("body-too-complex"),
             Self::Invalid(findings) => Problem::bad_request("the request is not what the API describes")
                 .kind("request-invalid")
                 .with("errors", findings.as_slice()),
@@ -82,9 +88,28 @@ impl Refused {
     }
 }
 
+fn too_complex(body: &str, bound: usize) -> String {
+    format!("the values of {body} take more than the {bound} bytes of `body_memory`")
+}
+
 impl OpenApiValidate {
     pub(crate) fn check(&self, direction: Direction) -> Check<'_> {
         Check { api: &self.api, direction, memory: self.memory, findings: Findings::default() }
+    }
+
+    /// A body without its codings. One that has none is as it came: the gateway has bounded it.
+    pub(crate) fn decode(&self, headers: Headers<'_>, body: Vec<u8>) -> Result<Vec<u8>, CodingError> {
+        let codings = joined(headers, "content-encoding", ",").unwrap_or_default();
+        if applied(&codings)?.is_empty() {
+            return Ok(body);
+        }
+        decode(Some(&codings), &body, self.decoded).map(Cow::into_owned)
+    }
+
+    /// The length that the head tells of a body, if that is more than would be looked at.
+    pub(crate) fn oversized(&self, headers: Headers<'_>) -> Option<usize> {
+        let length = headers.get("content-length")?.as_str()?.parse().ok()?;
+        (length > self.decoded).then_some(length)
     }
 
     /// The operation that a request means, and what is wrong with its head.
@@ -145,11 +170,9 @@ impl OpenApiValidate {
         if !content.is_checked(syntax) {
             return Ok(None);
         }
-        let codings = joined(request.headers(), "content-encoding", ",");
-        let bytes = body.bytes()?;
-        let bytes = match decode(codings.as_deref(), &bytes, self.decoded) {
+        let bytes = match self.decode(request.headers(), body.bytes()?) {
             Ok(bytes) => bytes,
-            Err(CodingError::TooLarge { .. }) => return Ok(Some(Refused::TooLarge)),
+            Err(CodingError::TooLarge { bound }) => return Ok(Some(Refused::TooLarge(bound))),
             Err(error @ CodingError::Malformed { .. }) => {
                 check.findings.push(Subject::BODY.finding(error.to_string()));
                 return Ok(Some(Refused::Invalid(check.findings)));
@@ -159,7 +182,7 @@ impl OpenApiValidate {
         match check.body(content, syntax, &bytes) {
             Ok(()) if check.findings.is_empty() => Ok(None),
             Ok(()) => Ok(Some(Refused::Invalid(check.findings))),
-            Err(CheckError::TooComplex) => Ok(Some(Refused::TooComplex)),
+            Err(CheckError::TooComplex) => Ok(Some(Refused::TooComplex(self.memory))),
             Err(CheckError::Failed(error)) => Err(error),
         }
     }

@@ -1,12 +1,12 @@
 //! Responses: what is wrong with one, in words for the log.
 
 use sluice_sdk::prelude::*;
-use sluice_sdk_coding::decode;
+use sluice_sdk_coding::CodingError;
 
 use crate::api::OperationId;
 use crate::check::CheckError;
 use crate::dialect::Direction;
-use crate::request::{Matched, matching};
+use crate::request::{Matched, Refused, matching};
 use crate::{OpenApiValidate, joined};
 
 impl OpenApiValidate {
@@ -50,19 +50,16 @@ impl OpenApiValidate {
         let Matched::Content(content, syntax) = matching(&answer.content, headers) else {
             return Ok((!body.is_empty()).then(|| "its body has no media type".to_owned()));
         };
-        let codings = joined(headers, "content-encoding", ",");
-        let bytes = body.bytes()?;
-        let bytes = match decode(codings.as_deref(), &bytes, self.decoded) {
+        let bytes = match self.decode(headers, body.bytes()?) {
             Ok(bytes) => bytes,
+            Err(CodingError::TooLarge { bound }) => return Ok(Some(Refused::TooLarge(bound).reason())),
             Err(error) => return Ok(Some(format!("its content coding cannot be undone: {error}"))),
         };
         let mut check = self.check(Direction::Response);
         match check.body(content, syntax, &bytes) {
             Ok(()) if check.findings.is_empty() => Ok(None),
             Ok(()) => Ok(Some(check.findings.line())),
-            Err(CheckError::TooComplex) => {
-                Ok(Some("its body holds more values than `body_memory` has room for".to_owned()))
-            }
+            Err(CheckError::TooComplex) => Ok(Some(Refused::TooComplex(self.memory).reason())),
             Err(CheckError::Failed(error)) => Err(error),
         }
     }

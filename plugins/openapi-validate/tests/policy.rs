@@ -303,6 +303,102 @@ fn a_body_that_would_take_too_much_memory_is_refused() {
 }
 
 #[test]
+fn a_refusal_for_a_size_names_the_bound() {
+    let config = json!({ "decoded_size": "1KiB", "body_memory": "4KiB" });
+    for plugin in stores(&config) {
+        let large = encoded(Coding::Gzip, "gzip", &"a".repeat(2_000));
+        let problem = refused(&plugin.send(large), 413, "body-too-large");
+        let detail = "without its coding, the body is larger than the 1024 bytes of `decoded_size`";
+        assert_eq!(problem["detail"], detail);
+        let many = json!({ "name": "a", "children": vec![json!({}); 500] });
+        let problem =
+            refused(&plugin.send(Request::post("/v1/pets").with_json(&many)), 413, "body-too-complex");
+        assert_eq!(
+            problem["detail"],
+            "the values of the body take more than the 4096 bytes of `body_memory`"
+        );
+    }
+    for plugin in stores(&json!({ "decoded_size": "1KiB", "body_memory": "4KiB", "mode": "report" })) {
+        let large = plugin.send(encoded(Coding::Gzip, "gzip", &"a".repeat(2_000)));
+        assert!(
+            large.logs()[0].1.ends_with("larger than the 1024 bytes of `decoded_size`"),
+            "{:?}",
+            large.logs()
+        );
+    }
+}
+
+/// What a body may be without a coding is the gateway's to bound.
+#[test]
+fn a_plain_body_may_be_larger_than_a_decoded_one() {
+    for plugin in stores(&json!({ "decoded_size": "1KiB" })) {
+        for coding in [None, Some("identity"), Some("")] {
+            let children: Vec<_> = (0..200).map(|at| json!({ "name": format!("b{at}") })).collect();
+            let body = json!({ "name": "a", "children": children });
+            let mut request = Request::post("/v1/pets").with_json(&body);
+            if let Some(coding) = coding {
+                request = request.with_header("content-encoding", coding);
+            }
+            let exchange = plugin.send(request);
+            assert!(exchange.is_forwarded(), "{:?}", exchange.decision());
+        }
+    }
+}
+
+#[test]
+fn a_plain_text_is_what_the_schema_expects() {
+    let document = json!({ "openapi": "3.1.0", "paths": { "/n": { "post": { "requestBody": { "content": {
+        "text/plain": { "schema": { "type": "integer" } },
+    }}}}, "/b": { "post": { "requestBody": { "content": {
+        "*/*": { "schema": { "oneOf": [{ "type": "boolean" }, { "type": "string", "minLength": 5 }] } },
+    }}}}, "/s": { "post": { "requestBody": { "content": {
+        "text/*": { "schema": { "type": ["integer", "string"], "maximum": 9 } },
+    }}}}}});
+    let plugin = with(&document.to_string(), json!({}));
+    let send = |path: &str, body: &str| {
+        plugin.send(Request::post(path).with_header("content-type", "text/plain").with_body(body))
+    };
+    for (path, body) in
+        [("/n", "7"), ("/b", "true"), ("/b", "truest"), ("/s", "7"), ("/s", "77"), ("/s", "x")]
+    {
+        let exchange = send(path, body);
+        assert!(exchange.is_forwarded(), "{path} {body}: {:?}", exchange.decision());
+    }
+    assert_eq!(errors(&send("/n", "x")), ["body - : value is not of type \"integer\""]);
+    assert_eq!(errors(&send("/b", "x")).len(), 1);
+}
+
+#[test]
+fn a_key_in_the_query_is_no_unknown_parameter() {
+    let document = json!({
+        "openapi": "3.1.0",
+        "security": [{ "query": [] }],
+        "paths": {
+            "/a": { "get": {} },
+            "/own": { "get": { "security": [{ "other": [], "header": [] }, { "missing": [] }] } },
+            "/open": { "get": { "security": [] } },
+        },
+        "components": { "securitySchemes": {
+            "query": { "$ref": "#/components/securitySchemes/real" },
+            "real": { "type": "apiKey", "in": "query", "name": "api_key" },
+            "other": { "type": "apiKey", "in": "query", "name": "key" },
+            "header": { "type": "apiKey", "in": "header", "name": "x-key" },
+            "x-note": "ours",
+        }},
+    });
+    let plugin = with(&document.to_string(), json!({ "unknown_query": "refuse" }));
+    for target in ["/a?api_key=1", "/own?key=1", "/open"] {
+        let exchange = plugin.send(Request::get(target));
+        assert!(exchange.is_forwarded(), "{target}: {:?}", exchange.decision());
+    }
+    for target in ["/a?key=1", "/own?api_key=1", "/own?x-key=1", "/open?api_key=1"] {
+        let name = target.split(['?', '=']).nth(1).unwrap();
+        let expected = format!("query {name} : there is no such parameter");
+        assert_eq!(errors(&plugin.send(Request::get(target))), [expected]);
+    }
+}
+
+#[test]
 fn what_is_read_only_can_be_refused() {
     for plugin in stores(&json!({ "read_only": "refuse" })) {
         assert!(plugin.send(Request::post("/v1/pets").with_json(&json!({ "name": "a" }))).is_forwarded());
@@ -350,6 +446,25 @@ fn in_report_mode_everything_passes_and_the_log_tells() {
             assert_eq!(exchange.logs(), [("warn", line)]);
         }
         assert_eq!(plugin.send(Request::get("/v1/pets")).logs(), []);
+    }
+}
+
+/// The gateway would refuse what it cannot hold, and a report refuses nothing.
+#[test]
+fn in_report_mode_a_body_too_large_to_be_looked_at_passes() {
+    for plugin in stores(&json!({ "mode": "report", "decoded_size": "1KiB" })) {
+        let post = |length: &str| {
+            let request = Request::post("/v1/pets").with_json(&json!({ "name": 7 }));
+            plugin.send(request.with_header("content-length", length))
+        };
+        let line = "request POST /pets is not checked: its body of 1025 bytes is larger than the 1024 bytes of `decoded_size`";
+        assert_eq!(post("1025").logs(), [("warn", line)]);
+        assert!(post("1024").logs()[0].1.contains("/name"));
+        assert!(post("x").logs()[0].1.contains("/name"));
+    }
+    for plugin in stores(&json!({ "decoded_size": "1KiB" })) {
+        let request = Request::post("/v1/pets").with_json(&json!({ "name": 7 }));
+        refused(&plugin.send(request.with_header("content-length", "1025")), 400, "request-invalid");
     }
 }
 

@@ -79,6 +79,31 @@ fn wrong_responses_are_logged_or_replaced() {
 }
 
 #[test]
+fn a_response_too_large_to_be_looked_at_passes_a_report() {
+    for (mode, line) in [
+        (
+            "report",
+            "response of GET /pets/{petId} is not checked: its body of 1025 bytes is larger than the 1024 bytes of `decoded_size`",
+        ),
+        (
+            "enforce",
+            "response of GET /pets/{petId} does not follow the document: body at /name: value is not of type \\\"string\\\"",
+        ),
+    ] {
+        for plugin in stores(&json!({ "responses": mode, "decoded_size": "1KiB" })) {
+            let mut exchange = plugin.send(Request::get("/v1/pets/7"));
+            let response = Response::new(200).with_json(&json!({ "id": 1, "name": 7 }));
+            exchange.respond(response.clone().with_header("content-length", "1025"));
+            assert_eq!(exchange.logs(), [("warn", line)]);
+            // Of a body that is not there, nothing is said.
+            let mut exchange = plugin.send(Request::new("HEAD", "/v1/pets/7"));
+            exchange.respond(response.with_body("").with_header("content-length", "1025"));
+            assert_eq!(exchange.logs(), []);
+        }
+    }
+}
+
+#[test]
 fn responses_that_follow_the_document_pass() {
     for plugin in stores(&json!({ "responses": "enforce" })) {
         let created = json!({ "id": 1, "name": "a" });
