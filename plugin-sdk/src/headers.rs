@@ -127,6 +127,30 @@ impl HeadersMut<'_> {
     }
 }
 
+/// Fields that hold of a body's bytes, and of no others.
+const OF_THE_BYTES: [&str; 5] =
+    ["content-digest", "content-encoding", "content-md5", "digest", "repr-digest"];
+
+impl HeadersMut<'_> {
+    pub(crate) fn mark_rewritten(&mut self) -> Result<()> {
+        OF_THE_BYTES.iter().try_for_each(|name| self.remove(name).map(drop))
+    }
+
+    /// The entity may be the same, its bytes are not: RFC 9110 section 8.8.1.
+    pub(crate) fn weaken_etag(&mut self) -> Result<()> {
+        let weak = match self.get("etag").as_ref().map(HeaderValue::as_bytes) {
+            None | Some([b'W', b'/', ..]) => return Ok(()),
+            Some(strong @ [b'"', ..]) => self.set("etag", [b"W/", strong].concat()),
+            Some(_) => self.remove("etag").map(drop),
+        };
+        match weak {
+            // Longer by two bytes than what may be written.
+            Err(error) if error.refuses_value() => self.remove("etag").map(drop),
+            done => done,
+        }
+    }
+}
+
 impl<'a> std::ops::Deref for HeadersMut<'a> {
     type Target = Headers<'a>;
 

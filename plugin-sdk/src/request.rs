@@ -146,6 +146,12 @@ impl Request {
         authority
     }
 
+    /// Makes the head fit a body that is rewritten: what holds of the bytes as they came, which are content codings and digests, is
+    /// taken away. `Content-Type` stays.
+    pub fn mark_rewritten(&mut self) -> Result<()> {
+        self.headers_mut().mark_rewritten()
+    }
+
     /// The headers, to read.
     #[must_use]
     pub fn headers(&self) -> Headers<'_> {

@@ -4,7 +4,7 @@ pub use sluice_abi::Origin;
 use sluice_abi::{HeaderMap, Number};
 
 use crate::host::{self, raw};
-use crate::{Headers, HeadersMut, Result};
+use crate::{Context, Headers, HeadersMut, Method, Result};
 
 /// The response's head, from the upstream or from a step that answered.
 #[derive(Debug)]
@@ -31,6 +31,24 @@ impl Response {
     pub fn origin(&self) -> Origin {
         let number = i32::try_from(raw::number_get(Number::ResponseOrigin)).ok();
         number.and_then(Origin::from_number).unwrap_or(Origin::Upstream)
+    }
+
+    /// Makes the head fit a body that is rewritten: what holds of the bytes as they came, which are content codings, digests and
+    /// ranges, is taken away, and `ETag` becomes weak. `Content-Type` stays.
+    ///
+    /// The response to a `HEAD`, and a 304, speak of a body that no phase will see: they want the same in
+    /// [`on_response`](crate::Plugin::on_response) (RFC 9110 sections 9.3.2 and 15.4.5).
+    pub fn mark_rewritten(&mut self) -> Result<()> {
+        let mut headers = self.headers_mut();
+        headers.mark_rewritten()?;
+        headers.remove("accept-ranges")?;
+        headers.weaken_etag()
+    }
+
+    /// Whether it tells of a body that does not come with it: it answers a `HEAD`, or is a 304.
+    #[must_use]
+    pub fn describes_absent_body(&self, ctx: &Context) -> bool {
+        self.status() == 304 || ctx.method() == Method::Head
     }
 
     /// The headers, to read.

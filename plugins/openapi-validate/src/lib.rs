@@ -25,7 +25,7 @@ use document::Document;
 use request::Refused;
 use schemas::Schemas;
 
-/// The operation that a request was let through for. What answers a request that was refused is not held to the document.
+/// The operation that a request was let through for.
 const OPERATION: Value<OperationId> = Value::step("operation");
 
 /// The policy.
@@ -105,22 +105,20 @@ impl Plugin for OpenApiValidate {
         let Some(id) = ctx.get(&OPERATION)? else { return Ok(Verdict::Continue) };
         let refused = self.check_request_body(id, request, body)?;
         match refused.filter(|refused| self.refuses(Some(id), refused)) {
-            Some(refused) => {
-                ctx.remove(&OPERATION)?;
-                Ok(refused.answer())
-            }
+            Some(refused) => Ok(refused.answer()),
             None => Ok(Verdict::Continue),
         }
     }
 
     fn on_response(&self, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {
-        let Some(id) = ctx.get(&OPERATION)? else {
+        // The document is of the upstream. What refuses a request in its place, a step or the gateway, knows nothing of it.
+        let operation = if response.origin() == Origin::Upstream { ctx.get(&OPERATION)? } else { None };
+        let Some(id) = operation else {
             ctx.skip_body();
             return Ok(Verdict::Continue);
         };
         let wrong = self.check_response(id, response)?;
-        // A response to `HEAD`, and a 304, tells of a body that it has not.
-        let has_body = ctx.method() != Method::Head && response.status() != 304;
+        let has_body = !response.describes_absent_body(ctx);
         let mut wants_body = has_body && wrong.is_none() && self.wants_response_body(id, response)?;
         if wants_body
             && self.responses == ResponseMode::Report

@@ -160,8 +160,33 @@ fn its_own_answers_are_not_held_to_the_document() {
             let status = exchange.answer().status();
             let own =
                 Response::new(status).with_header("content-type", "application/problem+json").with_body("{}");
-            assert_eq!(exchange.respond(own).status(), status);
+            assert_eq!(exchange.respond(own.of_step()).status(), status);
             assert_eq!(exchange.logs(), []);
         }
+    }
+}
+
+/// With a `default` of JSON every answer is described, also those that the upstream has never given.
+#[test]
+fn only_the_upstream_is_held_to_the_document() {
+    let json = json!({ "application/json": { "schema": { "type": "object", "required": ["id"] } } });
+    let document = json!({ "openapi": "3.1.0", "paths": { "/a": { "get": {
+        "responses": { "default": { "description": "", "content": json } },
+    }}}});
+    let config = json!({ "document": document, "responses": "enforce", "unknown_status": "refuse" });
+    let plugin = Harness::<OpenApiValidate>::new(config).start().unwrap();
+    let problem = |status| {
+        Response::new(status).with_header("content-type", "application/problem+json").with_body("{}")
+    };
+    let cached = Response::new(200).with_json(&json!({})).of_step();
+    for response in [problem(502).of_gateway(), problem(413).of_gateway(), problem(429).of_step(), cached] {
+        let mut exchange = plugin.send(Request::get("/a"));
+        assert_eq!(exchange.respond(response.clone()).status(), response.status());
+        assert_eq!(exchange.logs(), []);
+    }
+    for response in [problem(502), Response::new(200).with_json(&json!({}))] {
+        let mut exchange = plugin.send(Request::get("/a"));
+        assert_eq!(exchange.respond(response).status(), 502);
+        assert_eq!(exchange.answer().problem()["type"], "response-invalid");
     }
 }
