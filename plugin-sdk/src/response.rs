@@ -33,6 +33,23 @@ impl Response {
         number.and_then(Origin::from_number).unwrap_or(Origin::Upstream)
     }
 
+    /// Whether it says why there is no response: the gateway's own answer, or a problem document of a step. A policy for the
+    /// upstream's responses has nothing to say to it, but has to the other answers of steps, one of which may be a cache.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let is_problem = |content_type: &str| {
+            let essence = content_type.split(';').next().unwrap_or_default().trim_ascii();
+            essence.eq_ignore_ascii_case("application/problem+json")
+        };
+        match self.origin() {
+            Origin::Upstream => false,
+            Origin::Step => {
+                self.headers().get("content-type").is_some_and(|value| is_problem(&value.to_string()))
+            }
+            Origin::Gateway => true,
+        }
+    }
+
     /// Makes the head fit a body that is rewritten: what holds of the bytes as they came, which are content codings, digests and
     /// ranges, is taken away, and `ETag` becomes weak. `Content-Type` stays.
     ///

@@ -17,7 +17,7 @@ use sluice_sdk::prelude::*;
 use sluice_sdk_template::Template;
 
 use refusal::{Fault, Refusal, Side};
-use rules::{Concern, Rules, Transformed};
+use rules::{Concern, Rules};
 pub use rules::{OnMismatch, RulesConfig};
 use statuses::Statuses;
 pub use steps::OperationConfig;
@@ -39,12 +39,6 @@ pub struct Config {
 
 /// Headers of the request that values of the response refer to.
 const REQUEST_HEADERS: Value<BTreeMap<String, String>> = Value::step("request-headers");
-
-/// That this step has refused the request: its own answer is no upstream's response.
-const REFUSED: Value<bool> = Value::step("refused");
-
-/// Headers that speak of the body's bytes, and are wrong once they have changed.
-const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
 
 /// The policy.
 pub struct BodyMap {
@@ -86,14 +80,16 @@ impl Plugin for BodyMap {
     }
 
     fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
-        if self.response.is_some() {
-            self.prepare_response(request, ctx)?;
+        if self.response.is_some()
+            && let Err(refusal) = self.prepare_response(request, ctx)?
+        {
+            return Ok(refusal.problem(Side::Request).into());
         }
         let Some(rules) = &self.request else { return Ok(Verdict::Continue) };
         match rules.concern(&request.headers()) {
             Ok(Concern::Leave) => ctx.skip_body(),
             Ok(Concern::Transform | Concern::Refuse) => {}
-            Err(refusal) => return refuse(refusal, ctx),
+            Err(refusal) => return Ok(refusal.problem(Side::Request).into()),
         }
         Ok(Verdict::Continue)
     }
@@ -104,28 +100,32 @@ impl Plugin for BodyMap {
         let render = |template: &Template| {
             template.render(ctx, &|name| headers.get(name).map(|value| value.to_string()))
         };
-        match transform(rules, &headers, body, &render)? {
-            Ok(None) => Ok(Verdict::Continue),
-            Ok(Some(transformed)) => {
-                let written = write(body, &transformed, rules)?;
-                match written {
-                    Ok(()) => describe(&mut request.headers_mut(), &transformed).map(|()| Verdict::Continue),
-                    Err(refusal) => refuse(refusal, ctx),
-                }
-            }
-            Err(refusal) => refuse(refusal, ctx),
+        let written = match transform(rules, &headers, body, &render)? {
+            Ok(None) => return Ok(Verdict::Continue),
+            Ok(Some(transformed)) => write(body, &transformed, rules)?,
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = written {
+            return Ok(refusal.problem(Side::Request).into());
         }
+        request.mark_rewritten()?;
+        describe(&mut request.headers_mut(), rules)
     }
 
     fn on_response(&self, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {
         let Some(rules) = &self.response else { return Ok(Verdict::Continue) };
-        if ctx.get(&REFUSED)?.unwrap_or_default() || !self.statuses.hold(response.status()) {
+        // A 304 stands for the 200 that the client has.
+        let status = if response.status() == 304 { 200 } else { response.status() };
+        if response.is_refusal() || !self.statuses.hold(status) {
             ctx.skip_body();
             return Ok(Verdict::Continue);
         }
+        if response.describes_absent_body(ctx) {
+            return describe_absent(rules, response, ctx);
+        }
         match rules.concern(&response.headers()) {
             Ok(Concern::Leave) => ctx.skip_body(),
-            Ok(_) if response.status() == 206 => {
+            Ok(_) if status == 206 => {
                 let detail = "a part of a body cannot be transformed";
                 return Ok(Refusal::new(Fault::Partial, detail).problem(Side::Response).into());
             }
@@ -148,31 +148,50 @@ impl Plugin for BodyMap {
             |template: &Template| template.render(ctx, &|name| remembered.get(name.as_str()).cloned());
         let written = match transform(rules, &response.headers(), body, &render)? {
             Ok(None) => return Ok(Verdict::Continue),
-            Ok(Some(transformed)) => write(body, &transformed, rules)?.map(|()| transformed),
+            Ok(Some(transformed)) => write(body, &transformed, rules)?,
             Err(refusal) => Err(refusal),
         };
-        match written {
-            Ok(transformed) => {
-                describe(&mut response.headers_mut(), &transformed).map(|()| Verdict::Continue)
-            }
-            Err(refusal) => Ok(refusal.problem(Side::Response).into()),
+        if let Err(refusal) = written {
+            return Ok(refusal.problem(Side::Response).into());
         }
+        response.mark_rewritten()?;
+        describe(&mut response.headers_mut(), rules)
     }
 }
 
 impl BodyMap {
     /// Remembers what values refer to, and asks for the whole and without coding: nothing else can be transformed.
-    fn prepare_response(&self, request: &mut Request, ctx: &mut Context) -> Result<()> {
+    fn prepare_response(&self, request: &mut Request, ctx: &mut Context) -> Result<Result<(), Refusal>> {
         if !self.remembered.is_empty() {
             let headers = request.headers();
             let found = |name: &HeaderName| Some((name.to_string(), headers.get(name)?.to_string()));
-            ctx.set(&REQUEST_HEADERS, &self.remembered.iter().filter_map(found).collect())?;
+            match ctx.set(&REQUEST_HEADERS, &self.remembered.iter().filter_map(found).collect()) {
+                Err(error) if error.refuses_value() => {
+                    let detail = "headers that the response's rules refer to take more than the 64 KiB that an exchange remembers";
+                    return Ok(Err(Refusal::new(Fault::HeadersTooLarge, detail)));
+                }
+                kept => kept?,
+            }
         }
         for name in ["range", "if-range"] {
             request.headers_mut().remove(name)?;
         }
-        request.headers_mut().set("accept-encoding", "identity")
+        request.headers_mut().set("accept-encoding", "identity").map(Ok)
     }
+}
+
+/// Makes a head without its body say what it would with the body.
+fn describe_absent(rules: &Rules, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {
+    let (headers, is_304) = (response.headers(), response.status() == 304);
+    let is_empty = !is_304 && headers.get("content-length").is_some_and(|length| length == "0");
+    // A 304 need not name the type. If it does not, its tag has to be the one of what may have been transformed.
+    let is_untyped = is_304 && !headers.contains("content-type");
+    if !is_untyped && (is_empty || !matches!(rules.concern(&headers), Ok(Concern::Transform))) {
+        ctx.skip_body();
+        return Ok(Verdict::Continue);
+    }
+    response.mark_rewritten()?;
+    if is_untyped { Ok(Verdict::Continue) } else { describe(&mut response.headers_mut(), rules) }
 }
 
 /// The transformed body; none if it is to pass as it came.
@@ -181,7 +200,7 @@ fn transform(
     headers: &Headers<'_>,
     body: &Body,
     render: steps::Render<'_>,
-) -> Result<Result<Option<Transformed>, Refusal>> {
+) -> Result<Result<Option<Vec<u8>>, Refusal>> {
     // An empty body is of no type, whatever the head says: a GET may well have a `Content-Type`.
     if body.is_empty() {
         return Ok(Ok(None));
@@ -196,13 +215,13 @@ fn transform(
     Ok(plain.and_then(|plain| rules.transform(&plain, render)))
 }
 
-fn write(body: &mut Body, transformed: &Transformed, rules: &Rules) -> Result<Result<(), Refusal>> {
-    match body.set(&transformed.body) {
+fn write(body: &mut Body, transformed: &[u8], rules: &Rules) -> Result<Result<(), Refusal>> {
+    match body.set(transformed) {
         Ok(()) => Ok(Ok(())),
         Err(error) if error.code() == Some(sluice_sdk::Code::TooLarge) => {
             let detail = format!(
                 "the transformed body has {} bytes, more than the plugin's `limits.body` (`max_size` is {})",
-                transformed.body.len(),
+                transformed.len(),
                 rules.max_size()
             );
             Ok(Err(Refusal::new(Fault::TooLarge, detail)))
@@ -211,16 +230,10 @@ fn write(body: &mut Body, transformed: &Transformed, rules: &Rules) -> Result<Re
     }
 }
 
-/// Makes the head speak of the body as it is now.
-fn describe(headers: &mut HeadersMut<'_>, transformed: &Transformed) -> Result<()> {
-    if let Some(content_type) = transformed.content_type {
+/// Names the type of the body as it is now.
+fn describe(headers: &mut HeadersMut<'_>, rules: &Rules) -> Result<Verdict> {
+    if let Some(content_type) = rules.content_type() {
         headers.set("content-type", content_type)?;
     }
-    headers.remove("content-encoding")?;
-    DIGESTS.iter().try_for_each(|name| headers.remove(name).map(drop))
-}
-
-fn refuse(refusal: Refusal, ctx: &mut Context) -> Result<Verdict> {
-    ctx.set(&REFUSED, &true)?;
-    Ok(refusal.problem(Side::Request).into())
+    Ok(Verdict::Continue)
 }

@@ -7,35 +7,24 @@ use sluice_sdk::prelude::*;
 pub(crate) struct MediaTypes {
     /// `type/subtype` or `+suffix`, in lower case.
     known: Vec<String>,
-    /// One that is never meant, nor refused.
-    exempt: Option<&'static str>,
 }
-
-/// The media type of problem documents (RFC 9457).
-const PROBLEM: &str = "application/problem+json";
 
 /// What a message says of its body's type.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Declared {
     Meant,
     Other,
-    Exempt,
     /// Several times: who reads it further on may go by another one.
     Several,
 }
 
 impl MediaTypes {
     pub(crate) fn json() -> Self {
-        Self { known: ["application/json", "+json"].map(str::to_owned).into(), exempt: None }
-    }
-
-    /// As [`json`](Self::json), without problem documents: those are mostly the gateway's own.
-    pub(crate) fn json_but_problems() -> Self {
-        Self { exempt: Some(PROBLEM), ..Self::json() }
+        Self { known: ["application/json", "+json"].map(str::to_owned).into() }
     }
 
     pub(crate) fn only(essence: &str) -> Self {
-        Self { known: vec![essence.to_owned()], exempt: None }
+        Self { known: vec![essence.to_owned()] }
     }
 
     pub(crate) fn new(types: Vec<String>) -> Result<Self> {
@@ -51,7 +40,7 @@ impl MediaTypes {
             ensure!(is_type, "`{text}` is neither `type/subtype` nor `+suffix`");
         }
         let known = types.into_iter().map(|text| text.to_ascii_lowercase()).collect();
-        Ok(Self { known, exempt: None })
+        Ok(Self { known })
     }
 
     pub(crate) fn declared(&self, headers: &Headers<'_>) -> Declared {
@@ -64,9 +53,6 @@ impl MediaTypes {
 
     fn of(&self, content_type: &str) -> Declared {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if self.exempt == Some(&*essence) {
-            return Declared::Exempt;
-        }
         let holds = |known: &String| match known.strip_prefix('+') {
             Some(_) => essence.contains('/') && essence.ends_with(known.as_str()),
             None => essence == *known,

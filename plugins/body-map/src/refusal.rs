@@ -15,6 +15,7 @@ pub(crate) enum Fault {
     Partial,
     TooLarge,
     TooComplex,
+    HeadersTooLarge,
     Mismatch,
 }
 
@@ -47,6 +48,7 @@ impl Fault {
             Self::Partial => "content-partial",
             Self::TooLarge => "body-too-large",
             Self::TooComplex => "body-too-complex",
+            Self::HeadersTooLarge => "headers-too-large",
             Self::Mismatch => "body-mismatch",
         }
     }
@@ -62,6 +64,7 @@ impl Fault {
             Self::MediaType | Self::Coding => 415,
             Self::TooLarge | Self::TooComplex => 413,
             Self::Mismatch => 422,
+            Self::HeadersTooLarge => 431,
         }
     }
 }

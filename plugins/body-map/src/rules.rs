@@ -15,8 +15,7 @@ use crate::steps::{OperationConfig, Program, Render, Stopped};
 pub struct RulesConfig {
     /// The transformations, in their order.
     operations: Vec<OperationConfig>,
-    /// Media types of the bodies that are meant, `type/subtype` or `+suffix`. If not given, `application/json` and `+json`, but no
-    /// problem documents of responses.
+    /// Media types of the bodies that are meant, `type/subtype` or `+suffix`. If not given, `application/json` and `+json`.
     #[serde(default)]
     types: Option<Vec<String>>,
     /// Whether a body of any other type is refused instead of passed on as it is.
@@ -73,14 +72,6 @@ pub(crate) enum Concern {
     Refuse,
 }
 
-/// A transformed body.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Transformed {
-    pub(crate) body: Vec<u8>,
-    /// Its type, if that is another one now.
-    pub(crate) content_type: Option<&'static str>,
-}
-
 impl Rules {
     pub(crate) fn new(config: RulesConfig, side: Side) -> Result<Self> {
         let name = side.name();
@@ -93,7 +84,6 @@ impl Rules {
             Some(_) if program.from_form => bail!("`{name}.types` has no meaning with `form_to_json`"),
             Some(types) => MediaTypes::new(types).context(format_args!("{name}.types"))?,
             None if program.from_form => MediaTypes::only(form::FORM),
-            None if side == Side::Response => MediaTypes::json_but_problems(),
             None => MediaTypes::json(),
         };
         let bytes = config.max_size.bytes();
@@ -123,7 +113,7 @@ impl Rules {
         match self.types.declared(headers) {
             Declared::Meant => Ok(Concern::Transform),
             Declared::Other if self.require_json => Ok(Concern::Refuse),
-            Declared::Other | Declared::Exempt => Ok(Concern::Leave),
+            Declared::Other => Ok(Concern::Leave),
             Declared::Several => {
                 Err(Refusal::new(Fault::AmbiguousType, "there are several `Content-Type` headers"))
             }
@@ -135,7 +125,7 @@ impl Rules {
     }
 
     /// From body to body; none if it is to pass as it came.
-    pub(crate) fn transform(&self, body: &[u8], render: Render<'_>) -> Result<Option<Transformed>, Refusal> {
+    pub(crate) fn transform(&self, body: &[u8], render: Render<'_>) -> Result<Option<Vec<u8>>, Refusal> {
         let root = if self.program.from_form { self.read_form(body)? } else { self.read_json(body)? };
         let root = match self.program.run(root, self.budget, render) {
             Ok(root) => root,
@@ -143,13 +133,21 @@ impl Rules {
         };
         if let Some(operation) = &self.program.to_form {
             return match form::write(&root, self.max_size) {
-                Ok(Some(body)) => Ok(Some(Transformed { body, content_type: Some(form::FORM) })),
+                Ok(Some(body)) => Ok(Some(body)),
                 Ok(None) => Err(self.too_large()),
                 Err(stop) => self.stopped(operation, stop),
             };
         }
-        let body = json::write(&root, self.max_size).map_err(|_| self.too_large())?;
-        Ok(Some(Transformed { body, content_type: self.program.from_form.then_some("application/json") }))
+        json::write(&root, self.max_size).map(Some).map_err(|_| self.too_large())
+    }
+
+    /// The type of what the operations make, if it is another than that of what they take.
+    pub(crate) fn content_type(&self) -> Option<&'static str> {
+        match (&self.program.to_form, self.program.from_form) {
+            (Some(_), _) => Some(form::FORM),
+            (None, true) => Some("application/json"),
+            (None, false) => None,
+        }
     }
 
     fn read_json<'b>(&self, body: &'b [u8]) -> Result<json::Json<'b>, Refusal> {
@@ -177,7 +175,7 @@ impl Rules {
         Refusal::new(Fault::TooLarge, detail)
     }
 
-    fn stopped(&self, operation: &str, stop: Stop) -> Result<Option<Transformed>, Refusal> {
+    fn stopped(&self, operation: &str, stop: Stop) -> Result<Option<Vec<u8>>, Refusal> {
         let (fault, why) = match stop {
             Stop::Mismatch(_) if self.on_mismatch == OnMismatch::Pass => return Ok(None),
             Stop::Mismatch(why) => (Fault::Mismatch, why),

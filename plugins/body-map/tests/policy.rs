@@ -259,22 +259,96 @@ fn the_steps_own_answer_is_no_upstreams_response() {
     let mut exchange = plugin.send(post("{}"));
     assert_eq!(exchange.answer().status(), 422);
     let own = Response::new(422).with_header("content-type", "application/problem+json").with_body("{}");
-    assert_eq!(exchange.respond(own).status(), 422);
+    assert_eq!(exchange.respond(own.of_step()).status(), 422);
 }
 
 #[test]
-fn problem_documents_pass_unless_they_are_meant() {
-    let with = |types: Value| {
+fn refusals_of_steps_and_failures_of_the_gateway_pass() {
+    for types in [Value::Null, json!(["+json", "application/json"])] {
         let mut rules = json!({ "operations": [{ "pick": "$.detail" }], "require_json": true });
         if !types.is_null() {
             rules["types"] = types;
         }
         let plugin = plugin(json!({ "response": rules }));
-        let problem = Response::new(429).with_header("content-type", "application/problem+json");
-        plugin.send(Request::get("/")).respond(problem.with_body(r#"{"detail":"no"}"#)).text()
-    };
-    assert_eq!(with(Value::Null), r#"{"detail":"no"}"#);
-    assert_eq!(with(json!(["+json"])), "\"no\"");
+        let text = |response| plugin.send(Request::get("/")).respond(response).text();
+        let document = r#"{"detail":"no"}"#;
+        let problem = || {
+            let problem = Response::new(429).with_header("content-type", "Application/Problem+json; x=y");
+            problem.with_body(document)
+        };
+        assert_eq!(text(problem().of_step()), document);
+        assert_eq!(text(problem().of_gateway()), document);
+        assert_eq!(text(problem()), "\"no\"", "the upstream's are JSON like any other");
+        // What a cache has kept is the upstream's, though a step answers with it.
+        let kept = Response::new(200).with_header("content-type", "application/json").with_body(document);
+        assert_eq!(text(kept.of_step()), "\"no\"");
+    }
+}
+
+fn tagged(status: u16, content_type: &str) -> Response {
+    let response = Response::new(status)
+        .with_header("etag", "\"a\"")
+        .with_header("accept-ranges", "bytes")
+        .with_header("repr-digest", "sha-256=:AA==:");
+    if content_type.is_empty() { response } else { response.with_header("content-type", content_type) }
+}
+
+fn tags(response: &Response) -> [Option<&str>; 3] {
+    ["etag", "accept-ranges", "repr-digest"].map(|name| response.header(name))
+}
+
+const WEAK: [Option<&str>; 3] = [Some("W/\"a\""), None, None];
+const KEPT: [Option<&str>; 3] = [Some("\"a\""), Some("bytes"), Some("sha-256=:AA==:")];
+
+#[test]
+fn a_rewritten_response_has_another_tag_and_no_ranges() {
+    let plugin = plugin(json!({ "response": { "operations": [{ "remove": "$..internal" }] } }));
+    let get = |response: Response| plugin.send(Request::get("/")).respond(response);
+    assert_eq!(tags(&get(tagged(200, "application/json").with_body("{}"))), WEAK);
+    assert_eq!(tags(&get(tagged(200, "text/plain").with_body("{}"))), KEPT);
+    assert_eq!(tags(&get(tagged(200, "application/json"))), KEPT, "nothing is rewritten");
+    for (etag, made) in [("W/\"a\"", Some("W/\"a\"")), ("a", None)] {
+        let response = Response::new(200).with_json(&json!({})).with_header("etag", etag);
+        assert_eq!(get(response).header("etag"), made);
+    }
+}
+
+/// `HEAD` and 304 tell of the body that `GET` brings.
+#[test]
+fn a_head_without_its_body_tells_of_the_rewritten_one() {
+    let plugin = plugin(json!({
+        "response": { "operations": ["form_to_json"] },
+        "response_statuses": ["200"],
+    }));
+    let form = "application/x-www-form-urlencoded";
+    let head = |response: Response| plugin.send(Request::new("HEAD", "/")).respond(response);
+    let rewritten = head(tagged(200, form).with_header("content-length", "7"));
+    assert_eq!((tags(&rewritten), rewritten.header("content-type")), (WEAK, Some("application/json")));
+    for kept in [
+        tagged(200, "text/plain"),
+        tagged(200, ""),
+        tagged(404, form),
+        tagged(200, form).with_header("content-length", "0"),
+        tagged(200, form).of_gateway(),
+    ] {
+        assert_eq!(tags(&head(kept)), KEPT);
+    }
+    let get = |response: Response| plugin.send(Request::get("/")).respond(response);
+    let typed = get(tagged(304, form));
+    assert_eq!((tags(&typed), typed.header("content-type")), (WEAK, Some("application/json")));
+    // It need not say the type: then it may be what was rewritten.
+    let untyped = get(tagged(304, ""));
+    assert_eq!((tags(&untyped), untyped.header("content-type")), (WEAK, None));
+    assert_eq!(tags(&get(tagged(304, "text/plain"))), KEPT);
+}
+
+#[test]
+fn headers_that_are_too_large_to_be_remembered_are_refused() {
+    let plugin = plugin(json!({ "response": { "operations": [
+        { "set": { "at": "/a", "value": "{header:x-a}" } },
+    ]}}));
+    let answer = plugin.send(Request::get("/").with_header("x-a", "x".repeat(64 << 10))).answer();
+    refused(&answer, 431, "headers-too-large", "64 KiB");
 }
 
 #[test]

@@ -37,9 +37,6 @@ pub struct Config {
 /// What `$request` is in the response's script: the request's head as it was in this step.
 const REQUEST: Value<String> = Value::step("request");
 
-/// That this step has refused the request: its own answer is no upstream's response.
-const REFUSED: Value<bool> = Value::step("refused");
-
 /// The policy.
 pub struct BodyScript {
     request: Option<Script>,
@@ -78,7 +75,9 @@ impl Plugin for BodyScript {
             if script.needs_request() {
                 let facts = json::write(&facts::of_request(request, ctx)).unwrap_or_default();
                 match ctx.set(&REQUEST, &facts) {
-                    Err(error) if error.refuses_value() => return self.refuse(Failure::HeadTooLarge, ctx),
+                    Err(error) if error.refuses_value() => {
+                        return Ok(self.answer(&Failure::HeadTooLarge, Side::Request));
+                    }
                     kept => kept?,
                 }
             }
@@ -100,31 +99,40 @@ impl Plugin for BodyScript {
     fn on_request_body(&self, request: &mut Request, body: &mut Body, ctx: &mut Context) -> Result<Verdict> {
         let Some(script) = &self.request else { return Ok(Verdict::Continue) };
         let facts = request_facts(script, request, ctx);
-        let made = Incoming::new(&request.headers(), body)?.through(script, &facts);
-        match made {
-            Ok(None) => {}
+        let written = match Incoming::new(&request.headers(), body)?.through(script, &facts) {
+            Ok(None) => return Ok(Verdict::Continue),
             Ok(Some(made)) => {
-                message::clean(&mut request.headers_mut(), &made.content_type)?;
-                let written = match made.changes.apply_to_request(request)? {
+                request.mark_rewritten()?;
+                request.headers_mut().set("content-type", script.content_type())?;
+                match made.changes.apply_to_request(request)? {
                     Ok(()) => message::replace(body, &made.body)?,
                     refused => refused,
-                };
-                if let Err(failure) = written {
-                    return self.refuse(failure, ctx);
                 }
             }
-            Err(failure) => return self.refuse(failure, ctx),
-        }
-        Ok(Verdict::Continue)
+            Err(failure) => Err(failure),
+        };
+        Ok(self.told(written, Side::Request))
     }
 
     fn on_response(&self, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {
         let Some(script) = &self.response else { return Ok(Verdict::Continue) };
-        let content_type = message::content_type(&response.headers());
-        if (self.request.is_some() && ctx.get(&REFUSED)?.unwrap_or_default())
-            || script.passes(&content_type, || response_facts(script, response, ctx))?
-        {
+        let (is_304, content_type) = (response.status() == 304, message::content_type(&response.headers()));
+        // A 304 need not name the type. If it does not, its tag has to be the one of what may have been transformed.
+        let is_untyped = is_304 && content_type.is_empty();
+        let facts = || response_facts(script, response, ctx);
+        let passes = response.is_refusal()
+            || if is_untyped { script.is_excluded(facts)? } else { script.passes(&content_type, facts)? };
+        if passes {
             ctx.skip_body();
+        } else if response.describes_absent_body(ctx) {
+            if !is_304 && message::is_empty(&response.headers()) {
+                ctx.skip_body();
+                return Ok(Verdict::Continue);
+            }
+            response.mark_rewritten()?;
+            if !is_untyped {
+                response.headers_mut().set("content-type", script.content_type())?;
+            }
         }
         Ok(Verdict::Continue)
     }
@@ -137,23 +145,19 @@ impl Plugin for BodyScript {
     ) -> Result<Verdict> {
         let Some(script) = &self.response else { return Ok(Verdict::Continue) };
         let facts = response_facts(script, response, ctx)?;
-        let made = Incoming::new(&response.headers(), body)?.through(script, &facts);
-        match made {
-            Ok(None) => {}
+        let written = match Incoming::new(&response.headers(), body)?.through(script, &facts) {
+            Ok(None) => return Ok(Verdict::Continue),
             Ok(Some(made)) => {
-                message::clean(&mut response.headers_mut(), &made.content_type)?;
-                message::weaken(&mut response.headers_mut())?;
-                let written = match made.changes.apply_to_response(response)? {
+                response.mark_rewritten()?;
+                response.headers_mut().set("content-type", script.content_type())?;
+                match made.changes.apply_to_response(response)? {
                     Ok(()) => message::replace(body, &made.body)?,
                     refused => refused,
-                };
-                if let Err(failure) = written {
-                    return Ok(self.answer(failure, Side::Response));
                 }
             }
-            Err(failure) => return Ok(self.answer(failure, Side::Response)),
-        }
-        Ok(Verdict::Continue)
+            Err(failure) => Err(failure),
+        };
+        Ok(self.told(written, Side::Response))
     }
 }
 
@@ -164,18 +168,20 @@ fn request_facts(script: &Script, request: &Request, ctx: &Context) -> Vec<Val> 
 fn response_facts(script: &Script, response: &Response, ctx: &Context) -> Result<Vec<Val>> {
     let request = if script.needs_request() { ctx.get(&REQUEST)? } else { None };
     let request = request.and_then(|facts| json::read(facts.as_bytes(), usize::MAX).ok()).unwrap_or_default();
-    Ok(vec![request, Val::from(f64::from(response.status())), facts::headers(response.headers())])
+    // A 304 stands for the 200 that the client has.
+    let status = if response.status() == 304 { 200 } else { response.status() };
+    Ok(vec![request, Val::from(f64::from(status)), facts::headers(response.headers())])
 }
 
 impl BodyScript {
-    fn refuse(&self, failure: Failure, ctx: &mut Context) -> Result<Verdict> {
-        if self.response.is_some() {
-            ctx.set(&REFUSED, &true)?;
+    fn told(&self, written: Result<(), Failure>, side: Side) -> Verdict {
+        match written {
+            Ok(()) => Verdict::Continue,
+            Err(failure) => self.answer(&failure, side),
         }
-        Ok(self.answer(failure, Side::Request))
     }
 
-    fn answer(&self, failure: Failure, side: Side) -> Verdict {
+    fn answer(&self, failure: &Failure, side: Side) -> Verdict {
         match side {
             Side::Request => info!("{failure}"),
             Side::Response => warn!("{failure}"),

@@ -8,9 +8,6 @@ use crate::failure::Failure;
 use crate::script::{Made, Script};
 use crate::value::Val;
 
-/// Fields that hold of the body as it came and of no other.
-const OF_THE_BODY: [&str; 5] = ["content-digest", "content-encoding", "content-md5", "digest", "repr-digest"];
-
 /// A message that has come.
 pub(crate) struct Incoming {
     content_type: String,
@@ -40,6 +37,11 @@ fn field(headers: &Headers<'_>, name: &str) -> String {
     headers.get_all(name).iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// Whether the head says that there is nothing in the body.
+pub(crate) fn is_empty(headers: &Headers<'_>) -> bool {
+    headers.get("content-length").is_some_and(|length| length == "0")
+}
+
 pub(crate) fn content_type(headers: &Headers<'_>) -> String {
     field(headers, "content-type")
 }
@@ -60,24 +62,5 @@ pub(crate) fn replace(body: &mut Body, made: &str) -> Result<Result<(), Failure>
             Ok(Err(Failure::TooLarge(made.len())))
         }
         other => other.map(Ok),
-    }
-}
-
-/// Names the new body's type, and takes away what held of the old one.
-pub(crate) fn clean(headers: &mut HeadersMut<'_>, content_type: &str) -> Result<()> {
-    for name in OF_THE_BODY {
-        headers.remove(name)?;
-    }
-    headers.set("content-type", content_type)
-}
-
-/// The response is no longer byte for byte what its validator stands for, nor are its ranges.
-pub(crate) fn weaken(headers: &mut HeadersMut<'_>) -> Result<()> {
-    headers.remove("accept-ranges")?;
-    match headers.get("etag") {
-        Some(tag) if !tag.as_bytes().starts_with(b"W/") => {
-            headers.set("etag", [b"W/", tag.as_bytes()].concat())
-        }
-        _ => Ok(()),
     }
 }

@@ -132,7 +132,6 @@ pub(crate) struct Script {
 /// What a script made.
 pub(crate) struct Made {
     pub(crate) body: String,
-    pub(crate) content_type: String,
     pub(crate) changes: Changes,
 }
 
@@ -212,6 +211,11 @@ impl Script {
         self.types.iter().any(|pattern| matches_type(&pattern.to_ascii_lowercase(), &essence))
     }
 
+    /// The type of what it makes.
+    pub(crate) fn content_type(&self) -> &str {
+        &self.content_type
+    }
+
     pub(crate) fn max_size(&self) -> usize {
         self.max_size
     }
@@ -223,9 +227,11 @@ impl Script {
         content_type: &str,
         facts: impl FnOnce() -> Result<Vec<Val>>,
     ) -> Result<bool> {
-        if !self.takes(content_type) {
-            return Ok(true);
-        }
+        Ok(!self.takes(content_type) || self.is_excluded(facts)?)
+    }
+
+    /// Whether `when` says no.
+    pub(crate) fn is_excluded(&self, facts: impl FnOnce() -> Result<Vec<Val>>) -> Result<bool> {
         Ok(self.when.is_some() && matches!(self.applies(&facts()?), Ok(false)))
     }
 
@@ -255,7 +261,7 @@ impl Script {
                 template.render(self.variables, facts, &input).map_err(Failure::script)?
             }
         };
-        Ok(Made { body, content_type: self.content_type.clone(), changes })
+        Ok(Made { body, changes })
     }
 }
 
