@@ -157,6 +157,15 @@ fn responses_name_the_origin_that_asked() {
 }
 
 #[test]
+fn a_failure_of_the_gateway_can_be_read_too() {
+    let plugin = plugin(json!({ "origins": [SHOP] }));
+    for response in [Response::new(502).of_gateway(), Response::new(429).of_step()] {
+        let response = plugin.send(from(SHOP)).respond(response);
+        assert_eq!(response.header("access-control-allow-origin"), Some(SHOP));
+    }
+}
+
+#[test]
 fn the_upstream_has_no_voice_of_its_own() {
     let plugin = plugin(json!({ "origins": [SHOP] }));
     let upstream = || {

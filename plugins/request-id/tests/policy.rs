@@ -82,6 +82,17 @@ fn a_clients_id_is_kept_only_where_that_is_wanted_and_only_if_well_formed() {
 }
 
 #[test]
+fn a_failure_of_the_gateway_has_it_too() {
+    let plugin = plugin(json!({}));
+    for response in [Response::new(502).of_gateway(), Response::new(429).of_step()] {
+        let mut exchange = plugin.send(Request::get("/"));
+        let sent = exchange.forwarded().header("x-correlation-id").map(str::to_owned);
+        assert!(sent.is_some());
+        assert_eq!(exchange.respond(response).header("x-correlation-id"), sent.as_deref());
+    }
+}
+
+#[test]
 fn the_response_can_go_without() {
     let plugin = plugin(json!({ "respond": false, "header": "X-Trace" }));
     let mut exchange = plugin.send(Request::get("/"));

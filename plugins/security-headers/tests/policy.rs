@@ -104,6 +104,14 @@ const TELLING: [&str; 14] = [
 ];
 
 #[test]
+fn a_failure_of_the_gateway_has_them_too() {
+    let of_upstream = put(json!({}), Response::new(502));
+    assert!(!of_upstream.is_empty());
+    assert_eq!(put(json!({}), Response::new(502).of_gateway()), of_upstream);
+    assert_eq!(put(json!({}), Response::new(429).of_step()), of_upstream);
+}
+
+#[test]
 fn what_tells_on_servers_is_removed() {
     let all = TELLING
         .iter()
