@@ -161,8 +161,17 @@ impl Plugin for HeaderRules {
         }
         for (set, fields, target) in planned {
             let written = set.request.apply(&mut Message::new(request.headers_mut()), fields);
-            if let Some(problem) = too_large(written, 431, WRITTEN)? {
-                return Ok(problem.into());
+            match written {
+                // All that the configuration has not been refused for: `Host` can be set to something only.
+                Err(error) if error.code() == Some(Code::Denied) => {
+                    let detail = "`Host` cannot be rewritten: a part of it is missing in the request";
+                    return Ok(Problem::bad_request(detail).kind("host-not-rewritable").into());
+                }
+                written => {
+                    if let Some(problem) = too_large(written, 431, WRITTEN)? {
+                        return Ok(problem.into());
+                    }
+                }
             }
             if let Err(problem) = set.target.apply(request, target)? {
                 return Ok(problem.into());

@@ -99,8 +99,9 @@ impl Rules {
         let named = remove.iter().map(|name| ("remove", name));
         let named = named.chain(rename.iter().flat_map(|(old, new)| [("rename", old), ("rename", new)]));
         for (list, name) in named {
-            check(name).context(format_args!("{message}.{list}"))?;
+            check(name).and_then(|()| not_host(name)).context(format_args!("{message}.{list}"))?;
         }
+        let of_response = message.ends_with("response");
         let mut writes = Vec::new();
         for (write, list, entries) in [
             (Write::Replace, "replace", replace),
@@ -111,7 +112,10 @@ impl Rules {
             for (name, value) in entries {
                 let place = || format!("{message}.{list}.{name}");
                 check(&name).context(place())?;
-                let template = template(&value, message.ends_with("response")).context(place())?;
+                if of_response || matches!(write, Write::Add | Write::Append) {
+                    not_host(&name).context(place())?;
+                }
+                let template = template(&value, of_response).context(place())?;
                 writes.push((write, name, template));
             }
         }
@@ -161,6 +165,11 @@ fn template(value: &str, of_response: bool) -> Result<Template> {
 
 fn check(name: &HeaderName) -> Result<()> {
     ensure!(!name.is_reserved(), "`{name}` belongs to the gateway, which frames messages itself");
+    Ok(())
+}
+
+fn not_host(name: &HeaderName) -> Result<()> {
+    ensure!(name != "host", "`host` of a request can be set and replaced, and nothing else");
     Ok(())
 }
 

@@ -113,6 +113,27 @@ fn headers_that_would_be_too_large_are_refused() {
 }
 
 #[test]
+fn a_request_has_a_host_whatever_happens_to_it() {
+    let set = plugin(json!({ "request": { "set": { "host": "{header:x-to}" } } }));
+    let exchange = set.send(Request::get("/").with_header("x-to", "b.example"));
+    assert_eq!(exchange.forwarded().header_all("host"), ["b.example"]);
+    let answer = set.send(Request::get("/")).answer();
+    assert_eq!((answer.status(), answer.problem()["type"].as_str()), (400, Some("host-not-rewritable")));
+    for rules in [
+        json!({ "remove": ["Host"] }),
+        json!({ "rename": { "host": "x-host" } }),
+        json!({ "rename": { "x-host": "host" } }),
+        json!({ "add": { "host": "a" } }),
+        json!({ "append": { "host": "a" } }),
+    ] {
+        let refused = Harness::<HeaderRules>::new(json!({ "request": rules })).start().unwrap_err();
+        assert!(refused.message.contains("`host` of a request can be set"), "{rules}: {refused}");
+    }
+    let response = json!({ "response": { "set": { "host": "a" } } });
+    assert!(Harness::<HeaderRules>::new(response).start().is_err());
+}
+
+#[test]
 fn the_method_is_changed() {
     assert_eq!(request(&json!({ "method": "POST" }), Request::get("/")).method(), "POST");
 }

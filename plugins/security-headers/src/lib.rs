@@ -172,7 +172,7 @@ impl SecurityHeaders {
 fn sorted(mut names: Vec<HeaderName>) -> Result<Vec<HeaderName>> {
     ensure!(names.len() <= MAX_REMOVED, "`remove` has more than {MAX_REMOVED} entries");
     for name in &names {
-        ensure!(!name.is_reserved(), "`remove`: `{name}` belongs to the gateway");
+        ensure!(!name.is_reserved() && name != "host", "`remove`: `{name}` belongs to the gateway");
     }
     names.sort();
     names.dedup();

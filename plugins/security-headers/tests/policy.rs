@@ -243,6 +243,7 @@ fn a_bad_configuration_is_refused_with_its_place() {
         ),
         (json!({ "permissions_policy": "camera 'none'" }), "`permissions_policy`: `camera 'none'`: write"),
         (json!({ "frame_options": "allow-from https://a.example" }), ""),
+        (json!({ "remove": ["Host"] }), "`remove`: `host` belongs to the gateway"),
         (json!({ "remove": ["Content-Length"] }), "`remove`: `content-length` belongs to the gateway"),
         (json!({ "remove": ["x y"] }), ""),
         (json!({ "xss_protection": "0" }), ""),

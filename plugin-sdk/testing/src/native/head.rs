@@ -67,7 +67,8 @@ pub(super) fn values<'a>(headers: &'a HeaderMap, name: &[u8]) -> Vec<&'a [u8]> {
 /// Removes a header; how many values it had.
 pub(super) fn remove(headers: &mut HeaderMap, name: &[u8]) -> Result<i32, Code> {
     let Ok(name) = HeaderName::from_bytes(name) else { return Ok(0) };
-    if is_reserved(&name) {
+    // A request goes nowhere without `Host`; it can be set to another, not taken away.
+    if is_reserved(&name) || name == header::HOST {
         return Err(Code::Denied);
     }
     match headers.entry(name) {
