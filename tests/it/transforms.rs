@@ -48,6 +48,18 @@ fn a_failure_is_told_as_it_is() {
 }
 
 #[test]
+fn a_head_alone_says_nothing_of_the_body_that_a_step_changes() {
+    let text = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 16000\r\n\r\n";
+    let origin = Origin::always(text);
+    let gateway = start(&[("compress", "")], origin.address);
+    let head = |coding: &str| {
+        let mut client = Connection::open(gateway.public);
+        client.request("HEAD", "/", &[("accept-encoding", coding)], b"").expect(200)
+    };
+    assert_eq!(head("gzip").header("content-length"), None);
+}
+
+#[test]
 fn responses_are_compressed_for_who_accepts_it() {
     let body = format!("{{\"rows\":\"{}\"}}", "abcdefgh".repeat(2000));
     let head = format!(

@@ -139,8 +139,18 @@ impl ExtAuthz {
         Ok(Verdict::Continue)
     }
 
+    /// What a kept permission depends on beside the question: what of the answer is in it, and for how long it may be believed.
+    fn kept_as(&self) -> String {
+        let names = |fields: &Fields| {
+            let names: Vec<&str> = fields.names().iter().map(HeaderName::as_str).collect();
+            names.join(",")
+        };
+        let (upstream, response) = (names(&self.allow_headers), names(&self.response_headers));
+        format!("{}\n{upstream}\n{response}", self.cache.get().as_millis())
+    }
+
     fn decision(&self, question: Question<'_>) -> Result<Decision> {
-        let key = if self.cache.is_zero() { None } else { Some(question.digest()?) };
+        let key = if self.cache.is_zero() { None } else { Some(question.digest(&self.kept_as())?) };
         if let Some(permission) = key.as_deref().and_then(kept) {
             return Ok(Decision::Permitted(permission));
         }
@@ -152,7 +162,7 @@ impl ExtAuthz {
                 let permission = Permission { upstream, response };
                 if let Some(key) = key.filter(|_| may_be_kept(&answer, &permission))
                     && let Err(error) =
-                        store::set(key, serde_json::to_vec(&permission)?, Some(self.cache.get()))
+                        store::set_evictable(key, serde_json::to_vec(&permission)?, Some(self.cache.get()))
                 {
                     debug!("a permission cannot be kept: {error}");
                 }

@@ -151,8 +151,8 @@ impl Service {
 }
 
 impl Question<'_> {
-    /// Of all that is told but the identifier, which is never the same.
-    pub(crate) fn digest(&self) -> Result<Vec<u8>> {
+    /// Of all that is told but the identifier, which is never the same, and of what else tells one kept answer from another.
+    pub(crate) fn digest(&self, kept_as: &str) -> Result<Vec<u8>> {
         let Service { upstream, method, .. } = self.service;
         let body = crypto::digest(Digest::Sha256, &self.body)?;
         let mut data = Vec::new();
@@ -160,7 +160,9 @@ impl Question<'_> {
             data.extend_from_slice(&(part.len() as u64).to_le_bytes());
             data.extend_from_slice(part);
         };
-        for part in [upstream.as_bytes(), method.as_str().as_bytes(), self.path.as_bytes(), &body] {
+        for part in
+            [kept_as.as_bytes(), upstream.as_bytes(), method.as_str().as_bytes(), self.path.as_bytes(), &body]
+        {
             add(part);
         }
         for (name, value) in self.headers.iter().filter(|(name, _)| name != REQUEST_ID) {

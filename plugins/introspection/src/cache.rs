@@ -126,13 +126,13 @@ impl Cache {
         if !self.stale.is_zero() {
             match answer {
                 Answer::Active(_) if !time.is_zero() => {
-                    store::set(stale_key(key), &value, Some(time + self.stale))?;
+                    store::set_evictable(stale_key(key), &value, Some(time + self.stale))?;
                 }
                 // What is over must not come back.
                 _ => store::delete(stale_key(key))?,
             }
         }
-        let kept = if time.is_zero() { Ok(()) } else { store::set(key, value, Some(time)) };
+        let kept = if time.is_zero() { Ok(()) } else { store::set_evictable(key, value, Some(time)) };
         if time.is_zero() || kept.is_err() {
             self.release(key);
         }

@@ -72,9 +72,9 @@ pub(crate) fn put(asked: &Asked, entry: &Entry, now: u64, settings: &Settings) -
     let until = known.as_ref().map_or(until, |index| index.until.max(until));
     let index = Index { generation, until, vary };
     if known.as_ref() != Some(&index) {
-        store::set(&asked.uri, index.encode(), Some(ms(until.saturating_sub(now))))?;
+        store::set_evictable(&asked.uri, index.encode(), Some(ms(until.saturating_sub(now))))?;
     }
-    store::set(asked.variant(&index)?, bytes, Some(ms(keep)))?;
+    store::set_evictable(asked.variant(&index)?, bytes, Some(ms(keep)))?;
     Ok(true)
 }
 

@@ -204,9 +204,14 @@ impl Resolver<'_> {
             }
             (Some(public), None) => match sluice_keys::PublicKey::import(public.as_bytes()) {
                 Ok(_) => Some(KeyMaterial::Public(public.clone())),
-                Err(_) => {
+                Err(error) => {
                     let expected = "a public key in PEM or as a JWK";
-                    self.invalid(&public_at, expected, &format!("expected {expected}"), None);
+                    self.invalid(
+                        &public_at,
+                        expected,
+                        &format!("expected {expected}"),
+                        Some(error.to_string()),
+                    );
                     None
                 }
             },
