@@ -25,6 +25,7 @@ mod failure;
 mod lease;
 mod line;
 mod link;
+mod purse;
 mod secure;
 mod status;
 
@@ -171,8 +172,6 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    pub(crate) const DEFAULT: Duration = Duration::from_millis(50);
-
     pub(crate) fn new(whole: Duration) -> Self {
         Self { left_us: AtomicU64::new(u64::try_from(whole.as_micros()).unwrap_or(u64::MAX)) }
     }
@@ -188,12 +187,6 @@ impl Budget {
     }
 }
 
-impl Default for Budget {
-    fn default() -> Self {
-        Self::new(Self::DEFAULT)
-    }
-}
-
 /// The store on a server. One for each process.
 pub(crate) struct RemoteStore {
     link: Arc<Link>,
@@ -202,6 +195,7 @@ pub(crate) struct RemoteStore {
     clock: Clock,
     max_value: usize,
     purses: Option<Arc<Purses>>,
+    timeout: Duration,
     began: Instant,
     status: Arc<Status>,
 }
@@ -216,7 +210,8 @@ impl RemoteStore {
         let dial = Dial { endpoint, tls, names: names.clone(), timeout };
         let link = Link::open(dial, on.clone(), Arc::clone(&status));
         let purses = lease.map(Purses::new);
-        Arc::new(Self { link, on, names, clock, max_value, purses, began: Instant::now(), status })
+        let began = Instant::now();
+        Arc::new(Self { link, on, names, clock, max_value, purses, timeout, began, status })
     }
 
     pub(crate) fn status(&self) -> &Status {
@@ -249,6 +244,7 @@ impl RemoteStore {
                         return Ok(taken);
                     }
                     Plan::Ask(plan) => orders = plan,
+                    Plan::Exact => {}
                 }
                 for (named, order) in named.iter_mut().zip(&orders) {
                     named.extra = order.as_ref().map_or(0, |order| order.units);
@@ -259,7 +255,7 @@ impl RemoteStore {
         .await
     }
 
-    /// Asks the server, and puts into the purses what was bought beside.
+    /// Asks the server, and puts into the purses what was bought beside. Without `orders` they are left alone.
     async fn charge(
         &self,
         budget: &Budget,
@@ -269,14 +265,17 @@ impl RemoteStore {
     ) -> Result<Vec<Taken>, RemoteError> {
         let call = command::take(self.now_us(now), named);
         let answer = self.link.ask(budget, Question::Script(&call)).await?;
-        let taken = command::taken(&answer, named.len())?;
-        let delivered = self.began.elapsed();
-        for (order, (taken, bought)) in orders.into_iter().zip(&taken) {
+        let mut answers = command::taken(&answer, named.len())?;
+        let (delivered, is_charged) = (self.began.elapsed(), answers.iter().all(|(taken, _)| taken.allowed));
+        for ((order, named), (taken, bought)) in orders.into_iter().zip(named).zip(&mut answers) {
             if let Some(order) = order {
                 order.deliver(delivered, *bought, taken);
             }
+            if let Some(purses) = &self.purses {
+                taken.remaining = purses.asked(delivered, &named.key, named.take, taken, is_charged);
+            }
         }
-        Ok(taken.into_iter().map(|(taken, _)| taken).collect())
+        Ok(answers.into_iter().map(|(taken, _)| taken).collect())
     }
 
     /// Fills purses before they are empty, while nobody waits.
@@ -285,10 +284,12 @@ impl RemoteStore {
             let look = Take { cost: 0, ..named[index].take.clone() };
             let named = Named { take: &look, extra: order.units, ..named[index].clone() };
             let call = command::take(self.now_us(now), &[named]);
-            let (link, began) = (Arc::clone(&self.link), self.began);
+            let (link, began, timeout) = (Arc::clone(&self.link), self.began, self.timeout);
             self.on.spawn(async move {
                 // If it fails, the next take that finds the purse empty meets the same error itself.
-                let Ok(answer) = link.ask(&Budget::default(), Question::Script(&call)).await else { return };
+                let Ok(answer) = link.ask(&Budget::new(timeout), Question::Script(&call)).await else {
+                    return;
+                };
                 if let Ok([(taken, bought)]) = command::taken(&answer, 1).as_deref() {
                     order.deliver(began.elapsed(), *bought, taken);
                 }

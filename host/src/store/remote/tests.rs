@@ -9,6 +9,7 @@ mod ports;
 #[path = "../../../../tests/harness/redis.rs"]
 mod redis_server;
 mod semantics;
+mod steady;
 #[path = "../../../../tests/harness/wait.rs"]
 mod wait;
 

@@ -10,10 +10,10 @@ use proptest::{prop_assert, prop_oneof};
 use sluice_abi::{Algorithm, Mode, Take, Taken};
 
 use super::redis_server::RedisServer;
-use super::{LONG_MS, NOW, World, patient, settings, take, worker};
+use super::{LONG_MS, NOW, World, patient, settings, take, wait, worker};
 use crate::store::remote::command::Rule;
 use crate::store::remote::lease::{Order, Plan, Purses};
-use crate::store::remote::{ErrorKind, Settings};
+use crate::store::remote::{ErrorKind, RemoteStore, Settings};
 
 const QUOTA: u64 = 100;
 const WINDOW_MS: u64 = 1000;
@@ -49,7 +49,7 @@ impl Server {
     }
 }
 
-struct Node {
+struct Timed {
     purses: Arc<Purses>,
     /// Its clock began at another time.
     offset: u64,
@@ -76,9 +76,9 @@ proptest! {
         algorithm in prop_oneof![Just(Algorithm::Gcra), Just(Algorithm::FixedWindow)],
         steps in vec((0_u64..8000, any::<u8>(), 0_u64..6, 0_u64..60_000, any::<bool>()), 1..300),
     ) {
-        let nodes: Vec<Node> =
-            (0..count).map(|index| Node { purses: Purses::new(share), offset: index as u64 * 77_777 }).collect();
-        let clock = |node: &Node, now: u64| Duration::from_micros(now + node.offset);
+        let nodes: Vec<Timed> =
+            (0..count).map(|index| Timed { purses: Purses::new(share), offset: index as u64 * 77_777 }).collect();
+        let clock = |node: &Timed, now: u64| Duration::from_micros(now + node.offset);
         let (mut server, mut handed, mut flights) = (Server::default(), Vec::new(), Vec::<Flight>::new());
         let mut now = 1_000_000_000;
         let most = nodes[0].purses.chunk(Rule::of(&take("k", algorithm, QUOTA, WINDOW_MS)));
@@ -113,11 +113,17 @@ proptest! {
                         fly(&mut server, &Take { cost: 0, ..one.clone() }, Some(order));
                     }
                 }
-                Plan::Ask(orders) => {
-                    for order in orders {
-                        if fly(&mut server, &one, order) {
-                            handed.push((now, cost));
-                        }
+                Plan::Ask(mut orders) => {
+                    let allowed = fly(&mut server, &one, orders.pop().flatten());
+                    if allowed {
+                        handed.push((now, cost));
+                    }
+                    let taken = Taken { allowed, remaining: 0, reset_ms: 0, retry_ms: 0 };
+                    nodes[index].purses.asked(clock(&nodes[index], now), b"k", &one, &taken, allowed);
+                }
+                Plan::Exact => {
+                    if fly(&mut server, &one, None) {
+                        handed.push((now, cost));
                     }
                 }
             }
@@ -145,49 +151,82 @@ proptest! {
     }
 }
 
+/// One node's purses for one limit, whose server always has enough.
+struct Node {
+    purses: Arc<Purses>,
+    one: Take,
+}
+
+impl Node {
+    fn new(share: f64, algorithm: Algorithm) -> Self {
+        Self { purses: Purses::new(share), one: take("k", algorithm, QUOTA, WINDOW_MS) }
+    }
+
+    fn plan(&self, ms: u64) -> Plan {
+        self.purses.plan(Duration::from_millis(ms), &[(b"k", &self.one)])
+    }
+
+    /// Asks, and hears that it was allowed; what to buy beside.
+    fn ask(&self, ms: u64) -> Option<Order> {
+        let Plan::Ask(mut orders) = self.plan(ms) else { panic!("there is nothing to serve") };
+        self.asked(ms);
+        orders.pop().unwrap()
+    }
+
+    fn asked(&self, ms: u64) {
+        let taken = Taken { allowed: true, remaining: 50, reset_ms: 50, retry_ms: 0 };
+        self.purses.asked(Duration::from_millis(ms), b"k", &self.one, &taken, true);
+    }
+}
+
 #[test]
 fn what_a_node_rarely_uses_is_not_bought_ahead() {
-    let purses = Purses::new(0.1);
-    let one = take("k", Algorithm::Gcra, QUOTA, WINDOW_MS);
+    let node = Node::new(0.1, Algorithm::Gcra);
     for second in 0..20 {
-        match purses.plan(Duration::from_secs(second), &[(b"k", &one)]) {
-            Plan::Ask(orders) => assert!(orders[0].is_none(), "in second {second}"),
-            Plan::Served(..) => panic!("there is nothing to serve"),
-        }
+        assert!(node.ask(second * 1000).is_none(), "in second {second}");
+        assert!(node.ask(second * 1000).is_none(), "in second {second}");
     }
 }
 
 #[test]
 fn who_stops_waiting_does_not_block_the_purse() {
-    let purses = Purses::new(0.1);
-    let one = take("k", Algorithm::Gcra, QUOTA, WINDOW_MS);
-    let ask = || match purses.plan(Duration::ZERO, &[(b"k", &one)]) {
-        Plan::Ask(mut orders) => orders.pop().unwrap(),
-        Plan::Served(..) => panic!("there is nothing to serve"),
-    };
-    assert!(ask().is_none(), "the first only makes itself known");
-    let order = ask();
+    let node = Node::new(0.1, Algorithm::Gcra);
+    for _ in 0..3 {
+        assert!(node.ask(0).is_none(), "the first make themselves known");
+    }
+    let order = node.ask(0);
     assert!(order.is_some());
-    assert!(ask().is_none(), "one at a time");
+    assert!(node.ask(0).is_none(), "one at a time");
     drop(order);
-    assert!(ask().is_some());
+    assert!(node.ask(0).is_some());
+}
+
+#[test]
+fn nothing_is_bought_for_what_was_refused() {
+    let node = Node::new(0.1, Algorithm::Gcra);
+    let refused = Taken { allowed: false, remaining: 0, reset_ms: 50, retry_ms: 50 };
+    for _ in 0..100 {
+        let Plan::Ask(orders) = node.plan(0) else { panic!("there is nothing to serve") };
+        assert!(orders[0].is_none());
+        assert_eq!(node.purses.asked(Duration::ZERO, b"k", &node.one, &refused, false), 0);
+    }
+    assert_eq!(node.purses.len(), 0);
 }
 
 #[test]
 fn a_purse_dies_with_its_fixed_window() {
     for (algorithm, lives) in [(Algorithm::FixedWindow, false), (Algorithm::Gcra, true)] {
-        let purses = Purses::new(0.5);
-        let one = take("k", algorithm, QUOTA, WINDOW_MS);
-        let plan = |ms: u64| purses.plan(Duration::from_millis(ms), &[(b"k", &one)]);
-        let _ = plan(1000);
-        let Plan::Ask(mut orders) = plan(1000) else { panic!("there is nothing to serve") };
-        let order = orders.pop().unwrap().unwrap();
+        let node = Node::new(0.5, algorithm);
+        for _ in 0..3 {
+            assert!(node.ask(1000).is_none());
+        }
+        let order = node.ask(1000).unwrap();
         assert_eq!(order.units, 1);
         // The answer took a while. When it was asked for, the window had 50 ms to go.
         let taken = Taken { allowed: true, remaining: 50, reset_ms: 50, retry_ms: 0 };
         order.deliver(Duration::from_millis(1020), 1, &taken);
-        assert_eq!(purses.held(b"k", Duration::from_millis(1048)), 1);
-        let left = purses.held(b"k", Duration::from_millis(1049));
+        assert_eq!(node.purses.held(b"k", Duration::from_millis(1048)), 1);
+        let left = node.purses.held(b"k", Duration::from_millis(1049));
         assert_eq!(left == 1, lives, "{algorithm:?}");
     }
 }
@@ -196,14 +235,15 @@ fn a_purse_dies_with_its_fixed_window() {
 fn purses_are_bounded() {
     let purses = Purses::new(0.1);
     let one = take("k", Algorithm::Gcra, QUOTA, WINDOW_MS);
+    let taken = Taken { allowed: true, remaining: 50, reset_ms: 50, retry_ms: 0 };
     for key in 0..200_000_u32 {
         let now = Duration::from_micros(u64::from(key));
-        purses.plan(now, &[(&key.to_le_bytes(), &one)]);
+        purses.asked(now, &key.to_le_bytes(), &one, &taken, true);
     }
     assert!((30_000..=32_768).contains(&purses.len()), "{}", purses.len());
     let later = Duration::from_secs(60);
     for key in 0..1000_u32 {
-        purses.plan(later, &[(&key.to_be_bytes(), &one)]);
+        purses.asked(later, &key.to_be_bytes(), &one, &taken, true);
     }
     assert!(purses.len() <= 1016, "old ones have made room: {}", purses.len());
 }
@@ -272,4 +312,48 @@ fn several_limits_are_served_together_or_asked_together() {
         .count();
     assert!((450..=500).contains(&passed), "{passed}");
     assert!(store.status().leased() > 200, "{}", store.status().leased());
+}
+
+#[test]
+fn what_is_left_counts_what_this_node_holds() {
+    let (server, world) = (RedisServer::start(), World::new());
+    let store = world.connect(Settings { lease: Some(0.1), ..settings(&server.url()) });
+    let one = take("k", Algorithm::FixedWindow, 1000, LONG_MS);
+    // Whether it was served by the server or out of a purse: nobody else takes.
+    for used in 1..=400 {
+        let taken = world.take_one(&store, NOW, &one);
+        assert_eq!(
+            (taken.allowed, taken.remaining),
+            (true, 1000 - used),
+            "{} leased",
+            store.status().leased()
+        );
+        // What is on its way to the purse is nowhere meanwhile.
+        wait::until("no purchase is on its way", || !is_buying(&store));
+    }
+    assert!(store.status().leased() > 300, "{}", store.status().leased());
+}
+
+fn is_buying(store: &RemoteStore) -> bool {
+    store.purses.as_ref().unwrap().is_buying()
+}
+
+#[test]
+fn a_purse_is_filled_again_by_a_server_that_takes_its_time() {
+    let (server, world) = (RedisServer::start(), World::new());
+    let store = world.connect(Settings { lease: Some(0.1), ..settings(&server.url()) });
+    let one = take("k", Algorithm::FixedWindow, 1000, LONG_MS);
+    for _ in 0..100 {
+        assert!(world.take_one(&store, NOW, &one).allowed);
+    }
+    wait::until("no purchase is on its way", || !is_buying(&store));
+    server.ask(&["CLIENT", "PAUSE", "300", "ALL"]);
+    let (asked, mut before) = (store.status().round_trips().buckets.iter().sum::<u64>(), 0);
+    while !is_buying(&store) {
+        before = store.status().leased();
+        assert!(world.take_one(&store, NOW, &one).allowed);
+    }
+    assert!(store.status().leased() > before, "it was served from the purse");
+    wait::until("no purchase is on its way", || !is_buying(&store));
+    assert_eq!(store.status().round_trips().buckets.iter().sum::<u64>(), asked + 1, "it has arrived");
 }
