@@ -424,25 +424,15 @@ end
 
 local answers = {}
 for i, take in ipairs(takes) do
-  local a, s = take.algorithm, take.entry.state
-  answers[i] = look(take)
-  if answers[i][1] == 0 then
-    -- A limit that is named twice has less than both want.
-    looks[i] = answers[i]
-    return flat(looks)
-  end
-  local bought = 0
-  if take.mode == '2' then
-    -- Where nothing is known there is nothing to give back.
-    if s.known then
-      take.entry.changed = true
-      if a.give_back then
-        a.give_back(take, s)
-      else
-        a.add(take, s, -take.cost)
-      end
+  if take.mode ~= '2' then
+    local a, s = take.algorithm, take.entry.state
+    local answer = look(take)
+    if answer[1] == 0 then
+      -- A limit that is named twice has less than both want.
+      looks[i] = answer
+      return flat(looks)
     end
-  else
+    local bought = 0
     if take.extra > 0 then
       bought = min(take.extra, max(0, a.room(take, s) - take.cost))
     end
@@ -452,8 +442,24 @@ for i, take in ipairs(takes) do
       -- From now on, for the next take of this limit.
       s.known = true
     end
+    answers[i] = { 1, a.room(take, s), a.reset(take, s), 0, bought }
   end
-  answers[i] = { 1, a.room(take, s), a.reset(take, s), 0, bought }
+end
+-- What is given back comes last: within a call it is not there to be taken.
+for i, take in ipairs(takes) do
+  if take.mode == '2' then
+    local a, s = take.algorithm, take.entry.state
+    -- Where nothing is known there is nothing to give back.
+    if s.known then
+      take.entry.changed = true
+      if a.give_back then
+        a.give_back(take, s)
+      else
+        a.add(take, s, -take.cost)
+      end
+    end
+    answers[i] = { 1, a.room(take, s), a.reset(take, s), 0, 0 }
+  end
 end
 for _, entry in pairs(states) do
   if entry.changed then

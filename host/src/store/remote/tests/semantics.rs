@@ -9,7 +9,7 @@ use sluice_abi::{Algorithm, Mode, Take, Taken};
 use super::redis_server::RedisServer;
 use super::{ALL, LONG_MS, MS, NOW, World, patient, settings, take, wait, with_time, worker};
 use crate::store::remote::{ErrorKind, RemoteError, RemoteStore, Settings};
-use crate::store::{MAX_KEY, StoreError};
+use crate::store::{MAX_KEY, MemoryStore, StoreError};
 
 /// How many takes pass of `each` from each of six workers, two for each store.
 fn passes(
@@ -91,6 +91,31 @@ fn nothing_is_charged_unless_all_allow() {
         5,
         "not even what is forced"
     );
+}
+
+#[test]
+fn within_a_call_what_is_given_back_is_not_there_to_be_taken() {
+    let (server, world) = (RedisServer::start(), World::new());
+    let store = world.connect(with_time(&server.url()));
+    let memory = MemoryStore::new(&crate::config::Store { entries: 100, value: 100 });
+    for algorithm in [Algorithm::Gcra, Algorithm::SlidingWindow, Algorithm::FixedWindow] {
+        let one = take("k", algorithm, 3, LONG_MS);
+        let other = take("other", algorithm, 3, LONG_MS);
+        let back = Take { mode: Mode::GiveBack, ..one.clone() };
+        let calls = [
+            (vec![one.clone(), one.clone()], true),
+            // There is room for one.
+            (vec![back.clone(), one.clone(), one.clone()], false),
+            (vec![back.clone(), one.clone()], true),
+            (vec![one.clone(), back.clone(), other], true),
+            (vec![Take { mode: Mode::Force, ..one.clone() }, back.clone(), back], true),
+        ];
+        for (index, (call, passes)) in calls.iter().enumerate() {
+            let taken = world.take(&store, NOW, call).unwrap();
+            assert_eq!(taken, memory.take(NOW, "p", call).unwrap(), "{algorithm:?}, call {index}");
+            assert_eq!(taken.iter().all(|taken| taken.allowed), *passes, "{algorithm:?}, call {index}");
+        }
+    }
 }
 
 #[test]
