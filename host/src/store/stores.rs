@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_abi::{Mode, Take, Taken};
+use sluice_abi::{Algorithm, Mode, Take, Taken};
 use tokio::time::Instant;
 
 use super::flight::{Lead, MAX_FLIGHT, Turn};
@@ -61,6 +61,10 @@ impl Stores {
     }
 
     /// Takes from every limit, or from none of them unless all allow.
+    ///
+    /// While the server is away this process counts in its place, if that is wanted. What it counts then tells
+    /// no time at which it is whole (`reset_ms` is 0): it is not where others are counted, and is never given
+    /// back there.
     pub(crate) async fn take(
         &self,
         budget: &Budget,
@@ -71,18 +75,51 @@ impl Stores {
         let Some((remote, fallback)) = &self.remote else {
             return Ok(self.memory.take(now, namespace, takes)?);
         };
-        match remote.take(budget, now, namespace, takes).await {
-            Ok(taken) => Ok(taken),
-            Err(RemoteError::Refused(error)) => Err(error.into()),
-            // That it cannot be counted is not that too much was asked for.
-            Err(_) if *fallback == Fallback::Deny && takes.iter().any(|take| take.mode == Mode::Try) => {
-                Err(StoreFailure::Unavailable)
+        let answered = remote.take(budget, now, namespace, takes).await;
+        let tries = || takes.iter().any(|take| take.mode == Mode::Try);
+        match (answered, fallback) {
+            (Ok(taken), _) => {
+                self.end_holds(now, namespace, takes)?;
+                Ok(taken)
             }
-            Err(_) => match fallback.answer(takes) {
-                Some(taken) => Ok(taken),
-                None => Ok(self.memory.take(now, namespace, takes)?),
-            },
+            (Err(RemoteError::Refused(error)), _) => Err(error.into()),
+            (Err(_), Fallback::Local) => Ok(self.stand_in(now, namespace, takes)?),
+            (Err(_), Fallback::Allow) if tries() => {
+                let allowed =
+                    |take: &Take| Taken { allowed: true, remaining: take.quota, reset_ms: 0, retry_ms: 0 };
+                Ok(takes.iter().map(allowed).collect())
+            }
+            // That it cannot be counted is not that too much was asked for; and what has been used or is given
+            // back must not seem to be settled.
+            (Err(_), Fallback::Allow | Fallback::Deny) => Err(StoreFailure::Unavailable),
         }
+    }
+
+    /// Counts here. Units are not given back, because the server has them: here they would be others'. What
+    /// one holder holds is nobody else's.
+    fn stand_in(&self, now: u64, namespace: &str, takes: &[Take]) -> Result<Vec<Taken>, StoreError> {
+        let here = takes.iter().map(|take| match (take.mode, take.algorithm) {
+            (Mode::GiveBack, Algorithm::Gcra | Algorithm::SlidingWindow | Algorithm::FixedWindow) => {
+                Take { cost: 0, ..take.clone() }
+            }
+            _ => take.clone(),
+        });
+        let mut taken = self.memory.take(now, namespace, &here.collect::<Vec<_>>())?;
+        for taken in &mut taken {
+            taken.reset_ms = 0;
+        }
+        Ok(taken)
+    }
+
+    /// What was held on the server may have been held here, if it was away meanwhile.
+    fn end_holds(&self, now: u64, namespace: &str, takes: &[Take]) -> Result<(), StoreError> {
+        let is_hold = |take: &&Take| {
+            take.mode == Mode::GiveBack && take.algorithm == Algorithm::Concurrency && !take.holder.is_empty()
+        };
+        for take in takes.iter().filter(is_hold) {
+            self.memory.take(now, namespace, std::slice::from_ref(take))?;
+        }
+        Ok(())
     }
 
     /// A value, unless it has expired.

@@ -59,7 +59,8 @@ pub struct Taken {
     pub allowed: bool,
     /// Units left now.
     pub remaining: u64,
-    /// Milliseconds until the limit is whole again.
+    /// Milliseconds until the limit is whole again; 0 also if that is not known, because the store's server was away and the gateway
+    /// counted in its place, or allowed. What was taken then is not to be given back.
     pub reset_ms: u64,
     /// Milliseconds until the same take could pass; 0 if it did; [`Taken::NEVER`] if `cost` is over `quota`.
     pub retry_ms: u64,

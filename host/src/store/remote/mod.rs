@@ -37,7 +37,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::Value;
-use sluice_abi::{Mode, Take, Taken};
+use sluice_abi::{Take, Taken};
 use tokio::runtime::Handle;
 
 use super::StoreError;
@@ -128,41 +128,17 @@ impl RemoteError {
     }
 }
 
-/// What a take is answered when the server cannot be asked: `on_store_error`.
+/// What becomes of an operation when the server cannot be asked: `on_store_error`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Fallback {
-    /// Count in this process alone, with the [`MemoryStore`](super::MemoryStore): each node then allows the
+    /// Done in this process alone, with the [`MemoryStore`](super::MemoryStore): each node then allows the
     /// whole quota.
     #[default]
     Local,
-    /// Refuse what would not always be allowed.
+    /// Not done. A take is refused for want of the server.
     Deny,
-    /// Allow.
+    /// Not done. What is tried to be taken is allowed.
     Allow,
-}
-
-impl Fallback {
-    /// When those who are refused may come again.
-    const RETRY_MS: u64 = 1000;
-
-    /// The answers, unless the caller has to count by itself.
-    pub(crate) fn answer(self, takes: &[Take]) -> Option<Vec<Taken>> {
-        const fn allowed(remaining: u64) -> Taken {
-            Taken { allowed: true, remaining, reset_ms: 0, retry_ms: 0 }
-        }
-        let all = |one: fn(&Take) -> Taken| Some(takes.iter().map(one).collect());
-        match self {
-            Self::Local => None,
-            Self::Deny => all(|take| match take.mode {
-                Mode::Try => {
-                    let ms = Self::RETRY_MS;
-                    Taken { allowed: false, remaining: 0, reset_ms: ms, retry_ms: ms }
-                }
-                Mode::Force | Mode::GiveBack => allowed(0),
-            }),
-            Self::Allow => all(|take| allowed(take.quota)),
-        }
-    }
 }
 
 /// How long one exchange may wait for the server in all.

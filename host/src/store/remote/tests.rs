@@ -2,6 +2,7 @@
 
 mod access;
 mod agreement;
+mod fallback;
 mod leases;
 mod outage;
 #[path = "../../../../tests/harness/ports.rs"]

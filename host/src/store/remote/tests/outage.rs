@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use sluice_abi::{Algorithm, Mode, Take, Taken};
+use sluice_abi::{Algorithm, Take};
 
 use super::redis_server::RedisServer;
 use super::{LONG_MS, NOW, World, patient, settings, take, wait};
-use crate::store::remote::{Budget, ErrorKind, Fallback, RemoteError, RemoteStore, Settings};
+use crate::store::remote::{Budget, ErrorKind, RemoteError, RemoteStore, Settings};
 
 /// Short enough to show, long enough for a busy machine.
 const TIMEOUT: Duration = Duration::from_millis(200);
@@ -195,17 +195,4 @@ fn a_store_that_is_dropped_lets_go() {
     assert_eq!(clients(), 2, "the store and this question");
     drop(store);
     wait::until("the connection is closed", || clients() == 1);
-}
-
-#[test]
-fn the_fallback_answers_for_the_server() {
-    let takes = [one()[0].clone(), Take { mode: Mode::Force, ..one()[0].clone() }];
-    assert_eq!(Fallback::Local.answer(&takes), None);
-    let allowed = |fallback: Fallback| {
-        fallback.answer(&takes).unwrap().iter().map(|taken| taken.allowed).collect::<Vec<_>>()
-    };
-    assert_eq!(allowed(Fallback::Allow), [true, true]);
-    assert_eq!(allowed(Fallback::Deny), [false, true]);
-    let denied = Taken { allowed: false, remaining: 0, reset_ms: 1000, retry_ms: 1000 };
-    assert_eq!(Fallback::Deny.answer(&takes).unwrap()[0], denied);
 }
