@@ -91,7 +91,8 @@ fn standings(set: &Set, standing: &[(u64, u64)]) -> String {
         }
         // Writing to a string cannot fail.
         let _ = write!(field, "\"{name}\";r={remaining}");
-        if window.is_some() {
+        // Unless nothing is used, 0 says that nobody knows when it is whole.
+        if window.is_some() && *reset > 0 {
             let _ = write!(field, ";t={reset}");
         }
     }

@@ -6,12 +6,15 @@ use std::net::IpAddr;
 
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
 use sluice_sdk::InvalidValue;
 use sluice_sdk::auth::CLAIMS;
 use sluice_sdk::prelude::*;
 
-/// Longer values of a header are refused: a counter's name has to stay short.
-const MAX_PART: usize = 200;
+/// Longer values stand as their digest: a counter's name has to stay short.
+const MAX_PLAIN: usize = 100;
+/// Bytes of a digest. Nobody finds a value that has the same as somebody else's.
+const DIGEST: usize = 16;
 const MAX_PARTS: usize = 4;
 const MAX_NAME: usize = 48;
 
@@ -77,10 +80,6 @@ impl Who {
                 part => part.value(request, ctx).filter(|value| !value.is_empty()),
             };
             match (value, self.missing) {
-                (Some(value), _) if value.len() > MAX_PART => {
-                    return Err(Problem::bad_request(format!("the {part} is longer than {MAX_PART} bytes"))
-                        .kind("rate-limit-key-too-long"));
-                }
                 (Some(value), _) => push(&mut key, part, &value),
                 (None, Missing::Ip) => push(&mut key, &Part::Ip, &self.address(ctx)),
                 (None, Missing::Allow) => return Ok(None),
@@ -110,13 +109,24 @@ impl Who {
     }
 }
 
-/// Tag and lengths keep parts apart: no value can look like two others, and none of one header like that of another.
+/// Tag and lengths keep parts apart: no value can look like two others, and none of one header like that of another. A digest has
+/// another tag than what it could be taken for.
 fn push(key: &mut Vec<u8>, part: &Part, value: &[u8]) {
-    key.push(part.tag());
-    for text in [part.name().as_bytes(), &value[..value.len().min(MAX_PART)]] {
-        key.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
-        key.extend_from_slice(text);
+    if part.may_be_secret() || value.len() > MAX_PLAIN {
+        key.push(part.tag().to_ascii_uppercase());
+        append(key, part.name().as_bytes());
+        append(key, &Sha256::digest(value)[..DIGEST]);
+    } else {
+        key.push(part.tag());
+        append(key, part.name().as_bytes());
+        append(key, value);
     }
+}
+
+/// A text with its length, which is below 256.
+fn append(key: &mut Vec<u8>, text: &[u8]) {
+    key.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
+    key.extend_from_slice(text);
 }
 
 impl Part {
@@ -163,6 +173,11 @@ impl Part {
         }
     }
 
+    /// What a client sends to show who it is may stand in it, and the names of counters are no secrets.
+    const fn may_be_secret(&self) -> bool {
+        matches!(self, Self::Header(_) | Self::Query(_) | Self::Cookie(_))
+    }
+
     fn name(&self) -> &str {
         match self {
             Self::Ip | Self::Consumer | Self::Credential | Self::Route | Self::Host => "",
@@ -179,7 +194,7 @@ impl Part {
                 return request.headers().get(name).map(|value| value.as_bytes().to_vec());
             }
             Self::Consumer => ctx.consumer_name(),
-            Self::Credential => ctx.consumer()?.credential,
+            Self::Credential => return credential(&ctx.consumer()?),
             Self::Route => Some(ctx.route()),
             Self::Host => Some(request.host().to_ascii_lowercase()),
             Self::Query(name) => request.query_param(name),
@@ -189,6 +204,13 @@ impl Part {
         };
         text.map(String::into_bytes)
     }
+}
+
+/// Which of the consumer's credentials. Those of two consumers may have one identifier.
+fn credential(consumer: &Consumer) -> Option<Vec<u8>> {
+    let identifier = consumer.credential.as_deref().filter(|identifier| !identifier.is_empty())?;
+    let length = u32::try_from(consumer.name.len()).unwrap_or(u32::MAX).to_be_bytes();
+    Some([&length, consumer.name.as_bytes(), identifier.as_bytes()].concat())
 }
 
 /// A claim that is a text, a number or a truth value.

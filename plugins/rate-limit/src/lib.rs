@@ -6,6 +6,8 @@ mod fields;
 mod key;
 mod limits;
 mod noted;
+#[cfg(test)]
+mod tests;
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -59,12 +61,25 @@ impl Plugin for RateLimit {
         };
         // A request's id may be the client's word, and two requests with one id hold two places.
         let holder = set.concurrency.as_ref().map(|_| RandomState::new().hash_one(0));
+        if holder.is_some() {
+            // The client may leave while the store is asked, and then nothing after this is done. A place that was not taken
+            // after all may be given back.
+            let open = Some(Open::new(&key, holder));
+            ctx.set(&NOTED, &Noted { set: index, standing: Vec::new(), open })?;
+        }
         let taken = match store::take(&set.takes(&key, cost, holder)) {
             Ok(taken) => taken,
+            // It may have taken all the same: the note stays.
             Err(error) if error.code() == Some(Code::Unavailable) => return Ok(self.without_store()),
-            Err(error) => return Err(error),
+            Err(error) => {
+                ctx.remove(&NOTED)?;
+                return Err(error);
+            }
         };
         if taken.iter().any(|taken| !taken.allowed) {
+            if holder.is_some() {
+                ctx.remove(&NOTED)?;
+            }
             if self.0.shadow {
                 for policy in set.violated(&taken) {
                     let (name, rule) = (&policy.name, policy.rule());
@@ -74,8 +89,8 @@ impl Plugin for RateLimit {
             }
             return Ok(Verdict::respond(fields::refusal(set, &taken, self.0.status, self.0.told)));
         }
-        if self.0.told.is_some() || self.remembers() {
-            let open = self.remembers().then(|| Open::new(&key, holder, cost, &taken));
+        if self.0.told.is_some() || self.0.settle.is_some() {
+            let open = self.remembers().then(|| Open::new(&key, holder).charged(cost, &taken));
             let standing = self.0.told.map(|_| fields::standing(&taken)).unwrap_or_default();
             ctx.set(&NOTED, &Noted { set: index, standing, open })?;
         }
@@ -83,10 +98,11 @@ impl Plugin for RateLimit {
     }
 
     fn on_response(&self, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {
+        let units = self.0.settle.as_ref().map(|settle| settle.units(response)).transpose()?.flatten();
         // A refusal of this step's own has told and taken what it had to, and so has one in the shadow.
         let Some(mut noted) = ctx.get(&NOTED)? else { return Ok(Verdict::Continue) };
         let Some(set) = self.0.sets.get(noted.set) else { return Ok(Verdict::Continue) };
-        if let Some(told) = self.0.told {
+        if let Some(told) = self.0.told.filter(|_| !noted.standing.is_empty()) {
             let mut headers = response.headers_mut();
             for field in fields::tell(set, &noted.standing, told) {
                 // Another limit of the chain may have told its own; the older fields have room for one alone.
@@ -97,17 +113,14 @@ impl Plugin for RateLimit {
                 }
             }
         }
-        let (Some(settle), Some(open)) = (&self.0.settle, &mut noted.open) else {
-            return Ok(Verdict::Continue);
-        };
-        if let Some(units) = settle.units(response)? {
+        if let (Some(units), Some(open)) = (units, &mut noted.open) {
             // More is taken at once. Less is given back in the end, when it is known how much still counts. If
             // the store cannot now, it may then: the response does not suffer from it.
             let more = set.more(open, units);
             if more.is_empty() || store::take(&more).is_err() {
                 open.units = Some(units);
+                ctx.set(&NOTED, &noted)?;
             }
-            ctx.set(&NOTED, &noted)?;
         }
         Ok(Verdict::Continue)
     }
@@ -115,7 +128,14 @@ impl Plugin for RateLimit {
     fn on_complete(&self, outcome: &Outcome, ctx: &mut Context) -> Result<()> {
         let Some(Noted { set, open: Some(open), .. }) = ctx.get(&NOTED)? else { return Ok(()) };
         let takes = self.0.sets.get(set).map(|set| set.settled(&open, outcome)).unwrap_or_default();
-        if takes.is_empty() { Ok(()) } else { store::take(&takes).map(drop) }
+        if takes.is_empty() {
+            return Ok(());
+        }
+        match store::take(&takes) {
+            // It was tried, and that the server is away is no fault of this step's.
+            Err(error) if error.code() != Some(Code::Unavailable) => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 

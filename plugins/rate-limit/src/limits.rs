@@ -3,7 +3,7 @@
 use sluice_sdk::prelude::*;
 
 use crate::config::Algorithm;
-use crate::noted::Open;
+use crate::noted::{Charge, Open};
 
 /// Structured fields have integers of at most 15 digits (RFC 9651 section 3.3.1).
 pub(crate) const MAX_INTEGER: u64 = 999_999_999_999_999;
@@ -118,20 +118,22 @@ impl Set {
 
     /// What was used beyond what was taken.
     pub(crate) fn more(&self, open: &Open, units: u64) -> Vec<Take> {
-        let Some(more) = units.checked_sub(open.cost).filter(|&more| more > 0) else { return Vec::new() };
+        let more = open.charge.as_ref().and_then(|charge| units.checked_sub(charge.cost));
+        let Some(more) = more.filter(|&more| more > 0) else { return Vec::new() };
         let key = open.key();
         self.limits.iter().map(|counted| counted.limit.force(&*key, more)).collect()
     }
 
     /// What is taken and given back in the end.
     pub(crate) fn settled(&self, open: &Open, outcome: &Outcome) -> Vec<Take> {
-        let units = open.units.unwrap_or(open.cost);
-        let mut takes = self.more(open, units);
         let key = open.key();
-        if let Some(less) = open.cost.checked_sub(units).filter(|&less| less > 0) {
+        let mut takes = Vec::with_capacity(self.policies.len());
+        if let (Some(Charge { cost, resets }), Some(units)) = (&open.charge, open.units) {
+            takes.extend(self.more(open, units));
             // The exchange is older than its take: what certainly still counts is given back.
             let age_ms = outcome.duration_us.div_ceil(1000).saturating_add(1);
-            for (counted, &reset_ms) in self.limits.iter().zip(&open.resets) {
+            let less = cost.saturating_sub(units);
+            for (counted, &reset_ms) in self.limits.iter().zip(resets) {
                 let back = less.min(counted.still_counts(reset_ms, age_ms));
                 if back > 0 {
                     takes.push(counted.limit.give_back(&*key, back));
@@ -147,7 +149,8 @@ impl Set {
 
 impl Counted {
     /// How many of units that were taken `age_ms` ago, when the limit was `reset_ms` from being whole, are still
-    /// in the counter. Others must not be given back: they would be somebody else's.
+    /// in the counter. Others must not be given back: they would be somebody else's. None if `reset_ms` is 0: they were not
+    /// counted where the others are, because the store's server was away.
     fn still_counts(&self, reset_ms: u64, age_ms: u64) -> u64 {
         match self.algorithm {
             // The last taken are the last to leak.

@@ -4,12 +4,12 @@ use sluice_sdk::prelude::*;
 
 pub(crate) const NOTED: Value<Noted> = Value::step("noted");
 
-/// Of a request that was counted and let through.
+/// Of a request that was let through, or whose fate is not known yet.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Noted {
     /// Which limits were its.
     pub(crate) set: usize,
-    /// What the response tells of each of them: what is left, and seconds until it is whole.
+    /// What the response tells of each of them: what is left, and seconds until it is whole. Nothing unless it was let through.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) standing: Vec<(u64, u64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,20 +22,34 @@ pub(crate) struct Open {
     /// Each byte is a character.
     key: String,
     pub(crate) holder: Option<u64>,
-    /// Units taken before the request.
-    pub(crate) cost: u64,
-    /// Milliseconds from the take until each limit was whole again.
-    pub(crate) resets: Vec<u64>,
+    /// Nothing while it is not known whether anything was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) charge: Option<Charge>,
     /// Units that the response has told, if they are not taken yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) units: Option<u64>,
 }
 
+/// What was taken before the request.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Charge {
+    /// Units of each limit.
+    pub(crate) cost: u64,
+    /// Milliseconds from the take until each limit was whole again; 0 if that is not known.
+    pub(crate) resets: Vec<u64>,
+}
+
 impl Open {
-    pub(crate) fn new(key: &[u8], holder: Option<u64>, cost: u64, taken: &[Taken]) -> Self {
+    /// Before the store is asked.
+    pub(crate) fn new(key: &[u8], holder: Option<u64>) -> Self {
         let key = key.iter().copied().map(char::from).collect();
+        Self { key, holder, charge: None, units: None }
+    }
+
+    /// After it has taken.
+    pub(crate) fn charged(self, cost: u64, taken: &[Taken]) -> Self {
         let resets = taken.iter().map(|taken| taken.reset_ms).collect();
-        Self { key, holder, cost, resets, units: None }
+        Self { charge: Some(Charge { cost, resets }), ..self }
     }
 
     pub(crate) fn key(&self) -> Vec<u8> {
