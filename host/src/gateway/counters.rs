@@ -48,7 +48,7 @@ fn thread() -> std::io::Result<Handle> {
 fn settings(config: &Config, remote: &config::RemoteStore) -> Result<Settings, Problem> {
     let refuse = |message: String| Problem::new(message).at(remote.place.clone());
     let endpoint: Endpoint = parse(remote.url.expose()).map_err(refuse)?;
-    let connector = Connector::new(remote.ca.as_ref().map(String::as_bytes));
+    let connector = Connector::unnamed(remote.ca.as_ref().map(String::as_bytes));
     let connector = Arc::new(connector.map_err(|error| refuse(format!("the store's `ca`: {error}")))?);
     let secure = Secure::new(move |host, stream| {
         let connector = Arc::clone(&connector);

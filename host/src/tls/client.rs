@@ -29,17 +29,24 @@ pub(crate) enum TlsError {
     Setup(String),
 }
 
-/// Makes TLS connections that speak HTTP/1.1. The system's roots are read when the first one is made.
+/// Makes TLS connections. The system's roots are read when the first one is made.
 pub(crate) struct Connector {
     added: Vec<CertificateDer<'static>>,
+    /// What is offered by ALPN.
+    protocol: Option<&'static [u8]>,
     ready: OnceCell<TlsConnector>,
 }
 
 impl Connector {
-    /// Trusts the system's authorities and those of `ca`, in PEM.
+    /// Speaks HTTP/1.1. Trusts the system's authorities and those of `ca`, in PEM.
     pub(crate) fn new(ca: Option<&[u8]>) -> Result<Self, TlsError> {
         let added = ca.map(authorities).transpose()?.unwrap_or_default();
-        Ok(Self { added, ready: OnceCell::new() })
+        Ok(Self { added, protocol: Some(b"http/1.1"), ready: OnceCell::new() })
+    }
+
+    /// The same for a protocol that has no name in ALPN.
+    pub(crate) fn unnamed(ca: Option<&[u8]>) -> Result<Self, TlsError> {
+        Ok(Self { protocol: None, ..Self::new(ca)? })
     }
 
     /// Shakes hands over `stream` with whom a certificate calls `host`.
@@ -50,7 +57,7 @@ impl Connector {
         within: Duration,
     ) -> Result<TlsStream<TcpStream>, TlsError> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Name(host.to_owned()))?;
-        let connector = self.ready.get_or_try_init(|| setup(self.added.clone())).await?;
+        let connector = self.ready.get_or_try_init(|| setup(self.added.clone(), self.protocol)).await?;
         match tokio::time::timeout(within, connector.connect(name, stream)).await {
             Ok(shaken) => shaken.map_err(TlsError::Handshake),
             Err(_) => Err(TlsError::Late(within)),
@@ -72,7 +79,10 @@ fn authorities(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     Ok(found)
 }
 
-async fn setup(added: Vec<CertificateDer<'static>>) -> Result<TlsConnector, TlsError> {
+async fn setup(
+    added: Vec<CertificateDer<'static>>,
+    protocol: Option<&[u8]>,
+) -> Result<TlsConnector, TlsError> {
     // Reads some hundred files on some systems.
     let loaded = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs);
     let loaded = loaded.await.map_err(|error| TlsError::Setup(error.to_string()))?;
@@ -87,7 +97,7 @@ async fn setup(added: Vec<CertificateDer<'static>>) -> Result<TlsConnector, TlsE
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|error| TlsError::Setup(error.to_string()))?;
     let mut config = config.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = protocol.into_iter().map(<[u8]>::to_vec).collect();
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
@@ -107,13 +117,13 @@ mod tests {
         }
     }
 
-    /// Shakes hands with a server whose certificate `signer` made out to `name`.
+    /// Shakes hands with a server whose certificate `signer` made out to `name`; what they agree to speak.
     async fn shake(
         connector: &Connector,
         signer: &Authority,
         name: &str,
         host: &str,
-    ) -> Result<(), TlsError> {
+    ) -> Result<Option<Vec<u8>>, TlsError> {
         let acceptor = signer.acceptor(name);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -121,23 +131,30 @@ mod tests {
         let server = async { acceptor.accept(accepted).await.map(drop) };
         let client = connector.connect(host, stream, Duration::from_secs(10));
         let (_, shaken) = tokio::join!(server, client);
-        let shaken = shaken?;
-        assert_eq!(shaken.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
-        Ok(())
+        Ok(shaken?.get_ref().1.alpn_protocol().map(<[u8]>::to_vec))
     }
 
     #[tokio::test]
     async fn only_who_is_trusted_and_has_the_name_is_shaken_hands_with() {
         let (trusted, other) = (Authority::new(), Authority::new());
         let connector = Connector::new(Some(trusted.pem().as_bytes())).unwrap();
-        shake(&connector, &trusted, "localhost", "localhost").await.unwrap();
-        shake(&connector, &trusted, "127.0.0.1", "127.0.0.1").await.unwrap();
+        for name in ["localhost", "127.0.0.1"] {
+            let spoken = shake(&connector, &trusted, name, name).await.unwrap();
+            assert_eq!(spoken.as_deref(), Some(&b"http/1.1"[..]));
+        }
         let refused = shake(&connector, &trusted, "localhost", "example.com").await;
         assert!(matches!(refused, Err(TlsError::Handshake(_))), "{refused:?}");
         let refused = shake(&connector, &other, "localhost", "localhost").await;
         assert!(matches!(refused, Err(TlsError::Handshake(_))), "{refused:?}");
         let refused = shake(&connector, &trusted, "localhost", "no name").await;
         assert!(matches!(refused, Err(TlsError::Name(_))), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn what_has_no_name_is_not_called_http() {
+        let authority = Authority::new();
+        let connector = Connector::unnamed(Some(authority.pem().as_bytes())).unwrap();
+        assert_eq!(shake(&connector, &authority, "localhost", "localhost").await.unwrap(), None);
     }
 
     #[tokio::test(start_paused = true)]
