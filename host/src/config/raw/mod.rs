@@ -68,7 +68,7 @@ pub(in crate::config) struct RawConfig {
     /// Values for plugins that are granted `secret:NAME`. Write them as `${env:NAME}` or `${file:PATH}`.
     #[serde(default)]
     pub(in crate::config) secrets: Named<String>,
-    /// Shared counters and values.
+    /// Shared counters and values: `docs/store.md`.
     #[serde(default)]
     pub(in crate::config) store: Field<RawStore>,
     /// How changes on disk take effect.

@@ -5,12 +5,8 @@
 //! policy applies to them; quotas are held at 2^51 - 1 units and windows at 71 years, below which
 //! the scripts count exactly; time is the server's, in microseconds.
 //!
-//! # What the server's user may do
-//!
-//! `ACL SETUSER sluice on >PASSWORD resetkeys ~sluice:* resetchannels -@all` and `PERMISSIONS`; `sluice:` is the
-//! prefix. A permission that is missing is met when the connection is made.
-//!
-//! A server with a `maxmemory` needs the policy `noeviction` or enough room: a limit that it evicts begins anew.
+//! What the server's user has to be allowed, and how much room there has to be, is in `docs/store.md`, and tests
+//! read it there. A permission that is missing is met when the connection is made.
 //!
 //! # When the server is away
 //!
@@ -49,12 +45,6 @@ use link::Link;
 pub(crate) use endpoint::{Endpoint, parse};
 pub(crate) use secure::Secure;
 pub(crate) use status::{ErrorKind, Status};
-
-/// Commands that the server's user needs, as `ACL SETUSER` reads them.
-#[cfg(test)]
-pub(crate) const PERMISSIONS: &str = "+ping +select +script|load +evalsha +eval +time +get +set +del +exists +incrby \
-                                      +pexpire +hget +hset +hdel +hincrby +zadd +zrem +zscore +zrange +zrevrange \
-                                      +zrangebyscore";
 
 /// How to reach the server, and how to count on it.
 #[derive(Clone, Debug)]

@@ -8,8 +8,17 @@ use sluice_abi::{Mode, Take};
 
 use super::redis_server::{Certificates, RedisServer, RedisSetup};
 use super::{ALL, NOW, World, patient, settings, take, wait};
-use crate::store::remote::{PERMISSIONS, RemoteError, RemoteStore, Secure, Settings, parse};
+use crate::store::remote::{RemoteError, RemoteStore, Secure, Settings, parse};
 use crate::tls::Connector;
+
+const PAGE: &str = include_str!("../../../../../docs/store.md");
+
+/// What the page tells operators to let the user do: all that makes the user, and of that the commands.
+fn documented() -> (&'static str, Vec<&'static str>) {
+    let mut lines = PAGE.lines().filter_map(|line| line.strip_prefix("ACL SETUSER sluice "));
+    let (Some(rules), None) = (lines.next(), lines.next()) else { panic!("the page has one line for it") };
+    (rules, rules.split(' ').filter(|rule| rule.starts_with('+')).collect())
+}
 
 /// What a store says that cannot connect.
 #[track_caller]
@@ -48,8 +57,8 @@ fn use_everything(world: &World, store: &RemoteStore) {
 
 #[test]
 fn a_user_with_the_documented_permissions_is_enough() {
-    let acl = format!("user sluice on >hunter2 resetkeys ~sluice:* resetchannels -@all {PERMISSIONS}");
-    let server = RedisSetup::new().line(&acl).start();
+    let rules = documented().0.replace("PASSWORD", "hunter2");
+    let server = RedisSetup::new().line(&format!("user sluice {rules}")).start();
     let world = World::new();
     let store = world.connect(settings(&server.url_as("sluice:hunter2")));
     use_everything(&world, &store);
@@ -62,14 +71,15 @@ fn a_user_with_the_documented_permissions_is_enough() {
 fn every_permission_is_needed_and_missed_when_connecting() {
     let server = RedisServer::start();
     let world = World::new();
-    for (number, missing) in PERMISSIONS.split(' ').enumerate() {
+    let permissions = documented().1;
+    for (number, missing) in permissions.iter().copied().enumerate() {
         // For another database, and for a server that has lost the scripts.
         if ["+select", "+eval"].contains(&missing) {
             continue;
         }
         let user = format!("u{number}");
         let mut rules: Vec<&str> = vec!["ACL", "SETUSER", &user, "on", ">hunter2", "~sluice:*", "-@all"];
-        rules.extend(PERMISSIONS.split(' ').filter(|permission| *permission != missing));
+        rules.extend(permissions.iter().filter(|permission| **permission != missing));
         server.ask(&rules);
         let reason = trouble(&world, settings(&server.url_as(&format!("{user}:hunter2"))));
         assert!(reason.contains("lacks a permission"), "{missing}: {reason}");
@@ -128,7 +138,7 @@ fn certificates() -> Certificates {
 }
 
 fn trusting(authority: &str) -> Secure {
-    let connector = Arc::new(Connector::new(Some(authority.as_bytes())).unwrap());
+    let connector = Arc::new(Connector::unnamed(Some(authority.as_bytes())).unwrap());
     Secure::new(move |host, stream| {
         let connector = Arc::clone(&connector);
         async move {
