@@ -45,23 +45,8 @@ pub(crate) fn vary(response: &mut Response) -> Result<()> {
 
 /// What changes with the body. `Content-Length` is the gateway's to take away.
 pub(crate) fn encoded(response: &mut Response, coding: Coding) -> Result<()> {
-    let mut headers = response.headers_mut();
-    headers.set("content-encoding", coding.name())?;
-    // A range would be one of the encoded body, which is made anew each time.
-    headers.remove("accept-ranges")?;
-    weaken(response)
-}
-
-/// The same entity in other bytes: RFC 9110 section 8.8.3.3 wants another tag, and a weak one says just that.
-pub(crate) fn weaken(response: &mut Response) -> Result<()> {
-    let etag = response.headers().get("etag");
-    let mut headers = response.headers_mut();
-    match etag.as_ref().map(HeaderValue::as_bytes) {
-        None | Some([b'W', b'/', ..]) => {}
-        Some(strong @ [b'"', ..]) => headers.set("etag", [b"W/", strong].concat())?,
-        Some(_) => drop(headers.remove("etag")?),
-    }
-    Ok(())
+    response.mark_rewritten()?;
+    response.headers_mut().set("content-encoding", coding.name())
 }
 
 /// Whether a client that sent these `If-None-Match` has the plain response that this 304 stands for: it knows it by its strong tag, and

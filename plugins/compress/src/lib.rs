@@ -24,8 +24,6 @@ pub struct Compress {
     decode_requests: Option<usize>,
     /// The coding that the client wants; none before its request was seen.
     wanted: Cell<Option<Coding>>,
-    /// Whether the client asked for the head alone.
-    is_head: Cell<bool>,
     /// The client's `If-None-Match`.
     known: RefCell<Vec<HeaderValue>>,
     response: RefCell<Option<Compressing>>,
@@ -60,7 +58,6 @@ impl Plugin for Compress {
             types: MediaTypes::new(&config.types)?,
             decode_requests: max.transpose().context("`decode_requests.max`")?,
             wanted: Cell::new(None),
-            is_head: Cell::new(false),
             known: RefCell::default(),
             response: RefCell::new(None),
         })
@@ -74,7 +71,6 @@ impl Plugin for Compress {
         // A client that takes neither a coding nor the plain body gets the plain body: it cannot be served better.
         let choice = negotiate(request.headers().get_all("accept-encoding"), &self.codings);
         self.wanted.set(if let Choice::Encode(coding) = choice { Some(coding) } else { None });
-        self.is_head.set(request.method() == Method::Head);
         self.known.replace(request.headers().get_all("if-none-match"));
         if self.decode_requests.is_some() {
             match requests::wants_decoding(request) {
@@ -101,16 +97,22 @@ impl Plugin for Compress {
             return Ok(Verdict::Continue);
         }
         head::vary(response)?;
-        if self.is_head.get() || response.status() == NOT_MODIFIED {
-            ctx.skip_body();
-            return self.stand_for_encoded(response);
-        }
-        let Some(coding) = self.wanted.get() else {
+        let is_not_modified = response.status() == NOT_MODIFIED;
+        let has_plain = is_not_modified && head::is_known_plain(&self.known.borrow(), response);
+        let Some(coding) = self.wanted.get().filter(|_| !has_plain) else {
             ctx.skip_body();
             return Ok(Verdict::Continue);
         };
-        let encoder = Encoder::new(coding, self.level(coding))?;
+        // A cache could make nothing fresh with the head of another response than it has (RFC 9110 sections 9.3.2 and 15.4.5).
+        if is_not_modified {
+            response.mark_rewritten()?;
+            return Ok(Verdict::Continue);
+        }
         head::encoded(response, coding)?;
+        if response.describes_absent_body(ctx) {
+            return Ok(Verdict::Continue);
+        }
+        let encoder = Encoder::new(coding, self.level(coding))?;
         // A body whose end is not known yet may be made while it is sent: then nothing is held back.
         let compressing = Compressing { encoder, flushes: length.is_none(), left: self.max_length };
         self.response.replace(Some(compressing));
@@ -133,15 +135,6 @@ impl Plugin for Compress {
 }
 
 impl Compress {
-    /// Tells of a response without a body what the one that it stands for would tell (RFC 9110 sections 9.3.2 and 15.4.5): a cache that
-    /// knows it by another tag could not make it fresh again.
-    fn stand_for_encoded(&self, response: &mut Response) -> Result<Verdict> {
-        if self.wanted.get().is_some() && !head::is_known_plain(&self.known.borrow(), response) {
-            head::weaken(response)?;
-        }
-        Ok(Verdict::Continue)
-    }
-
     /// Whether compressing makes it smaller without taking too long. What a 304 does not say of its body may be so.
     fn is_worth_it(&self, response: &Response, length: Option<u64>) -> bool {
         let fits = length.is_none_or(|length| (self.min_length.max(1)..=self.max_length).contains(&length));
