@@ -53,7 +53,15 @@ pub fn admit(
     method: &str,
     consumer: Option<Consumer>,
 ) -> Result<()> {
-    let_in(request, ctx, Method { name: method.to_owned(), anonymous: false, others: false }, consumer)
+    let Some(consumer) = consumer else { return admit_unknown(request, ctx, method) };
+    tell(request, ctx, method, Some(&consumer), false)?;
+    ctx.set_consumer(consumer);
+    Ok(())
+}
+
+/// As [`admit`] without a consumer. It does not want the capability `consumers`.
+pub fn admit_unknown(request: &mut Request, ctx: &mut Context, method: &str) -> Result<()> {
+    tell(request, ctx, method, None, false)
 }
 
 /// Lets a request in that shows no credential, as the consumer of this name. The upstream is told so, with
@@ -61,32 +69,29 @@ pub fn admit(
 pub fn admit_anonymous(request: &mut Request, ctx: &mut Context, method: &str, name: &str) -> Result<()> {
     let found = consumers::identify(Identity::Name, name)?;
     let consumer = found.ok_or_else(|| Error::new(format!("there is no consumer `{name}`")))?;
-    let method = Method { name: method.to_owned(), anonymous: true, others: false };
-    let_in(request, ctx, method, Some(consumer))
+    tell(request, ctx, method, Some(&consumer), true)?;
+    ctx.set_consumer(consumer);
+    Ok(())
 }
 
-fn let_in(
+/// Tells the upstream and later steps who is let in, before a new consumer is the exchange's.
+fn tell(
     request: &mut Request,
     ctx: &mut Context,
-    mut method: Method,
-    consumer: Option<Consumer>,
+    method: &str,
+    consumer: Option<&Consumer>,
+    anonymous: bool,
 ) -> Result<()> {
     let (before, known) = (ctx.get(&METHOD)?, ctx.consumer());
     let was_anonymous = before.as_ref().is_some_and(|before| before.anonymous);
-    let is_replaced = |known: &Consumer| {
-        !was_anonymous && consumer.as_ref().is_some_and(|consumer| consumer.name != known.name)
-    };
-    method.others = consumer.is_none()
+    let is_replaced =
+        |known: &Consumer| !was_anonymous && consumer.is_some_and(|consumer| consumer.name != known.name);
+    let others = consumer.is_none()
         || known.as_ref().is_some_and(is_replaced)
         || before.is_some_and(|before| before.others);
-    if consumer.is_none() {
-        method.anonymous = was_anonymous;
-    }
-    introduce(request, consumer.as_ref().or(known.as_ref()), method.anonymous)?;
-    if let Some(consumer) = consumer {
-        ctx.set_consumer(consumer);
-    }
-    ctx.set(&METHOD, &method)
+    let anonymous = if consumer.is_some() { anonymous } else { was_anonymous };
+    introduce(request, consumer.or(known.as_ref()), anonymous)?;
+    ctx.set(&METHOD, &Method { name: method.to_owned(), anonymous, others })
 }
 
 /// Whether it is one of the headers by which the upstream learns who is asking. No policy may let anybody else write them.

@@ -127,7 +127,7 @@ impl ExtAuthz {
             }
         };
         // Whoever the service has recognised, no consumer stands for them.
-        auth::admit(request, ctx, "ext-authz", None)?;
+        auth::admit_unknown(request, ctx, "ext-authz")?;
         let mut headers = request.headers_mut();
         for name in self.allow_headers.names() {
             headers.remove(name)?;
