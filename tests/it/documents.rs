@@ -59,6 +59,7 @@ fn configurations(page: &str) -> Vec<String> {
 fn every_configuration_in_the_documentation_is_in_order() {
     let setup = Setup::new()
         .file("acme.pem", PUBLIC_KEY)
+        .file("redis-ca.pem", fs::read(root().join("plugins/mtls/tests/data/billing.pem")).unwrap())
         .file("openapi.json", OPENAPI)
         .file("secrets/gateway", "a secret of the gateway")
         .variable("SLUICE_PEPPER", "a pepper of the gateway")

@@ -195,6 +195,7 @@ impl Host for World {
         store_get(&[u8]) -> Vec<u8>;
         store_set(&[u8], &[u8], i64) -> ();
         store_delete(&[u8]) -> ();
+        store_cache(&[u8], &[u8], i64) -> ();
         store_lead(&[u8], i64, i64) -> Vec<u8>;
         store_release(&[u8]) -> ();
         identify(Identity, &[u8]) -> Vec<u8>;
