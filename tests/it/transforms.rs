@@ -137,6 +137,46 @@ fn a_gibibyte_passes_steps_for_heads_at_flat_memory() {
 }
 
 #[test]
+fn a_gibibyte_goes_up_past_steps_for_heads_at_flat_memory() {
+    const SIZE: u64 = 1 << 30;
+    let origin = Origin::raw(|mut stream, _| {
+        let (mut buffer, mut left) = (vec![0; 1 << 20], SIZE);
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        while left > 0 {
+            left -= stream.read(&mut buffer)? as u64;
+        }
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+    });
+    let set = "config = { request = { set = { x-passed = \"yes\" } } }";
+    let gateway = start(
+        &[
+            ("headers", set),
+            ("ip-filter", "config = { allow = [\"127.0.0.0/8\"] }\ncapabilities = [\"log\"]"),
+        ],
+        origin.address,
+    );
+    let before = gateway.memory();
+    let mut client = std::net::TcpStream::connect(gateway.public).unwrap();
+    write!(client, "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {SIZE}\r\n\r\n").unwrap();
+    let (piece, mut most) = (vec![b'x'; 1 << 20], 0);
+    for number in 0..SIZE >> 20 {
+        client.write_all(&piece).unwrap();
+        if number % 128 == 0 {
+            most = most.max(gateway.memory());
+        }
+    }
+    let mut answer = [0; 15];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    assert!(most.saturating_sub(before) < 16 << 20, "{} KiB more", most.saturating_sub(before) >> 10);
+}
+
+#[test]
 fn a_preflight_is_answered_and_an_error_can_be_read() {
     let gateway = start(
         &[

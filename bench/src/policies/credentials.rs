@@ -79,6 +79,7 @@ impl Credentials {
                 let _ = writeln!(
                     text,
                     "tokens = [{{ issuer = \"https://login.bench\", subject = \"u-1\" }}]\n\
+                     certificates = [\"spiffe://example.org/ns/prod/sa/billing\"]\n\
                      signatures = [{{ id = \"{SIGNER}\", secret = \"{SECRET}\" }}]"
                 );
             }

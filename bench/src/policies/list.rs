@@ -104,7 +104,7 @@ fn consumers(credentials: &Credentials) -> Vec<Policy> {
         policy("`api-key`, 1,000 keys", "api-key", "api-key")
             .proven_by("x-api-key", "key-0123456789abcdef0123456789abcdef")
             .twin("api-key"),
-        basic_auth.proven_by("authorization", &basic(1001)),
+        basic_auth.proven_by("authorization", &basic(1001)).twin("basic-auth"),
         jwt("`jwt`, HS256", "jwt-hs256", "HS256"),
         jwt("`jwt`, ES256", "jwt-es256", "ES256"),
         policy("`http-signature`, HMAC-SHA256", "http-signature", "http-signature")
@@ -128,12 +128,38 @@ fn limited(it: &Policy) -> Vec<Expect> {
     [200, 200, 429].map(|status| Status(tight.clone(), status)).into()
 }
 
+fn sized(it: &Policy) -> Vec<Expect> {
+    let large = it.at("128").header("content-length", "2000000");
+    vec![Status(large, 413), Status(it.at(&"x".repeat(5000)), 414)]
+}
+
+/// A page of the shop may ask, another may not.
+fn shared(it: &Policy) -> Vec<Expect> {
+    let allowed = "access-control-allow-origin";
+    let asked = it.at("128").header("access-control-request-method", "PUT");
+    let mut preflight = Request { method: "OPTIONS", ..asked };
+    let good = Status(preflight.clone(), 204);
+    preflight.headers.retain(|(name, _)| *name != "origin");
+    let other = preflight.header("origin", "https://other.example");
+    vec![Header(it.at("128"), allowed, "https://shop.example"), good, Status(other, 403)]
+}
+
+fn secured(it: &Policy) -> Vec<Expect> {
+    let policy = "content-security-policy";
+    vec![
+        Header(it.at("128"), "x-content-type-options", "nosniff"),
+        Header(it.at("128"), policy, "default-src 'none'"),
+    ]
+}
+
 fn limits() -> Vec<Policy> {
     vec![
-        policy("`ip-filter`, 1,000 networks", "ip-filter", "ip-filter").seen(|it| {
-            let other = Request { path: "/tight-ip-filter/128".to_owned(), ..it.at("128") };
-            vec![Status(other, 403)]
-        }),
+        policy("`ip-filter`, 1,000 networks", "ip-filter", "ip-filter")
+            .seen(|it| {
+                let other = Request { path: "/tight-ip-filter/128".to_owned(), ..it.at("128") };
+                vec![Status(other, 403)]
+            })
+            .twin("ip-filter"),
         policy("`rate-limit`, GCRA in memory, 1,000 counters", "rate-limit", "rate-limit")
             .seen(limited)
             .twin("rate-limit"),
@@ -144,10 +170,7 @@ fn limits() -> Vec<Policy> {
                 seen
             },
         ),
-        policy("`size-limit`", "size-limit", "size-limit").seen(|it| {
-            let large = it.at("128").header("content-length", "2000000");
-            vec![Status(large, 413), Status(it.at(&"x".repeat(5000)), 414)]
-        }),
+        policy("`size-limit`", "size-limit", "size-limit").seen(sized).twin("size-limit"),
     ]
 }
 
@@ -163,22 +186,10 @@ fn heads() -> Vec<Policy> {
                 [both(it), vec![Status(unknown, 401)]].into_iter().flatten().collect()
             })
             .twin("together"),
-        policy("`cors`", "cors", "cors").with("origin", "https://shop.example").seen(|it| {
-            let allowed = "access-control-allow-origin";
-            let asked = it.at("128").header("access-control-request-method", "PUT");
-            let mut preflight = Request { method: "OPTIONS", ..asked };
-            let good = Status(preflight.clone(), 204);
-            preflight.headers.retain(|(name, _)| *name != "origin");
-            let other = preflight.header("origin", "https://other.example");
-            vec![Header(it.at("128"), allowed, "https://shop.example"), good, Status(other, 403)]
-        }),
-        policy("`security-headers`", "security-headers", "security-headers").seen(|it| {
-            let policy = "content-security-policy";
-            vec![
-                Header(it.at("128"), "x-content-type-options", "nosniff"),
-                Header(it.at("128"), policy, "default-src 'none'"),
-            ]
-        }),
+        policy("`cors`", "cors", "cors").with("origin", "https://shop.example").seen(shared).twin("cors"),
+        policy("`security-headers`", "security-headers", "security-headers")
+            .seen(secured)
+            .twin("security-headers"),
         policy("`request-id`, UUIDv7 and `traceparent`", "request-id", "request-id").seen(|it| {
             vec![Header(it.at("128"), "x-correlation-id", "-7"), Sent(it.at("echo"), "traceparent: 00-")]
         }),
@@ -203,7 +214,8 @@ fn bodies() -> Vec<Policy> {
     vec![
         compress
             .with("accept-encoding", "gzip, br")
-            .seen(|it| vec![Header(it.at("json"), "content-encoding", "gzip")]),
+            .seen(|it| vec![Header(it.at("json"), "content-encoding", "gzip")])
+            .twin("compress"),
         posted("`body-map`, JSON Patch of 1 KiB", "body-map").seen(rewritten).twin("json"),
         posted("`body-script`, jq on 1 KiB", "body-script").seen(rewritten).twin("json"),
         pets.seen(|it| {
@@ -226,7 +238,7 @@ fn elsewhere() -> Vec<Policy> {
     let cached = Policy { requests: keyed("/response-cache/cacheable"), ..cached };
     let token = format!("Bearer {TOKEN}");
     vec![
-        cached.seen(|it| vec![Header(it.at("cacheable"), "cache-status", "hit")]),
+        cached.seen(|it| vec![Header(it.at("cacheable"), "cache-status", "hit")]).twin("response-cache"),
         policy("`introspection`, asked before", "introspection", "introspection")
             .with("authorization", &token)
             .seen(|it| {
@@ -262,6 +274,23 @@ pub(crate) fn counted_on_redis(leased: bool) -> Vec<Policy> {
     vec![base, policy(name, "rate-limit", "rate-limit").seen(limited)]
 }
 
+/// What the gateway does whose proxy in front has verified the client's certificate.
+pub(crate) fn behind_a_proxy() -> Vec<Policy> {
+    let certificate = include_str!("../../../plugins/mtls/tests/data/billing.pem");
+    let body: String = certificate.lines().filter(|line| !line.starts_with("-----")).collect();
+    let mut bases = bases();
+    bases.truncate(1);
+    let base = Policy { twin: None, name: "no step, behind a trusted proxy", ..bases.remove(0) };
+    let mtls =
+        policy("`mtls`, a certificate of 0.6 KiB", "mtls", "mtls").with("client-cert", &format!(":{body}:"));
+    vec![
+        base,
+        mtls.seen(|it| {
+            vec![Status(it.but("client-cert", None), 401), Status(it.but("client-cert", Some(":AAAA:")), 403)]
+        }),
+    ]
+}
+
 /// nginx's locations.
 pub(crate) fn nginx() -> Vec<Policy> {
     let known = key(0);
@@ -270,7 +299,23 @@ pub(crate) fn nginx() -> Vec<Policy> {
         requests: vec![Request::post("/json/json", document())],
         ..policy("JSON", "json", "").base("none-post")
     };
+    let mut basic_auth = policy("basic auth", "basic-auth", "");
+    for (number, request) in basic_auth.requests.iter_mut().enumerate() {
+        request.headers.push(("authorization", basic(number)));
+    }
+    let compressed = policy("gzip", "compress", "").base("none-get");
+    let compressed =
+        Policy { requests: keyed("/compress/json"), ..compressed }.with("accept-encoding", "gzip, br");
+    let cached = policy("cache", "response-cache", "");
+    let cached = Policy { requests: keyed("/response-cache/cacheable"), ..cached };
     all.extend([
+        basic_auth.proven_by("authorization", &basic(1001)),
+        policy("networks", "ip-filter", "").seen(|_| Vec::new()),
+        policy("sizes", "size-limit", "").seen(sized),
+        policy("CORS", "cors", "").with("origin", "https://shop.example").seen(shared),
+        policy("security headers", "security-headers", "").seen(secured),
+        compressed.seen(|it| vec![Header(it.at("json"), "content-encoding", "gzip")]),
+        cached.seen(|it| vec![Header(it.at("cacheable"), "x-cache", "HIT")]),
         policy("API key", "api-key", "").proven_by("x-api-key", &known.replace("key-", "yek-")),
         policy("rate limit", "rate-limit", "").seen(limited),
         policy("headers", "headers", "").seen(|it| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, basic};
 use super::expect::is_connected;
 use super::{Policy, list};
 use crate::compare::launch::{Prepared, Proxy};
@@ -50,6 +50,10 @@ pub(crate) fn all(credentials: &Credentials, service: SocketAddr, redis: Option<
         policies,
     };
     let mut sites = vec![gateway("gateway", None, list::gateway(credentials))];
+    // Who is trusted says which certificate the client has shown.
+    let mut behind = gateway("gateway behind a proxy", None, list::behind_a_proxy());
+    behind.marks.push(("@TRUST@", "trusted_proxies = [\"127.0.0.0/8\"]".to_owned()));
+    sites.push(behind);
     if let Some(redis) = redis {
         for (name, lease) in [("gateway with Redis", ""), ("gateway with leases", "lease = 0.01\n")] {
             let prefix = name.replace(' ', "-");
@@ -62,8 +66,14 @@ pub(crate) fn all(credentials: &Credentials, service: SocketAddr, redis: Option<
         peer: Peer::NginxLua,
         store: None,
         policies: list::nginx(),
-        marks: Vec::new(),
+        marks: vec![("@USERS@", users()), ("@NETWORKS@", networks("allow ", ";"))],
     });
+    // A mark that a site has nothing for is an empty line.
+    for site in &mut sites {
+        if !site.marks.iter().any(|(mark, _)| *mark == "@TRUST@") {
+            site.marks.push(("@TRUST@", String::new()));
+        }
+    }
     sites
 }
 
@@ -79,7 +89,7 @@ fn marks(
     let text = texts.collect::<Vec<_>>().join("\n").replace("@SERVICE@", &service.port().to_string());
     vec![
         ("@POLICIES@", credentials.fill(&text)),
-        ("@NETWORKS@", networks()),
+        ("@NETWORKS@", networks("\"", "\",")),
         ("@CONSUMERS@", Credentials::consumers()),
         ("@STORE@", store.unwrap_or_default().to_owned()),
     ]
@@ -95,11 +105,17 @@ fn unbuilt(text: &str) -> Option<String> {
     names.map(|(name, _)| name.to_owned()).find(|name| !template::plugins().join(name).is_file())
 }
 
+/// Everyone who may come in, for a table of Lua.
+fn users() -> String {
+    let line = |number| format!("            [\"{}\"] = \"c{number}\",\n", basic(number));
+    (0..keys::COUNT).map(line).collect()
+}
+
 /// No two of which are next to each other. The template has one more.
-fn networks() -> String {
+fn networks(before: &str, after: &str) -> String {
     let mut text = String::new();
     for number in 0..NETWORKS - 1 {
-        let _ = writeln!(text, "    \"10.{}.{}.0/24\",", number / 100, number % 100 * 2);
+        let _ = writeln!(text, "    {before}10.{}.{}.0/24{after}", number / 100, number % 100 * 2);
     }
     text
 }

@@ -6,9 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
-use sluice_abi::{Origin, Outcome};
+use sluice_abi::Outcome;
 use tokio::sync::mpsc;
 
 use super::{Chain, ChainFailure, Circuit, FaultReport, Group, Show, Step, Verdict, Visit};
@@ -16,9 +15,7 @@ use crate::body::Body;
 use crate::config::{CircuitSettings, Isolation, Limits, OnError, Store};
 use crate::store::{MemoryStore, Stores};
 use crate::telemetry::Metrics;
-use crate::wasm::{
-    Bound, Clock, ContextValues, Engines, ExchangeView, Loader, Pool, PoolMetrics, Services, seal,
-};
+use crate::wasm::{Asked, Bound, Clock, Engines, ExchangeView, Loader, Pool, PoolMetrics, Services, seal};
 
 struct Uncounted;
 
@@ -85,29 +82,14 @@ async fn start(phases: &[&str], more: &str, groups: Vec<Group>) -> Setup {
 }
 
 fn view() -> Box<ExchangeView> {
-    Box::new(ExchangeView {
-        request: None,
-        sent: None,
-        response: None,
-        has_body: false,
-        origin: Origin::Upstream,
-        body: Bytes::new(),
-        written: None,
-        skips_body: false,
-        wrote: false,
-        reply: None,
-        outcome: None,
-        consumer: None,
-        certificate: None,
-        store_budget: None,
-        context: ContextValues::default(),
+    Box::new(ExchangeView::new(Asked {
         scheme: "http",
         authority: HeaderValue::from_static("api.shop.example"),
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         request_id: HeaderValue::from_static("0123456789abcdef"),
         route: Arc::from("orders"),
         path_params: Vec::new(),
-    })
+    }))
 }
 
 impl Setup {
