@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use ipnet::IpNet;
 
 use super::peer::Peer;
-use super::present::{Field, Present, is_disguised, is_identity};
 use super::{hop, request_id};
+use crate::net::{Field, Present, is_disguised, is_identity};
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

@@ -7,7 +7,6 @@ mod finish;
 mod forwarded;
 mod hop;
 mod peer;
-mod present;
 pub(crate) mod request_id;
 mod respond;
 
@@ -22,7 +21,6 @@ pub(crate) use context::{Context, Gate};
 #[cfg(test)]
 pub(crate) use forwarded::{prepare_request, prepare_response};
 pub(crate) use peer::Peer;
-pub(crate) use present::is_claim;
 
 use crate::body::Body;
 use crate::chain::{Show, Verdict};

@@ -4,7 +4,7 @@ use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, 
 use http::{HeaderMap, HeaderValue, Method, Request, Version, request};
 
 use crate::body::Body;
-use crate::exchange::is_claim;
+use crate::net::is_claim;
 
 /// Makes the head say what the body is, and nothing else about framing: an exact length, or chunks.
 pub(super) fn frame(request: &mut Request<Body>) {

@@ -1,40 +1,13 @@
 //! What requests and responses are told, by a document of OpenAPI 3.0 and of 3.1.
 
+mod common;
+
 use openapi_validate::OpenApiValidate;
-use sluice_sdk_coding::{Coding, encode};
-use sluice_sdk_testing::{Exchange, Harness, Request, Response, TestPlugin, Value, json};
+use sluice_sdk_testing::{Harness, Request, Response, TestPlugin, Value, json};
 
-const DOCUMENTS: [&str; 2] = [include_str!("data/petstore-3.0.json"), include_str!("data/petstore-3.1.json")];
+use common::{DOCUMENTS, errors, refused, stores, with};
+
 const GITHUB: &str = include_str!("data/github-issues.json");
-
-fn with(document: &str, mut config: Value) -> TestPlugin {
-    config["document"] = json!(document);
-    Harness::<OpenApiValidate>::new(config).start().expect("the configuration is good")
-}
-
-/// Every test of the petstore holds for both versions.
-fn stores(config: &Value) -> Vec<TestPlugin> {
-    DOCUMENTS.iter().map(|document| with(document, config.clone())).collect()
-}
-
-fn refused(exchange: &Exchange<'_>, status: u16, kind: &str) -> Value {
-    let problem = exchange.answer().problem();
-    assert_eq!((exchange.answer().status(), problem["type"].as_str()), (status, Some(kind)), "{problem}");
-    problem
-}
-
-/// The errors of a refusal as `place name pointer: message`.
-fn errors(exchange: &Exchange<'_>) -> Vec<String> {
-    let problem = refused(exchange, 400, "request-invalid");
-    let text = |error: &Value, member: &str| error[member].as_str().unwrap_or("-").to_owned();
-    let line = |error: &Value| {
-        let [place, name, pointer, message] =
-            ["in", "name", "pointer", "message"].map(|member| text(error, member));
-        format!("{place} {name} {pointer}: {message}")
-    };
-    let errors = problem["errors"].as_array().expect("a refusal has errors");
-    errors.iter().map(line).collect()
-}
 
 fn body_errors(plugin: &TestPlugin, body: &Value) -> Vec<String> {
     errors(&plugin.send(Request::post("/v1/pets").with_json(body)))
@@ -290,62 +263,6 @@ fn media_types_and_codings_that_are_not_known_are_refused() {
 }
 
 #[test]
-fn a_body_that_would_take_too_much_memory_is_refused() {
-    for plugin in stores(&json!({ "body_memory": "64KiB" })) {
-        let children: Vec<_> = (0..2_000).map(|_| json!({})).collect();
-        let body = json!({ "name": "a", "children": children });
-        refused(&plugin.send(Request::post("/v1/pets").with_json(&body)), 413, "body-too-complex");
-        let form = "a&".repeat(1_000);
-        let request =
-            Request::post("/v1/pets").with_header("content-type", "application/x-www-form-urlencoded");
-        refused(&plugin.send(request.with_body(form)), 413, "body-too-complex");
-    }
-}
-
-#[test]
-fn a_refusal_for_a_size_names_the_bound() {
-    let config = json!({ "decoded_size": "1KiB", "body_memory": "4KiB" });
-    for plugin in stores(&config) {
-        let large = encoded(Coding::Gzip, "gzip", &"a".repeat(2_000));
-        let problem = refused(&plugin.send(large), 413, "body-too-large");
-        let detail = "without its coding, the body is larger than the 1024 bytes of `decoded_size`";
-        assert_eq!(problem["detail"], detail);
-        let many = json!({ "name": "a", "children": vec![json!({}); 500] });
-        let problem =
-            refused(&plugin.send(Request::post("/v1/pets").with_json(&many)), 413, "body-too-complex");
-        assert_eq!(
-            problem["detail"],
-            "the values of the body take more than the 4096 bytes of `body_memory`"
-        );
-    }
-    for plugin in stores(&json!({ "decoded_size": "1KiB", "body_memory": "4KiB", "mode": "report" })) {
-        let large = plugin.send(encoded(Coding::Gzip, "gzip", &"a".repeat(2_000)));
-        assert!(
-            large.logs()[0].1.ends_with("larger than the 1024 bytes of `decoded_size`"),
-            "{:?}",
-            large.logs()
-        );
-    }
-}
-
-/// What a body may be without a coding is the gateway's to bound.
-#[test]
-fn a_plain_body_may_be_larger_than_a_decoded_one() {
-    for plugin in stores(&json!({ "decoded_size": "1KiB" })) {
-        for coding in [None, Some("identity"), Some("")] {
-            let children: Vec<_> = (0..200).map(|at| json!({ "name": format!("b{at}") })).collect();
-            let body = json!({ "name": "a", "children": children });
-            let mut request = Request::post("/v1/pets").with_json(&body);
-            if let Some(coding) = coding {
-                request = request.with_header("content-encoding", coding);
-            }
-            let exchange = plugin.send(request);
-            assert!(exchange.is_forwarded(), "{:?}", exchange.decision());
-        }
-    }
-}
-
-#[test]
 fn a_plain_text_is_what_the_schema_expects() {
     let document = json!({ "openapi": "3.1.0", "paths": { "/n": { "post": { "requestBody": { "content": {
         "text/plain": { "schema": { "type": "integer" } },
@@ -570,49 +487,4 @@ fn identical_templates_share_a_path_with_different_methods() {
     let exchange = plugin.send(Request::post("/a/7"));
     refused(&exchange, 405, "method-unknown");
     assert_eq!(exchange.answer().header("allow"), Some("DELETE, GET, HEAD"));
-}
-
-fn encoded(coding: Coding, name: &str, text: &str) -> Request {
-    let body = encode(coding, 1, text.as_bytes()).expect("the coding is there");
-    let request = Request::post("/v1/pets").with_header("content-type", "application/json");
-    request.with_header("content-encoding", name).with_body(body)
-}
-
-#[test]
-fn codings_are_undone_to_look_into_a_body() {
-    for plugin in stores(&json!({ "decoded_size": "1KiB", "responses": "report" })) {
-        for (coding, name) in [(Coding::Gzip, "gzip"), (Coding::Brotli, "br"), (Coding::Zstd, "zstd")] {
-            let good = encoded(coding, name, "{\"name\":\"a\"}");
-            assert_eq!(plugin.send(good.clone()).forwarded().body(), good.body());
-            let found = errors(&plugin.send(encoded(coding, name, "{\"name\":7}")));
-            assert_eq!(found, ["body - /name: value is not of type \"string\""]);
-            let bomb = format!("\"{}\"", "a".repeat(100_000));
-            refused(&plugin.send(encoded(coding, name, &bomb)), 413, "body-too-large");
-            let broken = Request::post("/v1/pets").with_header("content-type", "application/json");
-            let broken = broken.with_header("content-encoding", name).with_body("{\"name\":\"a\"}");
-            assert_eq!(errors(&plugin.send(broken)), [format!("body - : the body is not valid `{name}`")]);
-            let mut exchange = plugin.send(Request::get("/v1/pets/7"));
-            let response = Response::new(200).with_header("content-type", "application/json");
-            let body = encode(coding, 1, b"{}").expect("the coding is there");
-            exchange.respond(response.with_header("content-encoding", name).with_body(body));
-            assert!(exchange.logs()[0].1.contains("is a required property"), "{:?}", exchange.logs());
-        }
-    }
-}
-
-#[test]
-fn a_deep_body_is_checked_to_its_bottom_or_refused() {
-    let deep = |levels: usize, bottom: &str| {
-        format!("{}{bottom}{}", "{\"name\":\"a\",\"parent\":".repeat(levels), "}".repeat(levels))
-    };
-    for plugin in stores(&json!({})) {
-        let send = |body: String| {
-            plugin.send(
-                Request::post("/v1/pets").with_header("content-type", "application/json").with_body(body),
-            )
-        };
-        assert!(send(deep(120, "{\"name\":\"a\"}")).is_forwarded());
-        assert!(errors(&send(deep(120, "{\"name\":7}")))[0].ends_with("value is not of type \"string\""));
-        assert!(errors(&send(deep(10_000, "{}")))[0].contains("recursion limit exceeded"));
-    }
 }

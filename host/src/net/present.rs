@@ -5,12 +5,12 @@ use http::{HeaderMap, HeaderName};
 
 /// A set of [`Field`]s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Present(u16);
+pub(crate) struct Present(u16);
 
 /// A field that belongs to one connection, or that tells who came by which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
-pub(super) enum Field {
+pub(crate) enum Field {
     Connection = 1,
     KeepAlive = 1 << 1,
     ProxyConnection = 1 << 2,
@@ -32,11 +32,11 @@ pub(super) enum Field {
 }
 
 impl Present {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         Self(headers.keys().filter_map(field).fold(0, |set, field| set | field as u16))
     }
 
-    pub(super) const fn has(self, field: Field) -> bool {
+    pub(crate) const fn has(self, field: Field) -> bool {
         self.0 & field as u16 != 0
     }
 }
@@ -48,12 +48,12 @@ pub(crate) fn is_claim(name: &HeaderName) -> bool {
 }
 
 /// Whether a name is a [`Field::Disguised`] one.
-pub(super) fn is_disguised(name: &HeaderName) -> bool {
+pub(crate) fn is_disguised(name: &HeaderName) -> bool {
     field(name) == Some(Field::Disguised)
 }
 
 /// Whether a name is a [`Field::Identity`].
-pub(super) fn is_identity(name: &HeaderName) -> bool {
+pub(crate) fn is_identity(name: &HeaderName) -> bool {
     field(name) == Some(Field::Identity)
 }
 
