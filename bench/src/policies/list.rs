@@ -332,17 +332,18 @@ mod tests {
     use std::collections::BTreeSet;
     use std::fs;
 
-    use super::{Credentials, Policy, counted_on_redis, gateway, nginx};
+    use super::{Credentials, Policy, behind_a_proxy, counted_on_redis, gateway, nginx};
     use crate::harness::root;
 
     #[test]
     fn every_file_has_an_entry_and_every_entry_its_file_its_base_and_its_twin() {
-        let (all, twins) = (gateway(&Credentials::new().unwrap()), nginx());
-        let named: BTreeSet<_> = all.iter().filter_map(|policy| policy.file).map(str::to_owned).collect();
+        let (all, twins, behind) = (gateway(&Credentials::new().unwrap()), nginx(), behind_a_proxy());
+        let policies = all.iter().chain(&behind);
+        let named: BTreeSet<_> = policies.filter_map(|policy| policy.file).map(str::to_owned).collect();
         let files = fs::read_dir(root().join("bench/peers/sluice/policies")).unwrap();
         let files = files.map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
         assert_eq!(named, files.collect());
-        for among in [&all, &counted_on_redis(true), &twins] {
+        for among in [&all, &behind, &counted_on_redis(true), &twins] {
             let has = |route: &str| among.iter().any(|policy: &Policy| policy.route == route);
             for policy in among {
                 assert!(policy.base.is_none_or(has), "{}", policy.route);
