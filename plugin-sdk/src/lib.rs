@@ -95,7 +95,7 @@ pub use problem::Problem;
 pub use reply::Reply;
 pub use request::Request;
 pub use response::{Origin, Response};
-pub use sluice_abi::{Code, Descriptor, Isolation, Outcome, Phase};
+pub use sluice_abi::{Code, Descriptor, Isolation, Outcome, Phase, RESERVED_HEADERS};
 pub use sluice_sdk_macros::plugin;
 pub use types::{Duration, HeaderName, HeaderValue, InvalidValue, Method, OneOrMany, Size};
 pub use verdict::Verdict;

@@ -12,19 +12,8 @@ const MAX_HEADERS: usize = 32;
 /// Bytes of one value.
 const MAX_VALUE: usize = 4096;
 
-/// Headers that frame the message, or say something else than a claim; so do those of consumers.
-const RESERVED: [&str; 10] = [
-    "connection",
-    "content-length",
-    "cookie",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+/// Headers beside the gateway's own and those of consumers that say something else than a claim.
+const TAKEN: [&str; 2] = ["cookie", "host"];
 
 const NOT_A_VALUE: Refusal = Refusal::Invalid("a claim cannot be told to the upstream");
 
@@ -37,7 +26,8 @@ impl ClaimHeaders {
         ensure!(headers.len() <= MAX_HEADERS, "`claims_to_headers` has at most {MAX_HEADERS} entries");
         for name in headers.keys() {
             ensure!(token != Some(name), "`claims_to_headers`: `{name}` is where the token is");
-            let is_taken = RESERVED.contains(&name.as_str()) || auth::is_consumer_header(name);
+            let is_taken =
+                name.is_reserved() || TAKEN.contains(&name.as_str()) || auth::is_consumer_header(name);
             ensure!(!is_taken, "`claims_to_headers`: `{name}` already means something else");
         }
         Ok(Self(headers.into_iter().collect()))

@@ -1,20 +1,9 @@
 //! Lists of header names, and the headers that are taken by them.
 
+use sluice_sdk::RESERVED_HEADERS;
 use sluice_sdk::prelude::*;
 
 use crate::config::MAX_HEADERS;
-
-/// Headers that frame a message: the gateway writes them itself.
-const FRAMING: [&str; 8] = [
-    "connection",
-    "content-length",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// Bytes of the headers that one answer may give to a list.
 const MAX_BYTES: usize = 16 << 10;
@@ -22,8 +11,9 @@ const MAX_BYTES: usize = 16 << 10;
 /// A header: its name, lower case, and its value.
 pub(crate) type Field = (String, String);
 
+/// Whether a header frames a message: the gateway writes it itself.
 pub(crate) fn is_framing(name: &str) -> bool {
-    FRAMING.contains(&name)
+    RESERVED_HEADERS.contains(&name)
 }
 
 /// Headers of an answer that are used.

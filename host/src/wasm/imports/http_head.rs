@@ -2,7 +2,7 @@
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use sluice_abi::{Code, Number, Phase, Text, Writer, encode_pairs, import};
+use sluice_abi::{Code, Number, Phase, RESERVED_HEADERS, Text, Writer, encode_pairs, import};
 use wasmtime::{Caller, Linker};
 
 use super::guest::{code, give, give_list, known, open, slice};
@@ -278,16 +278,7 @@ fn header_list(mut caller: Call<'_>, map: i32, pointer: u32, capacity: u32) -> w
 
 /// Fields that frame the message or belong to one connection: the host's alone.
 pub(super) fn is_reserved(name: &HeaderName) -> bool {
-    [
-        header::CONNECTION,
-        header::CONTENT_LENGTH,
-        header::TRANSFER_ENCODING,
-        header::TE,
-        header::TRAILER,
-        header::UPGRADE,
-    ]
-    .contains(name)
-        || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+    RESERVED_HEADERS.contains(&name.as_str())
 }
 
 /// A name and value that a plugin may write.
