@@ -2,13 +2,13 @@
 
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::{digest, hmac};
 use data_encoding::BASE64;
 
-use crate::harness::{Gateway, Origin, Setup, config, plugin};
+use crate::harness::{Gateway, Origin, Setup, config, plugin, wait};
 
 /// An origin whose responses say how often it was asked.
 fn counting(headers: &'static str) -> (Origin, Arc<AtomicUsize>) {
@@ -57,14 +57,59 @@ fn a_response_is_kept_for_as_long_as_it_says() {
 
 #[test]
 fn of_many_who_want_the_same_one_asks() {
-    let (origin, asked) = counting("cache-control: max-age=60\r\n");
-    let gateway = caching(&origin, ", wait = \"10s\"");
+    let (asked, answers) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+    let origin = {
+        let (asked, answers) = (Arc::clone(&asked), Arc::clone(&answers));
+        Origin::new(move |_, stream| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            wait::until("everyone is here", || answers.load(Ordering::SeqCst));
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ncontent-length: 4\r\n\r\nsame")
+        })
+    };
+    let gateway = caching(&origin, ", wait = \"30s\"");
     std::thread::scope(|scope| {
         for _ in 0..40 {
-            scope.spawn(|| assert_eq!(gateway.get("/same").expect(200).text(), "answer 1"));
+            scope.spawn(|| assert_eq!(gateway.get("/same").expect(200).text(), "same"));
         }
+        // Nobody is answered before all of them have passed the request phase, as the one who asks or to wait.
+        wait::until("everyone is here", || gateway.metrics().sum("sluice_exchanges", &[]) >= 40.0);
+        answers.store(true, Ordering::SeqCst);
     });
     assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+/// Whom a step has let in gets what is for him; that no consumer stands for him makes it nobody else's.
+#[test]
+fn what_a_person_gets_is_kept_for_nobody_else() {
+    for (said, times) in [("max-age=60", 2), ("public, max-age=60", 1)] {
+        let asked = Arc::<AtomicUsize>::default();
+        let origin = {
+            let asked = Arc::clone(&asked);
+            Origin::new(move |_, stream| {
+                asked.fetch_add(1, Ordering::SeqCst);
+                write!(stream, "HTTP/1.1 200 OK\r\ncache-control: {said}\r\ncontent-length: 2\r\n\r\nok")
+            })
+        };
+        let service = Origin::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        let text = config::upstream("authelia", service.address)
+            + &config::plugin(
+                "ext-authz",
+                "capabilities = [\"fetch:authelia\", \"crypto\"]\nconfig = { upstream = \"authelia\", path = \"/verify\" }",
+            )
+            + &config::plugin(
+                "response-cache",
+                "capabilities = [\"store\", \"clock\", \"crypto\", \"random\", \"log\"]",
+            )
+            + &config::service(origin.address, &["ext-authz", "response-cache"]);
+        let gateway = Setup::new()
+            .plugin("ext-authz", plugin("ext-authz"))
+            .plugin("response-cache", plugin("response-cache"))
+            .start(&text);
+        for person in ["alice", "bob"] {
+            gateway.get_with("/mine", &[("cookie", &format!("session={person}"))]).expect(200);
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), times, "{said}");
+    }
 }
 
 #[test]
