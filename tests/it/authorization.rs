@@ -190,3 +190,40 @@ fn a_secret_changes_without_a_restart() {
     gateway.write("gateway.toml", text);
     wait::until("the right one is", || with(&gateway, "good").status == 200);
 }
+
+/// Whoever has no key must not make the step fault: its circuit would then refuse those who have one.
+#[test]
+fn heads_that_are_dear_to_check_are_refused_and_fault_nothing() {
+    let text = config::plugin("http-signature", "capabilities = [\"crypto\", \"clock\", \"consumers\"]")
+        + &config::service(Origin::echo(), &["http-signature"])
+        + "[consumers.acme]\nsignatures = [{ id = \"acme-1\", secret = \"a secret of the consumer's and ours\" }]\n";
+    let gateway = Setup::new().plugin("http-signature", plugin("http-signature")).start(&text);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let names: Vec<String> = (0..5000).map(|number| format!("k{number:x}")).collect();
+    let covering = |components: Vec<String>| {
+        let components = components.join(" ");
+        format!(
+            "sig=(\"@method\" \"@authority\" \"@path\" \"@query\" {components});created={now};keyid=\"nobody\""
+        )
+    };
+    let members = |count: usize| {
+        covering(names.iter().take(count).map(|key| format!("\"priority\";key=\"{key}\"")).collect())
+    };
+    let parameters = |count: usize| {
+        covering(names.iter().take(count).map(|key| format!("\"@query-param\";name=\"{key}\"")).collect())
+    };
+    let (priority, query) = (names[..3500].join(","), format!("/?{}", names[..1200].join("&")));
+    for _ in 0..20 {
+        for (target, priority, input) in [
+            ("/", &*priority, members(60)),
+            ("/", &priority[..15_000], members(16)),
+            (&*query, "u=1", parameters(50)),
+            (&*query, "u=1", parameters(16)),
+        ] {
+            let headers = [("priority", priority), ("signature-input", &*input), ("signature", "sig=:AA==:")];
+            let status = gateway.get_with(target, &headers).status;
+            assert!(status == 400 || status == 401, "{status}");
+        }
+    }
+    assert_eq!(gateway.metrics().sum("sluice_step_calls_total", &[("verdict", "fault")]), 0.0);
+}
