@@ -104,6 +104,14 @@ fn with_allow_a_trap_after_the_head_went_out_changes_nothing() {
     assert_eq!(gateway.get_with("/", &BAD).expect(200).json()["path"], "/");
 }
 
+/// The client has seen the beginning of another body than the one that the end belongs to.
+#[test]
+fn with_allow_a_body_that_is_rewritten_in_part_is_cut_off() {
+    let gateway = start("trap-after-rewriting", "on_error = \"allow\"");
+    assert_eq!(gateway.get("/").expect(200).body.len() % 4, 0);
+    assert!(gateway.connect().try_request("GET", "/", &BAD, b"").is_err());
+}
+
 #[test]
 fn a_trap_in_a_request_chunk_ends_the_exchange() {
     let gateway = start("trap-in-request-chunk", "");

@@ -12,6 +12,7 @@ fn setup() -> (Setup, String) {
         + "[plugins.partner]\nmodule = \"plugins/api-key.wasm\"\ncapabilities = [\"consumers\"]\n\
            config = { header = \"x-partner-key\", realm = \"partners\" }\n"
         + &config::plugin("trap", "")
+        + &config::plugin("acl", "config = { allow = [{ groups = [\"staff\"] }] }")
         + &config::plugin("ip-filter", "capabilities = [\"log\"]\nconfig = { allow = [\"127.0.0.0/8\"] }")
         + &config::plugin(
             "rate-limit",
@@ -26,6 +27,7 @@ fn setup() -> (Setup, String) {
     let setup = Setup::new()
         .plugin("api-key", plugin("api-key"))
         .plugin("headers", plugin("headers"))
+        .plugin("acl", plugin("acl"))
         .plugin("ip-filter", plugin("ip-filter"))
         .plugin("rate-limit", plugin("rate-limit"))
         .plugin("trap", guest("trap"));
@@ -106,6 +108,22 @@ fn a_refused_alternative_gives_back_what_it_took() {
         gateway.get_with("/", &[("x-partner-key", "bolt-key")]).expect(200);
     }
     gateway.get_with("/", &[("x-api-key", "acme-key")]).expect(200);
+}
+
+/// What an alternative has found out about the client goes with it when it refuses.
+#[test]
+fn who_was_refused_is_nobody_to_the_next_alternative() {
+    let strict =
+        "{ all_of = [\"api-key\", { use = \"acl\", config = { allow = [{ groups = [\"staff\"] }] } }] }";
+    let told = "{ use = \"headers\", config = { request = { set = { x-who = \"[{consumer}]\" } } } }";
+    let gateway = start(&format!("{{ any_of = [{strict}, \"ip-filter\"] }}, {told}"));
+    let answer = gateway.get_with("/", &[("x-api-key", "acme-key")]).expect(200);
+    assert_eq!(answer.sent("x-who").as_deref(), Some("[]"));
+    assert_eq!(answer.sent("x-consumer-username"), None);
+    // Where nobody admits him, what is known of him counts: he may not, and no other key would help.
+    let gateway = start(&format!("{{ any_of = [{strict}, \"partner\"] }}"));
+    gateway.get_with("/", &[("x-api-key", "acme-key")]).problem(403);
+    gateway.get("/").problem(401);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The seven phases, the order of steps, verdicts, and what a plugin carries from one phase to the next.
 
-use crate::harness::{Gateway, Origin, Response, Setup, config, guest, h2::H2};
+use crate::harness::{Gateway, Origin, Response, Setup, config, guest, h2::H2, plugin};
 
 /// A gateway whose one route has these steps, all of one guest.
 fn start(name: &str, more: &str, steps: &[&str]) -> Gateway {
@@ -17,6 +17,21 @@ fn start(name: &str, more: &str, steps: &[&str]) -> Gateway {
 
 fn all<'a>(response: &'a Response, name: &str) -> Vec<&'a str> {
     response.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
+}
+
+/// That one step wants no body says nothing of the next one.
+#[test]
+fn a_body_is_skipped_for_the_step_that_says_so_alone() {
+    let text = config::plugin("skip-body", "")
+        + &config::plugin("size-limit", "config = { request = \"10B\" }")
+        + &config::service(Origin::echo(), &["skip-body", "size-limit"]);
+    let gateway = Setup::new()
+        .plugin("skip-body", guest("skip-body"))
+        .plugin("size-limit", plugin("size-limit"))
+        .start(&text);
+    let mut client = gateway.connect();
+    client.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n14\r\n01234567890123456789\r\n0\r\n\r\n");
+    client.read().problem(413);
 }
 
 #[test]

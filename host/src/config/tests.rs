@@ -130,6 +130,10 @@ fn steps_stand_where_they_were_put() {
         (r#"[{ use = "c", name = "x", after = "a" }, { use = "c", name = "y", after = "a" }]"#, "a x y b"),
         (r#"[{ use = "c", name = "x", before = "b" }, { use = "c", name = "y", before = "b" }]"#, "a x y b"),
         (r#"[{ use = "c", name = "x", after = "b" }, { use = "c", name = "y", before = "x" }]"#, "a b y x"),
+        (
+            r#"[{ any_of = ["c", { use = "c", name = "d" }] }, { use = "c", name = "x", after = "d" }, { use = "c", name = "y", after = "c" }]"#,
+            "a b c d x y",
+        ),
     ] {
         let files = with(&format!("routes.r = {{ chain = \"default\", to = \"app\", steps = {steps} }}"));
         let config = files.load().unwrap();

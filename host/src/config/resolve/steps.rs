@@ -302,7 +302,8 @@ impl Resolver<'_> {
         let group = plan.steps[found].group.map(|(group, _)| group);
         let same = |step: &Planned| group.is_some() && step.group.map(|(group, _)| group) == group;
         if after.is_some() {
-            let anchor = Arc::clone(&plan.steps[found].name);
+            let first = plan.steps.iter().position(same).unwrap_or(found);
+            let anchor = Arc::clone(&plan.steps[first].name);
             index += 1;
             while plan.steps.get(index).is_some_and(same) {
                 index += 1;
