@@ -25,6 +25,8 @@ impl Consumer {
             custom_id: configured.custom_id.clone(),
             groups: configured.groups.clone(),
             credential: credential.map(str::to_owned),
+            plan: None,
+            limits: Vec::new(),
         };
         Arc::new(Self { name: Arc::clone(&configured.name), message: message.encode() })
     }

@@ -28,13 +28,33 @@ pub struct Consumer {
     /// Which of its credentials was shown, if one was: an identifier, never the credential itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+    /// The plan that it is on, if it is on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// The rate limits of its plan; none without a plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<PlanLimit>,
+}
+
+/// A rate limit of a plan: so much in so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PlanLimit {
+    /// How much, at least 1.
+    pub quota: u64,
+    /// In how many milliseconds, at least 1.
+    pub window_ms: u64,
 }
 
 impl Consumer {
     pub(crate) fn decode(message: &[u8]) -> Result<Self, WireError> {
-        let sluice_abi::Consumer { name, id, custom_id, groups, credential } =
+        let sluice_abi::Consumer { name, id, custom_id, groups, credential, plan, limits } =
             sluice_abi::Consumer::decode(message)?;
-        Ok(Self { name, id, custom_id, groups, credential })
+        // A limit of nothing, or in no time, could not be counted.
+        let limits = limits
+            .into_iter()
+            .map(|(quota, window_ms)| PlanLimit { quota: quota.max(1), window_ms: window_ms.max(1) });
+        Ok(Self { name, id, custom_id, groups, credential, plan, limits: limits.collect() })
     }
 
     /// Whether it belongs to a group.

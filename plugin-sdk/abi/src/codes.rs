@@ -1,5 +1,7 @@
 //! Numbers that cross the boundary. Each enum converts from its number and refuses others.
 
+use serde::{Deserialize, Serialize};
+
 /// Defines an enum of `i32` numbers with a checked conversion back.
 macro_rules! numbers {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $value:literal),+ $(,)? }) => {
@@ -200,5 +202,39 @@ numbers! {
         Name = 5,
         /// The consumer's name in another system.
         CustomId = 6,
+    }
+}
+
+numbers! {
+    /// How a meter's values become one.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    Aggregation {
+        /// How many there are.
+        Count = 0,
+        /// What they come to.
+        Sum = 1,
+        /// The greatest.
+        Max = 2,
+        /// How many different texts there are.
+        Unique = 3,
+        /// The latest.
+        Latest = 4,
+    }
+}
+
+numbers! {
+    /// What the host measures when an exchange ends, so that no plugin has to be called for it.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    Measure {
+        /// One, for the exchange itself.
+        One = 0,
+        /// Bytes of the request's body that came from the client.
+        RequestBytes = 1,
+        /// Bytes of the response's body that went to the client.
+        ResponseBytes = 2,
+        /// Milliseconds from the request's head to the response's last byte.
+        Duration = 3,
     }
 }

@@ -21,15 +21,18 @@ mod codes;
 mod descriptor;
 pub mod harness;
 mod message;
+mod meter;
 mod names;
 mod take;
 mod wire;
 
 pub use codes::{
-    Answer, Code, Digest, HeaderMap, Identity, LogLevel, Number, Origin, Scope, Signature, Text,
+    Aggregation, Answer, Code, Digest, HeaderMap, Identity, LogLevel, Measure, Number, Origin, Scope,
+    Signature, Text,
 };
 pub use descriptor::{Descriptor, Isolation, Phase};
 pub use message::{Consumer, FetchError, FetchRequest, FetchResponse, Headers, Outcome, Problem, Reply};
+pub use meter::{Measured, MeterKind, Recorded};
 pub use names::{RESERVED_HEADERS, export, import, section};
 pub use take::{Algorithm, Counter, Mode, Take, Taken};
 pub use wire::{Pairs, Reader, WireError, Writer, decode_list, decode_pairs, encode_list, encode_pairs};

@@ -111,6 +111,10 @@ pub struct Consumer {
     pub groups: Vec<String>,
     /// Which of its credentials was shown, if one was: an identifier, never the credential itself.
     pub credential: Option<String>,
+    /// The plan that it is on, if it is on one.
+    pub plan: Option<String>,
+    /// The plan's rate limits: so much in so many milliseconds.
+    pub limits: Vec<(u64, u64)>,
 }
 
 fn write_optional(writer: &mut Writer, text: Option<&str>) {
@@ -124,8 +128,11 @@ fn read_optional(reader: &mut Reader<'_>) -> Result<Option<String>, WireError> {
 }
 
 impl Consumer {
-    /// As a message: name, id, optional custom id, list of groups, optional credential. What is optional is a `u8`, whether it is
-    /// given, and bytes.
+    /// As a message: name, id, optional custom id, list of groups, optional credential, optional plan, and the plan's limits: a `u32`
+    /// count, then quota and window in milliseconds of each, both `u64`. What is optional is a `u8`, whether it is given, and bytes.
+    ///
+    /// # Panics
+    /// If there are 2^32 limits, which no memory holds.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
@@ -133,6 +140,11 @@ impl Consumer {
         write_optional(&mut writer, self.custom_id.as_deref());
         encode_list(&mut writer, self.groups.iter().map(String::as_bytes));
         write_optional(&mut writer, self.credential.as_deref());
+        write_optional(&mut writer, self.plan.as_deref());
+        writer.u32(u32::try_from(self.limits.len()).expect("fewer than 2^32 limits"));
+        for (quota, window_ms) in &self.limits {
+            writer.u64(*quota).u64(*window_ms);
+        }
         writer.finish()
     }
 
@@ -145,8 +157,11 @@ impl Consumer {
         let groups = groups.map(|group| core::str::from_utf8(group).map(ToString::to_string));
         let groups = groups.collect::<Result<_, _>>().map_err(|_| WireError)?;
         let credential = read_optional(&mut reader)?;
+        let plan = read_optional(&mut reader)?;
+        let limits = (0..reader.count(16)?).map(|_| Ok((reader.u64()?, reader.u64()?)));
+        let limits = limits.collect::<Result<_, WireError>>()?;
         reader.end()?;
-        Ok(Self { name, id, custom_id, groups, credential })
+        Ok(Self { name, id, custom_id, groups, credential, plan, limits })
     }
 }
 
@@ -316,5 +331,30 @@ impl Outcome {
         };
         reader.end()?;
         Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn a_consumer_reads_back_and_no_part_of_one_does() {
+        let text = ToString::to_string;
+        let consumer = Consumer {
+            name: text("acme"),
+            id: text("17"),
+            custom_id: None,
+            groups: vec![text("gold"), text("eu")],
+            credential: Some(text("laptop")),
+            plan: Some(text("pro")),
+            limits: vec![(100, 1_000), (u64::MAX, 60_000)],
+        };
+        let message = consumer.encode();
+        assert_eq!(Consumer::decode(&message), Ok(consumer));
+        for length in 0..message.len() {
+            assert_eq!(Consumer::decode(&message[..length]), Err(WireError));
+        }
     }
 }

@@ -47,6 +47,8 @@ pub mod import {
     pub const CRYPTO: &str = "sluice:v1/crypto";
     /// `jwks:<name>`
     pub const JWKS: &str = "sluice:v1/jwks";
+    /// `meter`
+    pub const METER: &str = "sluice:v1/meter";
     /// `fetch:<upstream>`
     pub const FETCH: &str = "sluice:v1/fetch";
     /// WASI preview 1, of which the host offers the few functions that the standard library needs.

@@ -6,8 +6,8 @@ use syn::{Expr, ExprLit, Ident, Lit, LitStr, Token, parenthesized};
 
 use crate::expand::{Mistakes, closest};
 
-const CAPABILITIES: [&str; 9] =
-    ["log", "clock", "random", "store", "consumers", "crypto", "jwks", "fetch", "secret"];
+const CAPABILITIES: [&str; 10] =
+    ["log", "clock", "random", "store", "consumers", "crypto", "jwks", "fetch", "secret", "meter"];
 /// Those whose calls can be denied one by one.
 const OPTIONAL: [&str; 6] = ["log", "store", "consumers", "jwks", "fetch", "secret"];
 const ARGUMENTS: [&str; 6] = ["capabilities", "optional", "name", "description", "isolation", "dispensable"];

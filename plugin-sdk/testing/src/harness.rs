@@ -198,6 +198,14 @@ impl Consumer {
         self
     }
 
+    /// Is on a plan with these rate limits: so much in so long.
+    pub fn plan(mut self, plan: &str, limits: &[(u64, Duration)]) -> Self {
+        let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.0.plan = Some(plan.to_owned());
+        self.0.limits = limits.iter().map(|(quota, window)| (*quota, millis(window))).collect();
+        self
+    }
+
     /// Is known to upstreams by this instead of its name.
     pub fn id(mut self, id: &str) -> Self {
         self.0.id = Some(id.to_owned());

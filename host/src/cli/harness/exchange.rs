@@ -107,6 +107,7 @@ impl Exchange {
             skips_body,
             logs: stage.take_logs(),
             fetched: stage.take_sent(),
+            recorded: std::collections::BTreeMap::new(),
         })
     }
 

@@ -14,6 +14,7 @@
 //! - Fetches are answered by [`Fetches`], without delay.
 //! - The plugin is granted what its descriptor wants, every upstream of [`World::fetches`], every secret
 //!   of [`World::secrets`] and every key set of [`World::jwks`]. A fault takes the instance, as in the gateway; the next call gets a fresh one.
+//! - The meters are those of [`World::meters`]. Nothing is reserved, and no quota is held: [`Called::recorded`] tells what the plugin said.
 //! - A phase that the plugin does not have is not called: the answer to such a [`Call`] is an [`Answer::Error`].
 //! - The store is new at each start and lasts until the end.
 
@@ -21,12 +22,13 @@ mod bytes;
 mod world;
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Descriptor, Outcome, Phase, Problem};
+use crate::{Descriptor, Outcome, Phase, Problem, Recorded};
 
 pub use bytes::Bytes;
 pub use world::{
@@ -212,6 +214,10 @@ pub struct Called {
     /// What it fetched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fetched: Vec<Sent>,
+    /// What the exchange has recorded so far, this phase included, by the meter's name. A meter of which nothing was recorded, or
+    /// of which everything was cancelled, is not in it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub recorded: BTreeMap<String, Recorded>,
 }
 
 /// What a phase decided.

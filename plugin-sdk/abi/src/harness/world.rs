@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{Bytes, HeaderList};
-use crate::{Code, FetchError, FetchRequest, FetchResponse, Headers};
+use crate::{Code, FetchError, FetchRequest, FetchResponse, Headers, MeterKind};
 
 /// What surrounds a plugin under test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct World {
     /// How fetches are answered.
     #[serde(default)]
     pub fetches: Vec<CannedFetch>,
+    /// Meters by name. Their numbers are the plugin's to keep, not a test's to know.
+    #[serde(default)]
+    pub meters: BTreeMap<String, MeterKind>,
     /// What the plugin is held to.
     pub limits: Limits,
 }
@@ -43,6 +46,7 @@ impl Default for World {
             secrets: BTreeMap::new(),
             jwks: BTreeMap::new(),
             fetches: Vec::new(),
+            meters: BTreeMap::new(),
             limits: Limits::default(),
         }
     }
@@ -77,6 +81,12 @@ pub struct KnownConsumer {
     /// Keys with which it signs requests.
     #[serde(default)]
     pub signatures: Vec<SignatureKey>,
+    /// The plan that it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// The plan's rate limits: so much in so many milliseconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<(u64, u64)>,
 }
 
 /// A user name and password in the clear.

@@ -55,6 +55,8 @@ impl State {
             custom_id: known.custom_id.clone(),
             groups: known.groups.clone(),
             credential,
+            plan: known.plan.clone(),
+            limits: known.limits.clone(),
         };
         Some(consumer.encode())
     }

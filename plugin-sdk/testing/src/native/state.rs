@@ -1,6 +1,6 @@
 //! What the fake gateway knows: the world, the open exchanges, and what is left of a call.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use sluice_abi::harness::{
@@ -213,7 +213,8 @@ impl State {
         let has_body = !matches!(phase, Phase::Request | Phase::Response | Phase::Complete);
         let body = has_body.then(|| Bytes::from(&state.body));
         let consumer = state.consumer.clone();
-        Called { decision, request, response, body, consumer, skips_body, logs, fetched }
+        let recorded = BTreeMap::new();
+        Called { decision, request, response, body, consumer, skips_body, logs, fetched, recorded }
     }
 }
 

@@ -58,6 +58,8 @@ impl World {
             custom_id: None,
             groups: Vec::new(),
             credential: Some(credential.to_owned()),
+            plan: None,
+            limits: Vec::new(),
         });
     }
 
