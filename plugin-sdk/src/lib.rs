@@ -78,6 +78,7 @@ pub mod fetch;
 pub mod host;
 pub mod jwks;
 pub mod log;
+pub mod meter;
 pub mod path;
 pub mod prelude;
 pub mod random;

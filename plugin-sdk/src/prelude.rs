@@ -2,6 +2,7 @@
 
 pub use crate::consumers::{self, Consumer};
 pub use crate::fetch::{Fetch, Fetched, fetch, fetch_all};
+pub use crate::meter::{Aggregation, Measure, Meter};
 pub use crate::store::{self, Limit, Take, Taken};
 pub use crate::{
     Body, Chunk, Context, Described, Duration, Error, ErrorContext, HeaderName, HeaderValue, Headers,

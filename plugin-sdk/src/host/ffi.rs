@@ -4,7 +4,7 @@
 //! something calls its function, so a plugin asks for no capability that it does not use.
 #![allow(unsafe_code, reason = "calling an import is unsafe, and this file is where the imports are")]
 
-use sluice_abi::{Digest, HeaderMap, Identity, LogLevel, Number, Scope, Signature, Text};
+use sluice_abi::{Digest, HeaderMap, Identity, LogLevel, Measure, Number, Scope, Signature, Text};
 
 mod http {
     #[link(wasm_import_module = "sluice:v1/http")]
@@ -188,6 +188,26 @@ mod fetch {
     #[link(wasm_import_module = "sluice:v1/fetch")]
     unsafe extern "C" {
         pub(super) fn fetch(requests: *const u8, length: usize, out: *mut u8, capacity: usize) -> i64;
+    }
+}
+
+mod meter {
+    #[link(wasm_import_module = "sluice:v1/meter")]
+    unsafe extern "C" {
+        pub(super) fn open(name: *const u8, length: usize) -> i32;
+        pub(super) safe fn describe(meter: i32) -> i32;
+        pub(super) safe fn add(meter: i32, value: i64) -> i32;
+        pub(super) fn seen(meter: i32, subject: *const u8, length: usize) -> i32;
+        pub(super) safe fn measure(meter: i32, what: i32) -> i32;
+        pub(super) safe fn expect(meter: i32, value: i64) -> i32;
+        pub(super) fn dimension(
+            meter: i32,
+            name: *const u8,
+            length: usize,
+            value: *const u8,
+            of: usize,
+        ) -> i32;
+        pub(super) safe fn cancel(meter: i32) -> i32;
     }
 }
 
@@ -408,4 +428,36 @@ pub(crate) fn verify(signature: Signature, key: i32, data: &[u8], bytes: &[u8]) 
 
 pub(crate) fn fetch(requests: &[u8], out: &mut [u8]) -> i64 {
     call!(fetch::fetch, requests.as_ptr(), requests.len(), out.as_mut_ptr(), out.len())
+}
+
+pub(crate) fn meter_open(name: &[u8]) -> i32 {
+    call!(meter::open, name.as_ptr(), name.len())
+}
+
+pub(crate) fn meter_describe(meter: i32) -> i32 {
+    meter::describe(meter)
+}
+
+pub(crate) fn meter_add(meter: i32, value: i64) -> i32 {
+    meter::add(meter, value)
+}
+
+pub(crate) fn meter_seen(meter: i32, subject: &[u8]) -> i32 {
+    call!(meter::seen, meter, subject.as_ptr(), subject.len())
+}
+
+pub(crate) fn meter_measure(meter: i32, what: Measure) -> i32 {
+    meter::measure(meter, what.number())
+}
+
+pub(crate) fn meter_expect(meter: i32, value: i64) -> i32 {
+    meter::expect(meter, value)
+}
+
+pub(crate) fn meter_dimension(meter: i32, name: &[u8], value: &[u8]) -> i32 {
+    call!(meter::dimension, meter, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+}
+
+pub(crate) fn meter_cancel(meter: i32) -> i32 {
+    meter::cancel(meter)
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use sluice_abi::{Code, Digest, HeaderMap, Identity, LogLevel, Number, Scope, Signature, Text};
+use sluice_abi::{Code, Digest, HeaderMap, Identity, LogLevel, Measure, Number, Scope, Signature, Text};
 
 /// What stands in for the gateway when a plugin runs natively. One method per host function of the ABI,
 /// with bytes returned instead of written into a buffer.
@@ -65,6 +65,14 @@ pub trait Host {
     fn equal(&mut self, a: &[u8], b: &[u8]) -> Result<bool, Code>;
     fn verify(&mut self, signature: Signature, key: i32, data: &[u8], bytes: &[u8]) -> Result<(), Code>;
     fn fetch(&mut self, requests: &[u8]) -> Result<Vec<u8>, Code>;
+    fn meter_open(&mut self, name: &[u8]) -> Result<i32, Code>;
+    fn meter_describe(&mut self, meter: i32) -> Result<i32, Code>;
+    fn meter_add(&mut self, meter: i32, value: i64) -> Result<(), Code>;
+    fn meter_seen(&mut self, meter: i32, subject: &[u8]) -> Result<(), Code>;
+    fn meter_measure(&mut self, meter: i32, what: Measure) -> Result<(), Code>;
+    fn meter_expect(&mut self, meter: i32, value: i64) -> Result<(), Code>;
+    fn meter_dimension(&mut self, meter: i32, name: &[u8], value: &[u8]) -> Result<(), Code>;
+    fn meter_cancel(&mut self, meter: i32) -> Result<(), Code>;
 }
 
 thread_local! {
@@ -310,4 +318,36 @@ pub(crate) fn verify(signature: Signature, key: i32, data: &[u8], bytes: &[u8]) 
 
 pub(crate) fn fetch(requests: &[u8], out: &mut [u8]) -> i64 {
     fill(out, |host| host.fetch(requests))
+}
+
+pub(crate) fn meter_open(name: &[u8]) -> i32 {
+    handle(|host| host.meter_open(name))
+}
+
+pub(crate) fn meter_describe(meter: i32) -> i32 {
+    handle(|host| host.meter_describe(meter))
+}
+
+pub(crate) fn meter_add(meter: i32, value: i64) -> i32 {
+    unit(|host| host.meter_add(meter, value))
+}
+
+pub(crate) fn meter_seen(meter: i32, subject: &[u8]) -> i32 {
+    unit(|host| host.meter_seen(meter, subject))
+}
+
+pub(crate) fn meter_measure(meter: i32, what: Measure) -> i32 {
+    unit(|host| host.meter_measure(meter, what))
+}
+
+pub(crate) fn meter_expect(meter: i32, value: i64) -> i32 {
+    unit(|host| host.meter_expect(meter, value))
+}
+
+pub(crate) fn meter_dimension(meter: i32, name: &[u8], value: &[u8]) -> i32 {
+    unit(|host| host.meter_dimension(meter, name, value))
+}
+
+pub(crate) fn meter_cancel(meter: i32) -> i32 {
+    unit(|host| host.meter_cancel(meter))
 }

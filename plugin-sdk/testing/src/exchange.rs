@@ -1,9 +1,11 @@
 //! One exchange through the plugin: which phases run when, and what came of them.
 
+use std::collections::BTreeMap;
+
 use sluice_abi::harness::{
     Answer as Said, Ask, Bytes, Call, Called, Decision, LogLine, Open, ResponseHead, Sent,
 };
-use sluice_abi::{Origin, Outcome, Phase};
+use sluice_abi::{Origin, Outcome, Phase, Recorded};
 
 use crate::{Answer, Request, Response, TestPlugin};
 
@@ -20,6 +22,7 @@ pub struct Exchange<'p> {
     consumer: Option<String>,
     logs: Vec<LogLine>,
     fetched: Vec<Sent>,
+    recorded: BTreeMap<String, Recorded>,
 }
 
 impl<'p> Exchange<'p> {
@@ -43,8 +46,17 @@ impl<'p> Exchange<'p> {
         let consumer = request.consumer.clone();
         let (logs, fetched) = (Vec::new(), Vec::new());
         let decision = Decision::Continue;
-        let mut exchange =
-            Self { plugin, number, request, decision, skips_body: false, consumer, logs, fetched };
+        let mut exchange = Self {
+            plugin,
+            number,
+            request,
+            decision,
+            skips_body: false,
+            consumer,
+            logs,
+            fetched,
+            recorded: BTreeMap::new(),
+        };
         exchange.run_request();
         exchange
     }
@@ -106,6 +118,7 @@ impl<'p> Exchange<'p> {
         self.decision.clone_from(&called.decision);
         self.skips_body |= called.skips_body;
         self.consumer.clone_from(&called.consumer);
+        self.recorded.clone_from(&called.recorded);
         self.logs.extend(called.logs.iter().cloned());
         self.fetched.extend(called.fetched.iter().cloned());
         if let Some(head) = &called.request {
@@ -180,6 +193,18 @@ impl<'p> Exchange<'p> {
     #[must_use]
     pub fn fetched(&self) -> &[Sent] {
         &self.fetched
+    }
+
+    /// What the plugin has recorded on this meter so far; nothing if it has not, or has cancelled it.
+    #[must_use]
+    pub fn recorded(&self, meter: &str) -> Recorded {
+        self.recorded.get(meter).cloned().unwrap_or_default()
+    }
+
+    /// What it has added on this meter so far, in smallest units.
+    #[must_use]
+    pub fn metered(&self, meter: &str) -> Option<i64> {
+        self.recorded.get(meter)?.value
     }
 
     /// The upstream answers; the response as the client gets it.

@@ -6,11 +6,11 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde_json::Value;
-use sluice_abi::Descriptor;
 use sluice_abi::harness::{
     Answer, Ask, CannedAnswer, CannedFetch, Key, KnownConsumer, Limits, Password, SignatureKey, Stage, Start,
     World,
 };
+use sluice_abi::{Aggregation, Descriptor, MeterKind};
 use sluice_sdk::Described;
 
 use crate::native::Native;
@@ -34,6 +34,11 @@ pub struct Harness<P> {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Consumer(KnownConsumer);
+
+/// A meter of the world: `Aggregation::Sum.into()`, or more of it.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Meter(MeterKind);
 
 /// A plugin that was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +98,12 @@ impl<P: Described> Harness<P> {
     fn canned(mut self, upstream: &str, method: &str, path: &str, answer: CannedAnswer) -> Self {
         let (upstream, method, path) = (upstream.to_owned(), method.to_owned(), path.to_owned());
         self.world.fetches.push(CannedFetch { upstream, method, path, answer });
+        self
+    }
+
+    /// Adds a meter: of whole units and without dimensions, or with [`decimals`](Meter::decimals) and [`dimension`](Meter::dimension).
+    pub fn meter(mut self, name: &str, meter: impl Into<Meter>) -> Self {
+        self.world.meters.insert(name.to_owned(), meter.into().0);
         self
     }
 
@@ -215,6 +226,31 @@ impl Consumer {
     /// Is called this by others.
     pub fn custom_id(mut self, id: &str) -> Self {
         self.0.custom_id = Some(id.to_owned());
+        self
+    }
+}
+
+impl From<Aggregation> for Meter {
+    fn from(aggregation: Aggregation) -> Self {
+        Self(MeterKind::new(aggregation))
+    }
+}
+
+impl Meter {
+    /// A meter of whole units without dimensions.
+    pub fn new(aggregation: Aggregation) -> Self {
+        aggregation.into()
+    }
+
+    /// Counts in 10^-`decimals` units; at most 6.
+    pub fn decimals(mut self, decimals: u8) -> Self {
+        self.0.decimals = decimals;
+        self
+    }
+
+    /// Keeps values apart by this.
+    pub fn dimension(mut self, name: &str) -> Self {
+        self.0.dimensions.push(name.to_owned());
         self
     }
 }

@@ -40,7 +40,8 @@ mod native;
 mod process;
 
 pub use exchange::Exchange;
-pub use harness::{Consumer, Harness, Refused, TestPlugin};
+pub use harness::{Consumer, Harness, Meter, Refused, TestPlugin};
 pub use message::{Answer, Request, Response};
 pub use serde_json::{Value, json};
 pub use sluice_abi::harness as protocol;
+pub use sluice_abi::{Aggregation, Measure, Recorded};

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use http::HeaderMap as Fields;
 use sluice_abi::harness::{Bytes, Sent};
-use sluice_abi::{Code, FetchError, FetchRequest, FetchResponse, HeaderMap, Identity, Phase, Scope};
+use sluice_abi::{
+    Code, FetchError, FetchRequest, FetchResponse, HeaderMap, Identity, MeterKind, Phase, Recorded, Scope,
+};
 
 use super::crypto::{self, Key};
 use super::head;
@@ -45,6 +47,37 @@ impl State {
     pub(super) fn keep(&mut self, key: Key) -> i32 {
         self.keys.push(key);
         i32::try_from(self.keys.len() - 1).unwrap_or(i32::MAX)
+    }
+
+    /// A meter's number is its place among the world's.
+    pub(super) fn open_meter(&mut self, name: &[u8]) -> Result<i32, Code> {
+        if self.call.activity != Activity::Load {
+            return Err(Code::WrongPhase);
+        }
+        let place = self.world.meters.keys().position(|known| known.as_bytes() == name).ok_or(Code::None)?;
+        let number = i32::try_from(place).map_err(|_| Code::TooLarge)?;
+        self.opened.insert(number);
+        Ok(number)
+    }
+
+    /// A meter that the plugin has opened, and its name.
+    pub(super) fn meter(&self, number: i32) -> Result<(String, MeterKind), Code> {
+        let place = usize::try_from(number).ok().filter(|_| self.opened.contains(&number));
+        let meter = place.and_then(|place| self.world.meters.iter().nth(place)).ok_or(Code::Denied)?;
+        Ok((meter.0.clone(), meter.1.clone()))
+    }
+
+    /// Records on a meter of the exchange at hand.
+    pub(super) fn record(
+        &mut self,
+        number: i32,
+        record: impl FnOnce(&MeterKind, &mut Recorded) -> Result<(), Code>,
+    ) -> Result<(), Code> {
+        let (name, kind) = self.meter(number)?;
+        if matches!(self.phase(), None | Some(Phase::Complete)) {
+            return Err(Code::WrongPhase);
+        }
+        record(&kind, self.exchange().recorded.entry(name).or_default())
     }
 
     pub(super) fn consumer_message(&self, name: &str, credential: Option<String>) -> Option<Vec<u8>> {

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use http::HeaderMap as Fields;
 use sluice_abi::harness::LogLine;
 use sluice_abi::{
-    Code, Digest, FetchRequest, FetchResponse, HeaderMap, Identity, LogLevel, Number, Phase, Reply, Scope,
-    Signature, Take, Taken, Text, Writer, encode_list, encode_pairs,
+    Code, Digest, FetchRequest, FetchResponse, HeaderMap, Identity, LogLevel, Measure, MeterKind, Number,
+    Phase, Reply, Scope, Signature, Take, Taken, Text, Writer, encode_list, encode_pairs,
 };
 use sluice_sdk::host::Host;
 
@@ -470,5 +470,53 @@ impl Host for FakeHost {
         let requests = FetchRequest::decode_all(requests).expect("the SDK encodes what the ABI decodes");
         let answers: Vec<_> = requests.iter().map(|request| state.fetch_one(request)).collect();
         Ok(FetchResponse::encode_all(&answers))
+    }
+
+    fn meter_open(&mut self, name: &[u8]) -> Result<i32, Code> {
+        self.granted("meter").open_meter(name)
+    }
+
+    fn meter_describe(&mut self, meter: i32) -> Result<i32, Code> {
+        let state = self.granted("meter");
+        let (_, kind) = state.meter(meter)?;
+        Ok(MeterKind::describe(kind.aggregation, kind.decimals))
+    }
+
+    fn meter_add(&mut self, meter: i32, value: i64) -> Result<(), Code> {
+        self.granted("meter").record(meter, |kind, recorded| recorded.add(kind.aggregation, value))
+    }
+
+    fn meter_seen(&mut self, meter: i32, subject: &[u8]) -> Result<(), Code> {
+        self.granted("meter").record(meter, |kind, recorded| recorded.seen(kind.aggregation, subject))
+    }
+
+    fn meter_measure(&mut self, meter: i32, what: Measure) -> Result<(), Code> {
+        self.granted("meter").record(meter, |kind, recorded| recorded.measure(kind.aggregation, what))
+    }
+
+    fn meter_expect(&mut self, meter: i32, value: i64) -> Result<(), Code> {
+        let mut state = self.granted("meter");
+        state.meter(meter)?;
+        if !matches!(state.phase(), Some(Phase::Request | Phase::RequestBody)) {
+            return Err(Code::WrongPhase);
+        }
+        state.record(meter, |kind, recorded| recorded.expect(kind.aggregation, value))
+    }
+
+    fn meter_dimension(&mut self, meter: i32, name: &[u8], value: &[u8]) -> Result<(), Code> {
+        let mut state = self.granted("meter");
+        let (_, kind) = state.meter(meter)?;
+        // Also while it is configured, when nothing can be set: so a plugin learns whether there is such a one.
+        if !kind.dimensions.iter().any(|known| known.as_bytes() == name) {
+            return Err(Code::None);
+        }
+        state.record(meter, |kind, recorded| recorded.dimension(&kind.dimensions, name, value))
+    }
+
+    fn meter_cancel(&mut self, meter: i32) -> Result<(), Code> {
+        self.granted("meter").record(meter, |_, recorded| {
+            recorded.cancel();
+            Ok(())
+        })
     }
 }

@@ -1,13 +1,13 @@
 //! What the fake gateway knows: the world, the open exchanges, and what is left of a call.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use sluice_abi::harness::{
     Answered, Bytes, Call, Called, Decision, Fetches, HeaderList, LogLine, Open, Random, RequestHead,
     ResponseHead, Sent, World,
 };
-use sluice_abi::{Answer, Origin, Phase, Reply};
+use sluice_abi::{Answer, Origin, Phase, Recorded, Reply};
 
 use super::crypto::Key;
 use super::head::Request;
@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) fetches: Fetches,
     pub(super) store: Store,
     pub(super) keys: Vec<Key>,
+    /// The meters that the plugin has opened.
+    pub(super) opened: BTreeSet<i32>,
     pub(super) exchanges: HashMap<u32, ExchangeState>,
     pub(super) call: CallState,
 }
@@ -61,6 +63,8 @@ pub(super) struct ExchangeState {
     pub(super) consumer: Option<String>,
     /// Which of the consumer's credentials was shown.
     pub(super) credential: Option<String>,
+    /// By the meter's name.
+    pub(super) recorded: BTreeMap<String, Recorded>,
     pub(super) step_values: HashMap<Vec<u8>, Vec<u8>>,
     pub(super) exchange_values: HashMap<Vec<u8>, Vec<u8>>,
 }
@@ -95,6 +99,7 @@ impl State {
             fetches: Fetches::default(),
             store: Store::default(),
             keys: Vec::new(),
+            opened: BTreeSet::new(),
             exchanges: HashMap::new(),
             call,
         }
@@ -141,6 +146,7 @@ impl State {
             skips_body: false,
             consumer: open.consumer.clone(),
             credential: None,
+            recorded: BTreeMap::new(),
             step_values: HashMap::new(),
             exchange_values: open
                 .values
@@ -213,7 +219,9 @@ impl State {
         let has_body = !matches!(phase, Phase::Request | Phase::Response | Phase::Complete);
         let body = has_body.then(|| Bytes::from(&state.body));
         let consumer = state.consumer.clone();
-        let recorded = BTreeMap::new();
+        let recorded = state.recorded.iter().filter(|(_, recorded)| !recorded.is_empty());
+        let recorded: BTreeMap<_, _> =
+            recorded.map(|(name, recorded)| (name.clone(), recorded.clone())).collect();
         Called { decision, request, response, body, consumer, skips_body, logs, fetched, recorded }
     }
 }

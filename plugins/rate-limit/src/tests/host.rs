@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use sluice_abi::{
-    Code, Digest, HeaderMap, Identity, LogLevel, Number, Outcome, Scope, Signature, Take, Taken, Text,
+    Code, Digest, HeaderMap, Identity, LogLevel, Measure, Number, Outcome, Scope, Signature, Take, Taken,
+    Text,
 };
 use sluice_sdk::host::{Host, install};
 
@@ -213,5 +214,13 @@ impl Host for World {
         equal(&[u8], &[u8]) -> bool;
         verify(Signature, i32, &[u8], &[u8]) -> ();
         fetch(&[u8]) -> Vec<u8>;
+        meter_open(&[u8]) -> i32;
+        meter_describe(i32) -> i32;
+        meter_add(i32, i64) -> ();
+        meter_seen(i32, &[u8]) -> ();
+        meter_measure(i32, Measure) -> ();
+        meter_expect(i32, i64) -> ();
+        meter_dimension(i32, &[u8], &[u8]) -> ();
+        meter_cancel(i32) -> ();
     }
 }
