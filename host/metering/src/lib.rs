@@ -9,6 +9,7 @@ pub mod event;
 pub mod meter;
 pub mod period;
 pub mod plan;
+pub mod rating;
 
 /// Nanos, 10^-9 of a currency's unit: what credit is kept in.
 pub type Nanos = i64;
