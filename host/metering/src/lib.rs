@@ -5,8 +5,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod currency;
 pub mod event;
 pub mod meter;
+pub mod money;
 pub mod period;
 pub mod plan;
 pub mod rating;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
+pub use crate::currency::Currency;
 use crate::meter::Aggregation;
 use crate::period::Every;
 
@@ -35,13 +36,6 @@ pub struct Plan {
     pub exhausted: u16,
 }
 
-/// An ISO 4217 code and the decimal places of the currency's smallest unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Currency {
-    code: [u8; 3],
-    places: u8,
-}
-
 /// How an amount is rounded to the currency's smallest unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rounding {
@@ -59,7 +53,7 @@ pub struct Fee {
     pub name: String,
     /// Of a whole period.
     pub amount: Decimal,
-    /// Month or year. A year's is due in the month in which the subscription began.
+    /// Month or year. A year's is due whole on the day that the subscription is first paid for, and on each anniversary of it.
     pub every: Every,
     /// Whether days on which the plan was not the consumer's are taken off.
     pub prorate: bool,
@@ -154,33 +148,4 @@ pub struct RateLimit {
     pub quota: u64,
     /// In this time.
     pub window: Duration,
-}
-
-impl Currency {
-    /// The currency of a code, if ISO 4217 has it and money can be paid in it.
-    #[must_use]
-    pub fn new(code: &str) -> Option<Self> {
-        let code: [u8; 3] = code.as_bytes().try_into().ok()?;
-        let places = match &code {
-            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
-            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF"
-            | b"UGX" | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
-            b"CLF" | b"UYW" => 4,
-            _ if code.iter().all(u8::is_ascii_uppercase) => 2,
-            _ => return None,
-        };
-        Some(Self { code, places })
-    }
-
-    /// Three capital letters.
-    #[must_use]
-    pub fn code(&self) -> &str {
-        std::str::from_utf8(&self.code).expect("a code is ASCII")
-    }
-
-    /// Decimal places of its smallest unit.
-    #[must_use]
-    pub const fn places(&self) -> u8 {
-        self.places
-    }
 }
