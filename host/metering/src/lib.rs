@@ -15,3 +15,6 @@ pub mod rating;
 
 /// Nanos, 10^-9 of a currency's unit: what credit is kept in.
 pub type Nanos = i64;
+
+pub use jiff::Timestamp;
+pub use rust_decimal::Decimal;

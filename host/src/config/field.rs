@@ -1,4 +1,4 @@
-//! The leaves of what is written: fields that bear a broken value, and quantities.
+//! The leaves of what is written: fields that bear a broken value, and quantities of several kinds.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeOwned, Error, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use sluice_metering::Decimal;
 
+use super::amount::{
+    AMOUNT, AMOUNT_PATTERN, MOST_AMOUNT, MOST_QUANTITY, QUANTITY, QUANTITY_PATTERN, parse_amount,
+    parse_quantity,
+};
 use super::quantity::{DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size};
 
 /// The schema keyword that says in words what a value should be: `a duration such as "5s"`.
@@ -123,5 +128,80 @@ impl JsonSchema for SizeText {
             "examples": ["64KiB", "16MiB", "10MB"],
             EXPECTED: "a size such as \"16MiB\"",
         })
+    }
+}
+
+/// `"0.0015"`: money. Not a float, which could not say what is meant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AmountText(pub(super) Decimal);
+
+impl<'de> Deserialize<'de> for AmountText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DecimalVisitor(parse_amount)).map(Self)
+    }
+}
+
+impl JsonSchema for AmountText {
+    fn schema_name() -> Cow<'static, str> {
+        "Amount".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Money, in quotes: up to 12 digits, and up to 12 more after a point.",
+            "type": ["string", "integer"],
+            "pattern": AMOUNT_PATTERN,
+            "minimum": 0,
+            "maximum": MOST_AMOUNT,
+            "examples": ["49.00", "0.0000015"],
+            EXPECTED: AMOUNT,
+        })
+    }
+}
+
+/// `1000` or `"0.25"`: so many units of a meter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct QuantityText(pub(super) Decimal);
+
+impl<'de> Deserialize<'de> for QuantityText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DecimalVisitor(parse_quantity)).map(Self)
+    }
+}
+
+impl JsonSchema for QuantityText {
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Units of a meter: a whole number, or in quotes with as many decimal places as the meter has.",
+            "type": ["integer", "string"],
+            "pattern": QUANTITY_PATTERN,
+            "minimum": 0,
+            "maximum": MOST_QUANTITY,
+            "examples": [1000, "0.25"],
+            EXPECTED: QUANTITY,
+        })
+    }
+}
+
+/// A whole number, or the text of a decimal one.
+struct DecimalVisitor(fn(&str) -> Option<Decimal>);
+
+impl Visitor<'_> for DecimalVisitor {
+    type Value = Decimal;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number or a decimal one in quotes")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Decimal, E> {
+        (self.0)(text).ok_or_else(|| E::custom("not a decimal number"))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Decimal, E> {
+        self.visit_str(&number.to_string())
     }
 }

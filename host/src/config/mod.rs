@@ -3,6 +3,7 @@
 //! text -> TOML with places -> `${...}` put in -> validated against the schema of the raw types -> resolved. A stage
 //! that finds problems does not keep the next one from looking for more.
 
+mod amount;
 mod document;
 mod explain;
 mod field;
@@ -30,9 +31,9 @@ mod tests;
 use std::path::Path;
 
 pub(crate) use model::{
-    AccessLog, Capability, CircuitSettings, Config, Consumer, Isolation, Key, KeyMaterial, KeySet, KeySource,
-    Limits, Listener, ListenerTimeouts, LogFormat, OnError, OnStoreError, Plugin, RemoteStore, Route, Secret,
-    Serve, SignatureKey, Store, Target, Telemetry, Token, Upstream,
+    AccessLog, Capability, CircuitSettings, Config, Consumer, Destination, Isolation, Key, KeyMaterial,
+    KeySet, KeySource, Limits, Listener, ListenerTimeouts, LogFormat, OnError, OnStoreError, Plugin,
+    RemoteStore, Route, Secret, Serve, SignatureKey, Store, Target, Telemetry, Token, Upstream,
 };
 #[cfg(test)]
 pub(crate) use model::{Cache, ListenerLimits, Protocols, Reload, UpstreamTimeouts};

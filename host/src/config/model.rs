@@ -1,5 +1,7 @@
 //! What the configuration means: valid by construction, and comparable, so that a reload can tell what changed.
 
+mod metering;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,6 +13,13 @@ use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use ipnet::IpNet;
+use sluice_metering::Timestamp;
+use sluice_metering::meter::Meter;
+use sluice_metering::plan::Plan;
+
+pub(crate) use metering::{
+    Durability, FileFormat, HttpFormat, Ledger, LedgerLocation, OnLedgerFailure, Sink, SinkKind,
+};
 
 use super::pattern::RouteMatch;
 use super::problem::Place;
@@ -19,11 +28,16 @@ use super::value::ConfigValue;
 /// Everything that was configured, from all files.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
+    /// Part of the identity of everything that this gateway meters: letters, digits, `-`, `_` and `.`.
+    pub(crate) gateway_id: Arc<str>,
     pub(crate) workers: NonZeroUsize,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) upstreams: BTreeMap<Arc<str>, Arc<Upstream>>,
     pub(crate) plugins: BTreeMap<Arc<str>, Arc<Plugin>>,
     pub(crate) routes: Vec<Route>,
+    /// A meter's number is its place in this order.
+    pub(crate) meters: BTreeMap<Arc<str>, Arc<Meter>>,
+    pub(crate) plans: BTreeMap<Arc<str>, Arc<Plan>>,
     pub(crate) consumers: Vec<Consumer>,
     /// The key of the HMAC under which API keys are stored.
     pub(crate) pepper: Option<Secret>,
@@ -32,6 +46,10 @@ pub(crate) struct Config {
     pub(crate) store: Store,
     /// The server that counters and values are on; in memory if none.
     pub(crate) remote_store: Option<RemoteStore>,
+    /// There is one if anything is metered.
+    pub(crate) ledger: Option<Ledger>,
+    /// Sorted by name.
+    pub(crate) sinks: Vec<Sink>,
     pub(crate) reload: Reload,
     pub(crate) telemetry: Telemetry,
     pub(crate) cache: Cache,
@@ -181,6 +199,8 @@ pub(crate) enum Capability {
     Store,
     Consumers,
     Crypto,
+    /// To record on meters.
+    Meter,
     /// To call this upstream.
     Fetch(Arc<str>),
     /// To use this secret.
@@ -199,6 +219,7 @@ impl Capability {
             Self::Store => "store",
             Self::Consumers => "consumers",
             Self::Crypto => "crypto",
+            Self::Meter => "meter",
             Self::Fetch(_) => "fetch",
             Self::Secret(_) => "secret",
             Self::Jwks(_) => "jwks",
@@ -215,6 +236,7 @@ impl fmt::Display for Capability {
             Self::Store => f.write_str("store"),
             Self::Consumers => f.write_str("consumers"),
             Self::Crypto => f.write_str("crypto"),
+            Self::Meter => f.write_str("meter"),
             Self::Fetch(upstream) => write!(f, "fetch:{upstream}"),
             Self::Secret(name) => write!(f, "secret:{name}"),
             Self::Jwks(name) => write!(f, "jwks:{name}"),
@@ -315,7 +337,15 @@ pub(crate) struct Route {
     pub(crate) steps: Vec<Step>,
     /// Steps that stand for each other, in their order: the places of each alternative's steps.
     pub(crate) groups: Vec<Vec<Range<usize>>>,
-    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) destination: Destination,
+}
+
+/// What answers the requests of a route that pass its steps.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Destination {
+    Upstream(Arc<Upstream>),
+    /// The gateway itself: with what the consumer used.
+    Usage,
 }
 
 /// One use of a plugin in a route.
@@ -367,6 +397,10 @@ pub(crate) struct Consumer {
     /// Names in certificates, and fingerprints.
     pub(crate) certificates: Vec<String>,
     pub(crate) signatures: Vec<SignatureKey>,
+    /// The plan that it is on; one of the configuration's.
+    pub(crate) plan: Option<Arc<str>>,
+    /// Since when, if that was written.
+    pub(crate) plan_since: Option<Timestamp>,
 }
 
 /// A consumer's API key or password, of which nothing is kept but its digest.

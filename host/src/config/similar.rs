@@ -34,8 +34,8 @@ pub(super) fn either<S: AsRef<str>>(options: &[S]) -> String {
 
 /// A hint that names what there is, unless that is too much to read.
 pub(super) fn known<'a>(what: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let names: Vec<String> = names.into_iter().take(21).map(|name| format!("`{name}`")).collect();
-    (1..=20).contains(&names.len()).then(|| format!("known {what}s: {}", names.join(", ")))
+    let names: Vec<String> = names.into_iter().take(25).map(|name| format!("`{name}`")).collect();
+    (1..=24).contains(&names.len()).then(|| format!("known {what}s: {}", names.join(", ")))
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ fn everything_means_what_it_says() {
     let auth = &config.plugins["auth"];
     assert!(auth.module.ends_with("valid/plugins/api_key.wasm"));
     assert_eq!(auth.sha256.unwrap()[..2], [0x9f, 0x2c]);
-    assert_eq!(auth.capabilities.len(), 8);
+    assert_eq!(auth.capabilities.len(), 9);
     assert!(auth.capabilities.contains(&Capability::Fetch("identity".into())));
     assert_eq!((auth.isolation, auth.limits.time), (Isolation::Exchange, Duration::from_millis(2)));
     assert_eq!(config.plugins["limit"].circuit, None);

@@ -12,12 +12,13 @@ use super::completions::Completions;
 use super::failure::Failure;
 use super::forwarded;
 use super::peer::Peer;
+use super::usage::usage;
 use crate::body::{Body, BodyError};
 use crate::chain::{ChainFailure, Show, Verdict, Visit};
 use crate::config::Listener;
 use crate::net::Timer;
 use crate::router::{Lookup, RequestView};
-use crate::snapshot::{WorkerRoute, WorkerSnapshot};
+use crate::snapshot::{WorkerDestination, WorkerRoute, WorkerSnapshot};
 use crate::telemetry::{AccessLogBuffer, NO_ROUTE, RouteMetrics, WorkerMetrics};
 use crate::upstream::{UpstreamError, UpstreamErrorKind};
 use crate::wasm::{Asked, ExchangeView};
@@ -184,17 +185,20 @@ impl Context {
         Ok(route.chain.on_request(&visit, request).await?)
     }
 
-    /// The request goes to the upstream; its response head is made fit for the client.
+    /// The request goes to the upstream, whose response head is made fit for the client; or the gateway answers itself.
     pub(super) async fn send(
         &mut self,
         route: &Matched,
         request: Request<Body>,
     ) -> Result<Response<Body>, Failure> {
+        let (upstream, metrics) = match &route.destination {
+            WorkerDestination::Upstream { upstream, metrics } => (upstream, metrics),
+            WorkerDestination::Usage => return usage(self, request).await,
+        };
         let sent = Instant::now();
-        match route.upstream.send(request, &self.timer, sent).await {
+        match upstream.send(request, &self.timer, sent).await {
             Ok(answer) => {
                 let elapsed = answer.at - sent;
-                let metrics = &route.upstream_metrics;
                 metrics.answered(answer.response.status().as_u16(), elapsed);
                 if answer.reused {
                     metrics.connection_reused();
@@ -213,14 +217,14 @@ impl Context {
                 {
                     return Ok(answer);
                 }
-                route.upstream_metrics.failed(error.kind.as_str());
-                Err(self.upstream_failure(route, error))
+                metrics.failed(error.kind.as_str());
+                Err(self.upstream_failure(upstream.name(), error))
             }
         }
     }
 
     /// An upstream that was cut off by the request's own body is not the one at fault.
-    fn upstream_failure(&self, route: &Matched, error: UpstreamError) -> Failure {
+    fn upstream_failure(&self, upstream: &Arc<str>, error: UpstreamError) -> Failure {
         if let Some(broken) = self.visit.as_ref().and_then(|visit| visit.take_broken()) {
             return Failure::Chain(broken);
         }
@@ -228,7 +232,7 @@ impl Context {
             UpstreamErrorKind::RequestBody(origin, kind) => {
                 Failure::Chain(ChainFailure::Body(BodyError::new(origin, kind)))
             }
-            _ => Failure::Upstream(Arc::clone(route.upstream.name()), error),
+            _ => Failure::Upstream(Arc::clone(upstream), error),
         }
     }
 

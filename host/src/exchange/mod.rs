@@ -9,6 +9,7 @@ mod hop;
 mod peer;
 pub(crate) mod request_id;
 mod respond;
+mod usage;
 
 use std::future::poll_fn;
 use std::pin::pin;

@@ -14,8 +14,10 @@ impl StartSettings {
     pub(super) fn changed(&self, now: &Config) -> Vec<&'static str> {
         let then = &self.0;
         [
+            ("gateway.id", then.gateway_id != now.gateway_id),
             ("workers", then.workers != now.workers),
             ("store", then.store != now.store || then.remote_store != now.remote_store),
+            ("ledger", then.ledger != now.ledger),
             ("telemetry", then.telemetry != now.telemetry),
             ("cache", then.cache != now.cache),
             ("reload.watch", then.reload.watch != now.reload.watch),

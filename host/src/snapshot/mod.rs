@@ -8,7 +8,7 @@ mod worker;
 use std::sync::Arc;
 
 pub(crate) use build::Builder;
-pub(crate) use worker::{WorkerParts, WorkerRoute, WorkerSnapshot};
+pub(crate) use worker::{WorkerDestination, WorkerParts, WorkerRoute, WorkerSnapshot};
 
 use crate::config::{CircuitSettings, Config, OnError};
 use crate::jwks::KeySets;

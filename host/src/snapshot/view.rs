@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::{PluginPlan, RoutePlan, Snapshot};
-use crate::config::Route;
+use crate::config::{Destination, Route};
 use crate::jwks::Status;
 use crate::wasm::sha256_hex;
 
@@ -89,5 +89,10 @@ fn key_set_json(status: &Status) -> Value {
 fn route_json(route: &Route, plan: &RoutePlan) -> Value {
     let steps: Vec<Value> =
         plan.steps.iter().map(|step| json!({ "name": &*step.name, "plugin": &*step.bound.plugin })).collect();
-    json!({ "name": &*route.name, "steps": steps, "upstream": &*route.upstream.name })
+    match &route.destination {
+        Destination::Upstream(upstream) => {
+            json!({ "name": &*route.name, "steps": steps, "upstream": &*upstream.name })
+        }
+        Destination::Usage => json!({ "name": &*route.name, "steps": steps, "serve": "usage" }),
+    }
 }

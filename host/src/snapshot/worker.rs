@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Snapshot, StepPlan};
 use crate::chain::{Chain, Circuit, FaultReports, Group, Step};
-use crate::config::OnError;
+use crate::config::{Destination, OnError};
 use crate::telemetry::{CircuitState, PluginMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics};
 use crate::upstream::{Upstream, Upstreams};
 use crate::wasm::{Bound, FetchSender, Pool, PoolMetrics};
@@ -25,9 +25,18 @@ pub(crate) struct WorkerSnapshot {
 pub(crate) struct WorkerRoute {
     pub(crate) name: Arc<str>,
     pub(crate) chain: Rc<Chain>,
-    pub(crate) upstream: Rc<Upstream>,
+    pub(crate) destination: WorkerDestination,
     pub(crate) metrics: Arc<RouteMetrics>,
-    pub(crate) upstream_metrics: Arc<UpstreamMetrics>,
+}
+
+/// What answers behind the steps of a route.
+pub(crate) enum WorkerDestination {
+    Upstream {
+        upstream: Rc<Upstream>,
+        metrics: Arc<UpstreamMetrics>,
+    },
+    /// The gateway itself: with what the consumer used.
+    Usage,
 }
 
 /// What a worker keeps from snapshot to snapshot: connections, instances, counters.
@@ -89,14 +98,20 @@ impl WorkerParts {
             let groups = route.groups.iter().map(|alternatives| Group { alternatives: alternatives.clone() });
             let groups = groups.collect();
             // The router knows routes by their place in this list: none may be left out.
-            let upstream = upstreams.get(&route.upstream.name);
-            let upstream = upstream.expect("a route's upstream is one of the configuration's");
+            let destination = match &route.destination {
+                Destination::Upstream(upstream) => {
+                    let metrics = self.metrics.upstream(&upstream.name);
+                    let upstream = upstreams.get(&upstream.name);
+                    let upstream = upstream.expect("a route's upstream is one of the configuration's");
+                    WorkerDestination::Upstream { upstream: Rc::clone(upstream), metrics }
+                }
+                Destination::Usage => WorkerDestination::Usage,
+            };
             routes.push(WorkerRoute {
                 name: Arc::clone(&route.name),
                 chain: Rc::new(Chain::new(steps, groups)),
-                upstream: Rc::clone(upstream),
+                destination,
                 metrics: self.metrics.route(&route.name),
-                upstream_metrics: self.metrics.upstream(&route.upstream.name),
             });
         }
         self.pools.retain(|_, pool| pool.strong_count() > 0);

@@ -135,6 +135,8 @@ fn consumers(world: &World) -> Vec<Consumer> {
                 .collect(),
             certificates: known.certificates.clone(),
             signatures: known.signatures.iter().filter_map(signature_key).collect(),
+            plan: None,
+            plan_since: None,
         })
         .collect()
 }
@@ -171,6 +173,7 @@ fn grants(wanted: &[String], world: &World) -> BTreeSet<Capability> {
             "store" => drop(grants.insert(Capability::Store)),
             "consumers" => drop(grants.insert(Capability::Consumers)),
             "crypto" => drop(grants.insert(Capability::Crypto)),
+            "meter" => drop(grants.insert(Capability::Meter)),
             _ => {}
         }
     }

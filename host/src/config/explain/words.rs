@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::config::amount;
 use crate::config::field::{ALIASES, EXPECTED};
 use crate::config::places::Places;
 use crate::config::quantity::{mend_duration, mend_size};
@@ -188,6 +189,14 @@ pub(super) fn mend(words: &str, found: &Value, written: Option<&str>) -> Option<
             Value::Number(number) if number.is_u64() => format!("write \"{number}B\" for bytes"),
             _ => return None,
         });
+    }
+    if words == amount::AMOUNT || words == amount::QUANTITY {
+        let meant = match found {
+            Value::String(text) => amount::mend(words, text),
+            Value::Number(_) => written.and_then(|written| amount::mend(words, written)),
+            _ => None,
+        };
+        return meant.map(|meant| format!("write {meant}"));
     }
     let one = matches!(found, Value::String(_) | Value::Number(_));
     let wrapped = written.map(|written| format!("write [{written}]"));

@@ -40,6 +40,14 @@ pub(in crate::config) struct RawConsumer {
     #[serde(default)]
     #[schemars(extend("x-expected" = "an array such as [{ id = \"acme-1\", public_key = \"${file:acme.pem}\" }]", "x-aliases" = ["signature", "hmac"]))]
     pub(in crate::config) signatures: List<RawSignatureKey>,
+    /// What it pays, and how much it may use. Default: no plan.
+    #[serde(default)]
+    #[schemars(extend("x-expected" = "the name of a plan", "x-aliases" = ["plans", "subscription"]))]
+    pub(in crate::config) plan: Field<String>,
+    /// When its subscription of the plan began. Default: when the ledger first saw it on the plan.
+    #[serde(default)]
+    #[schemars(extend("x-expected" = "a date and time such as 2027-01-01T00:00:00Z", "x-aliases" = ["since"]))]
+    pub(in crate::config) plan_since: Field<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

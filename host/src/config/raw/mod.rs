@@ -5,6 +5,8 @@
 mod consumer;
 mod edge;
 mod jwks;
+mod metering;
+mod plan;
 mod plugin;
 mod route;
 
@@ -18,8 +20,15 @@ use super::field::{DurationText, Field, SizeText};
 pub(super) use consumer::{RawConsumer, RawKey, RawPassword, RawSignatureKey, RawToken};
 pub(super) use edge::{RawListener, RawProtocol, RawServe, RawTarget, RawUpstream};
 pub(super) use jwks::RawKeySet;
+pub(super) use metering::{
+    RawAggregation, RawDurability, RawFormat, RawGateway, RawLedger, RawMeter, RawOnLedgerFailure, RawSink,
+    RawUnanswered,
+};
+pub(super) use plan::{
+    RawCharge, RawFeePeriod, RawModel, RawPeriod, RawPlan, RawPrepaid, RawRateLimit, RawRounding, RawTier,
+};
 pub(super) use plugin::{RawCircuit, RawIsolation, RawLimits, RawOnError, RawOnErrorWord, RawPlugin};
-pub(super) use route::{RawChain, RawMatch, RawRoute, RawStep, RawStepTable};
+pub(super) use route::{RawChain, RawMatch, RawRoute, RawRouteServe, RawStep, RawStepTable};
 
 /// Tables by name.
 pub(super) type Named<T> = Field<BTreeMap<String, Field<T>>>;
@@ -37,6 +46,9 @@ pub(in crate::config) struct RawConfig {
     #[serde(default)]
     #[schemars(extend("x-expected" = "an array such as [\"conf.d/*.toml\"]"))]
     pub(in crate::config) include: List<String>,
+    /// Which gateway this is.
+    #[serde(default)]
+    pub(in crate::config) gateway: Field<RawGateway>,
     /// Threads that serve traffic. Default: as many as the machine runs at once.
     #[serde(default)]
     #[schemars(range(min = 1, max = 1024))]
@@ -56,6 +68,12 @@ pub(in crate::config) struct RawConfig {
     /// Which requests go where.
     #[serde(default)]
     pub(in crate::config) routes: Named<RawRoute>,
+    /// What is counted.
+    #[serde(default)]
+    pub(in crate::config) meters: Named<RawMeter>,
+    /// What consumers pay, and how much they may use.
+    #[serde(default)]
+    pub(in crate::config) plans: Named<RawPlan>,
     /// Who calls the API.
     #[serde(default)]
     pub(in crate::config) consumers: Named<RawConsumer>,
@@ -71,6 +89,12 @@ pub(in crate::config) struct RawConfig {
     /// Shared counters and values: `docs/store.md`.
     #[serde(default)]
     pub(in crate::config) store: Field<RawStore>,
+    /// How what is metered is kept; where is `ledger` of `[store]`.
+    #[serde(default)]
+    pub(in crate::config) ledger: Field<RawLedger>,
+    /// Where what is metered is sent.
+    #[serde(default)]
+    pub(in crate::config) sinks: Named<RawSink>,
     /// How changes on disk take effect.
     #[serde(default)]
     pub(in crate::config) reload: Field<RawReload>,
@@ -126,6 +150,11 @@ pub(in crate::config) struct RawStore {
     /// Of one value. Default: 64KiB.
     #[serde(default)]
     pub(in crate::config) max_value: Field<SizeText>,
+    /// Where what is metered is kept: a file, relative to this one, or a PostgreSQL server that several gateways share, as
+    /// `postgres://user:password@host/database`. Default: none, and then there are no meters.
+    #[serde(default)]
+    #[schemars(extend("x-expected" = "a URL such as \"sqlite:data/ledger.db\"", "x-aliases" = ["usage", "metering"]))]
+    pub(in crate::config) ledger: Field<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]

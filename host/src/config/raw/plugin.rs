@@ -18,7 +18,8 @@ pub(in crate::config) struct RawPlugin {
     #[serde(default)]
     #[schemars(extend("x-expected" = "a SHA-256 digest of 64 hexadecimal digits", "x-aliases" = ["digest", "checksum"]))]
     pub(in crate::config) sha256: Field<String>,
-    /// What the plugin may use: `log`, `clock`, `random`, `store`, `consumers`, `crypto`, `fetch:UPSTREAM`, `jwks:NAME`, `secret:NAME`.
+    /// What the plugin may use: `log`, `clock`, `random`, `store`, `consumers`, `crypto`, `meter`,
+    /// `fetch:UPSTREAM`, `jwks:NAME`, `secret:NAME`.
     #[serde(default)]
     #[schemars(extend("x-expected" = "an array such as [\"store\"]", "x-aliases" = ["permissions", "grants", "allow"]))]
     pub(in crate::config) capabilities: List<String>,

@@ -99,8 +99,24 @@ pub(in crate::config) struct RawRoute {
     #[schemars(extend("x-expected" = "an array such as [\"auth\"]", "x-aliases" = ["plugins", "filters", "middlewares"]))]
     pub(in crate::config) steps: List<RawStep>,
     /// The upstream.
+    #[serde(default)]
     #[schemars(extend("x-expected" = "the name of an upstream", "x-aliases" = ["upstream", "target", "backend", "service"]))]
     pub(in crate::config) to: Field<String>,
+    /// In place of `to`: the gateway itself answers, with what the consumer used.
+    #[serde(default)]
+    pub(in crate::config) serve: Field<RawRouteServe>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum RawRouteServe {
+    Usage,
+}
+
+impl RawRoute {
+    /// Its keys: one that is none of them may stand for any of them.
+    pub(in crate::config) const KEYS: [&str; 5] = ["match", "chain", "steps", "to", "serve"];
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

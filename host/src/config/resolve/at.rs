@@ -48,6 +48,12 @@ impl<'a> At<'a> {
         self.document.places.is_substituted(&self.pointer)
     }
 
+    /// Whether this table has keys besides these, which may stand for one of them.
+    pub(super) fn has_other_keys(&self, known: &[&str]) -> bool {
+        let table = self.document.json.pointer(&self.pointer).and_then(|value| value.as_object());
+        table.is_some_and(|table| table.keys().any(|key| !known.contains(&key.as_str())))
+    }
+
     /// As it stands in the file, for a message.
     pub(super) fn written(&self) -> &str {
         self.document.places.written(&self.pointer).unwrap_or("another value")

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use sluice_metering::Timestamp;
 use toml::value::{Datetime, Offset};
 
 use super::at::At;
 use super::plugins::from_hex;
-use super::{Entry, Input, Resolver, can_be_sent};
+use super::{Entry, Input, Names, Resolver, can_be_sent};
 use crate::config::field::Field;
 use crate::config::model::{Consumer, Key, KeyMaterial, Secret, SignatureKey, Token};
 use crate::config::raw::{RawConsumer, RawKey, RawPassword, RawSignatureKey, RawToken};
@@ -29,11 +31,14 @@ enum Known {
 type Seen<'d> = HashMap<Known, At<'d>>;
 
 impl Resolver<'_> {
-    pub(super) fn consumers(&mut self, inputs: &[Input<'_>], pepper: bool) -> Vec<Consumer> {
+    pub(super) fn consumers(&mut self, inputs: &[Input<'_>], pepper: bool, plans: &Names) -> Vec<Consumer> {
         let mut consumers = Vec::new();
         let mut seen = Seen::new();
         for entry in self.named(inputs, "consumers", |raw| &raw.consumers) {
-            consumers.extend(self.consumer(&entry, pepper, &mut seen));
+            if let Some(mut consumer) = self.consumer(&entry, pepper, &mut seen) {
+                (consumer.plan, consumer.plan_since) = self.plan_of(&entry, plans);
+                consumers.push(consumer);
+            }
         }
         consumers
     }
@@ -75,6 +80,8 @@ impl Resolver<'_> {
             tokens: Vec::new(),
             certificates: Vec::new(),
             signatures: Vec::new(),
+            plan: None,
+            plan_since: None,
         };
         for (at, raw) in self.list(&at.key("keys"), &raw.keys) {
             if let Some(key) = self.key(&at, raw, pepper) {
@@ -109,6 +116,30 @@ impl Resolver<'_> {
         Some(consumer)
     }
 
+    /// The plan that a consumer is on, and since when.
+    fn plan_of(
+        &mut self,
+        entry: &Entry<'_, RawConsumer>,
+        plans: &Names,
+    ) -> (Option<Arc<str>>, Option<Timestamp>) {
+        let (at, Some(raw)) = (&entry.at, entry.raw) else { return (None, None) };
+        let (plan_at, since_at) = (at.key("plan"), at.key("plan_since"));
+        let since = self.time(&since_at, &raw.plan_since);
+        let Some(name) = self.given(&plan_at, &raw.plan) else {
+            if since_at.is_written() && !plan_at.is_written() && !self.is_lost(&plan_at) {
+                let message = "this consumer is on no plan that could have begun";
+                self.problems.push(since_at.problem(message).hint("add `plan = \"NAME\"`"));
+            }
+            return (None, None);
+        };
+        if !plans.contains_key(name.as_str()) {
+            let names = plans.keys().map(|name| &**name);
+            self.unknown(&plan_at, "plan", name, names, "declare it as `[plans.NAME]`");
+        }
+        let plan = plans.get_key_value(name.as_str()).map(|(name, _)| Arc::clone(name));
+        (plan, since.and_then(|since| Timestamp::try_from(since).ok()))
+    }
+
     /// Reports a credential that somebody has already.
     fn once<'d>(&mut self, seen: &mut Seen<'d>, known: Known, at: &At<'d>) {
         let what = match known {
@@ -130,7 +161,7 @@ impl Resolver<'_> {
     }
 
     /// A text that goes into a header of the request.
-    fn plain(&mut self, at: &At<'_>, field: &Field<String>) -> Option<String> {
+    pub(super) fn plain(&mut self, at: &At<'_>, field: &Field<String>) -> Option<String> {
         let text = self.given(at, field)?;
         self.can_be_sent(at, text).then(|| text.clone())
     }
@@ -145,7 +176,7 @@ impl Resolver<'_> {
     }
 
     fn key(&mut self, at: &At<'_>, raw: &RawKey, pepper: bool) -> Option<Key> {
-        let expires = self.expires(&at.key("expires"), &raw.expires);
+        let expires = self.time(&at.key("expires"), &raw.expires);
         let id = self.plain(&at.key("id"), &raw.id);
         let digest = self.digest(&at.key("hash"), &raw.hash, pepper)?;
         let short = || digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
@@ -153,7 +184,7 @@ impl Resolver<'_> {
     }
 
     fn password(&mut self, at: &At<'_>, raw: &RawPassword, pepper: bool) -> Option<Key> {
-        let expires = self.expires(&at.key("expires"), &raw.expires);
+        let expires = self.time(&at.key("expires"), &raw.expires);
         let (user_at, hash_at) = (at.key("user"), at.key("hash"));
         let user = self.plain(&user_at, &raw.user);
         if user.as_ref().is_some_and(|user| user.contains(':')) {
@@ -185,7 +216,7 @@ impl Resolver<'_> {
     }
 
     fn signature_key(&mut self, at: &At<'_>, raw: &RawSignatureKey) -> Option<SignatureKey> {
-        let expires = self.expires(&at.key("expires"), &raw.expires);
+        let expires = self.time(&at.key("expires"), &raw.expires);
         let (public_at, secret_at) = (at.key("public_key"), at.key("secret"));
         let public = self.given(&public_at, &raw.public_key);
         let secret = self.given(&secret_at, &raw.secret);
@@ -226,10 +257,10 @@ impl Resolver<'_> {
         Some(SignatureKey { id: id?, material: material?, expires })
     }
 
-    fn expires(&mut self, at: &At<'_>, field: &Field<String>) -> Option<SystemTime> {
+    fn time(&mut self, at: &At<'_>, field: &Field<String>) -> Option<SystemTime> {
         let text = self.given(at, field)?;
-        let expires = parse_time(text);
-        if expires.is_none() {
+        let time = parse_time(text);
+        if time.is_none() {
             let expected = "a date and time such as 2027-01-01T00:00:00Z";
             let message = format!("expected {expected}, found {}", at.written());
             let mended = format!("{text}T00:00:00Z");
@@ -237,7 +268,7 @@ impl Resolver<'_> {
             let hint = mended.map(|mended| format!("write {mended}"));
             self.invalid(at, expected, &message, hint);
         }
-        expires
+        time
     }
 
     fn digest(&mut self, at: &At<'_>, field: &Field<String>, pepper: bool) -> Option<[u8; 32]> {

@@ -4,6 +4,7 @@ mod at;
 mod consumers;
 mod jwks;
 mod listeners;
+mod metering;
 mod plugins;
 mod routes;
 mod settings;
@@ -103,6 +104,10 @@ impl Resolver<'_> {
         let (secrets, secret_names) = self.secrets(&inputs);
         let store = self.store(&inputs);
         let remote_store = self.remote_store(&inputs);
+        let (gateway_id, named) = self.gateway_id(&inputs);
+        let (ledger, ledger_meant) = self.ledger(&inputs, named);
+        let meters = self.meters(&inputs);
+        let (plans, plan_names) = self.plans(&inputs, &meters);
         let reload = self.reload(&inputs);
         let telemetry = self.telemetry(&inputs);
         let cache = self.cache(&inputs);
@@ -113,7 +118,7 @@ impl Resolver<'_> {
             plugins::Grantable { upstreams: &upstream_names, secrets: &secret_names, jwks: &jwks_names };
         let (plugins, plugin_names) = self.plugins(&inputs, grantable);
         let chains = self.chains(&inputs, &plugins, &plugin_names);
-        let consumers = self.consumers(&inputs, pepper.is_some());
+        let consumers = self.consumers(&inputs, pepper.is_some(), &plan_names);
         let routing = routes::Routing {
             plugins: &plugins,
             plugin_names: &plugin_names,
@@ -128,18 +133,26 @@ impl Resolver<'_> {
             let hint = "for example: [listeners.public] with bind = \"0.0.0.0:8080\"";
             self.problems.push(Problem::new(message).hint(hint).at(main.start()));
         }
+        if !ledger_meant {
+            self.needs_ledger(&meters);
+        }
         Some(Config {
+            gateway_id,
             workers,
             listeners,
             upstreams,
             plugins,
             routes,
+            meters: meters.all,
+            plans,
             consumers,
             pepper: pepper.flatten(),
             secrets,
             jwks,
             store,
             remote_store,
+            ledger,
+            sinks: Vec::new(),
             reload,
             telemetry,
             cache,

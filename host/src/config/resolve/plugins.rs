@@ -20,8 +20,8 @@ const CALL: RangeInclusive<Duration> = Duration::from_micros(100)..=Duration::fr
 const EXCHANGE: RangeInclusive<Duration> = Duration::from_micros(100)..=Duration::from_secs(60);
 const FETCH: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(600);
 const CIRCUIT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
-const KINDS: [&str; 9] =
-    ["log", "clock", "random", "store", "consumers", "crypto", "jwks", "fetch", "secret"];
+const KINDS: [&str; 10] =
+    ["log", "clock", "random", "store", "consumers", "crypto", "meter", "jwks", "fetch", "secret"];
 
 /// Names that capabilities may give access to.
 #[derive(Clone, Copy)]
@@ -151,6 +151,7 @@ impl Resolver<'_> {
                     "store" => Capability::Store,
                     "consumers" => Capability::Consumers,
                     "crypto" => Capability::Crypto,
+                    "meter" => Capability::Meter,
                     // every plugin has these, so nobody is wrong who asks for them
                     "headers" | "body" => continue,
                     _ => {

@@ -8,9 +8,9 @@ use http::{HeaderName, HeaderValue, Method};
 use super::at::At;
 use super::steps::{Plan, Usable};
 use super::{Entry, Input, Names, Resolver};
-use crate::config::model::{Plugin, Route, Upstream};
+use crate::config::model::{Destination, Plugin, Route, Upstream};
 use crate::config::pattern::{HostPattern, PathPattern, RouteMatch};
-use crate::config::raw::{List, Named, RawMatch, RawRoute};
+use crate::config::raw::{List, Named, RawMatch, RawRoute, RawRouteServe};
 use crate::config::similar::closest;
 
 const METHODS: [&str; 21] = [
@@ -74,14 +74,14 @@ impl Resolver<'_> {
         let usable = Usable { plugins: routing.plugins, names: routing.plugin_names };
         self.add_steps(&at.key("steps"), &raw.steps, usable, &mut plan);
         self.known.steps.extend(plan.steps.iter().filter_map(|planned| planned.step.clone()));
-        let upstream = self.to(&at.key("to"), raw, routing);
+        let destination = self.destination(at, raw, routing);
         Some(Route {
             name: entry.name.clone(),
             place: at.head()?,
             matches,
             groups: plan.groups(),
             steps: plan.steps.into_iter().map(|planned| planned.step).collect::<Option<_>>()?,
-            upstream: upstream?,
+            destination: destination?,
         })
     }
 
@@ -95,6 +95,34 @@ impl Resolver<'_> {
                 let names = routing.chains.keys().map(|name| &**name);
                 self.unknown(at, "chain", name, names, "declare it as `[chains.NAME]`");
                 Plan::unknown()
+            }
+        }
+    }
+
+    /// An upstream, or the gateway itself.
+    fn destination(&mut self, at: &At<'_>, raw: &RawRoute, routing: &Routing<'_>) -> Option<Destination> {
+        let (to_at, serve_at) = (at.key("to"), at.key("serve"));
+        let serve = self.given(&serve_at, &raw.serve);
+        let upstream = self.to(&to_at, raw, routing);
+        match (to_at.is_written(), serve_at.is_written()) {
+            (true, true) => {
+                let message = "a route leads to an upstream, or is served by the gateway: `to` or `serve`";
+                let mut problem = serve_at.problem(message);
+                if let Some(place) = to_at.place() {
+                    problem = problem.related(place, format!("`{}`", to_at.path()));
+                }
+                self.problems.push(problem);
+                None
+            }
+            (false, true) => serve.map(|RawRouteServe::Usage| Destination::Usage),
+            (true, false) => upstream.map(Destination::Upstream),
+            (false, false) => {
+                if !self.damaged && !at.has_other_keys(&RawRoute::KEYS) {
+                    let hint = "`to` is the name of an upstream; `serve = \"usage\"` stands in its place";
+                    let message = format!("`to` is missing in `{}`", at.path());
+                    self.problems.push(at.problem(message).hint(hint));
+                }
+                None
             }
         }
     }
