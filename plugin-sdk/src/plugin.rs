@@ -43,7 +43,8 @@ pub trait Plugin: Sized + 'static {
         Ok(Verdict::Continue)
     }
 
-    /// One chunk of the request body as it passes. Not together with `on_request_body`.
+    /// One chunk of the request body as it passes. Not together with `on_request_body`, unless [`skips`](Self::skips) leaves one of
+    /// the two out in every configuration.
     ///
     /// The last one is empty and comes after all others, for what was held back. The head has been sent: an answer ends what the
     /// upstream receives, and reaches the client unless the upstream has answered already; an `Err` ends the exchange as the
@@ -70,7 +71,8 @@ pub trait Plugin: Sized + 'static {
         Ok(Verdict::Continue)
     }
 
-    /// One chunk of the response body as it passes. Not together with `on_response_body`.
+    /// One chunk of the response body as it passes. Not together with `on_response_body`, unless [`skips`](Self::skips) leaves one
+    /// of the two out in every configuration.
     ///
     /// The last one is empty and comes after all others. The head has been sent: an `Err` can only cut the
     /// response off.

@@ -72,6 +72,11 @@ impl Bound {
         let _call = place.call();
         let mut instance = Instance::create(self, None).await?;
         self.skipped.store(instance.skipped().await?, Ordering::Relaxed);
+        let both =
+            |whole, chunk| [whole, chunk].iter().all(|phase| self.phases().any(|known| known == *phase));
+        if both(Phase::RequestBody, Phase::RequestChunk) || both(Phase::ResponseBody, Phase::ResponseChunk) {
+            return Err(BindError::Refused("a body is taken either whole or in chunks".to_owned()));
+        }
         instance.self_test().await.map_err(BindError::from)
     }
 

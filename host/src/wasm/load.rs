@@ -302,7 +302,10 @@ fn check_descriptor(descriptor: &Descriptor, compiled: &wasmtime::Module) -> Res
         }
     }
     let both = |whole, chunk| phases.contains(&whole) && phases.contains(&chunk);
-    if both(Phase::RequestBody, Phase::RequestChunk) || both(Phase::ResponseBody, Phase::ResponseChunk) {
+    let is_both =
+        both(Phase::RequestBody, Phase::RequestChunk) || both(Phase::ResponseBody, Phase::ResponseChunk);
+    // One that can leave a phase out is asked once it is configured.
+    if is_both && compiled.get_export(export::SKIPPED).is_none() {
         return Err(LoadError::Descriptor("a body is taken either whole or in chunks".to_owned()));
     }
     if !descriptor.config_schema.is_object() && !descriptor.config_schema.is_boolean() {

@@ -232,3 +232,57 @@ fn a_body_that_is_skipped_passes_unseen() {
     let request = TestRequest::post("/").with_header("x-skip", "1").with_body("more than eight bytes");
     assert_eq!(plugin.send(request).forwarded().text(), "more than eight bytes");
 }
+
+/// Takes a body as it is told to.
+struct Either(EitherConfig);
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+struct EitherConfig {
+    whole: bool,
+    chunks: bool,
+}
+
+#[plugin(name = "either")]
+impl Plugin for Either {
+    type Config = EitherConfig;
+
+    fn new(config: EitherConfig) -> Result<Self> {
+        Ok(Self(config))
+    }
+
+    fn skips(&self, phase: Phase) -> bool {
+        match phase {
+            Phase::RequestBody => !self.0.whole,
+            Phase::RequestChunk => !self.0.chunks,
+            _ => false,
+        }
+    }
+
+    fn on_request_body(&self, _: &mut Request, body: &mut Body, _: &mut Context) -> Result<Verdict> {
+        body.set("whole")?;
+        Ok(Verdict::Continue)
+    }
+
+    fn on_request_chunk(&self, chunk: &mut Chunk, _: &mut Context) -> Result<Verdict> {
+        if !chunk.is_last() {
+            chunk.set("chunk")?;
+        }
+        Ok(Verdict::Continue)
+    }
+}
+
+#[test]
+fn a_configuration_chooses_how_a_body_is_taken() {
+    let started = |whole, chunks| {
+        Harness::<Either>::new(json!({ "whole": whole, "chunks": chunks }))
+            .start()
+            .map_err(|error| error.message)
+    };
+    for (whole, chunks, expected) in [(true, false, "whole"), (false, true, "chunk"), (false, false, "body")]
+    {
+        let plugin = started(whole, chunks).unwrap();
+        let exchange = plugin.send(TestRequest::post("/").with_body("body"));
+        assert_eq!(exchange.forwarded().text(), expected);
+    }
+    assert_eq!(started(true, true).unwrap_err(), "a body is taken either whole or in chunks");
+}
