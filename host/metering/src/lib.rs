@@ -7,6 +7,7 @@
 
 pub mod currency;
 pub mod event;
+pub mod invoice;
 pub mod meter;
 pub mod money;
 pub mod period;
