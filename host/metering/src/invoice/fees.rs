@@ -75,9 +75,10 @@ fn anniversaries(input: &Input<'_>, calendar: &Calendar, plan: &Plan) -> usize {
     let month = input.period.start.to_zoned(TimeZone::UTC).date();
     let due = |(index, it): (usize, &super::Subscribed)| {
         let first = free_until(plan, it.from).unwrap_or(it.from).to_zoned(TimeZone::UTC).date();
-        let begun = first.year() <= month.year() && first.month() == month.month();
-        // Of 29 February, the 28th is the last day that other years have.
-        it.plan == plan.name && begun && calendar.is_paid(first.day().unsigned_abs().into(), index)
+        // Before the first year begins, no day is paid. Of 29 February, the 28th is the last day that other years have.
+        it.plan == plan.name
+            && first.month() == month.month()
+            && calendar.is_paid(first.day().unsigned_abs().into(), index)
     };
     input.subscriptions.iter().enumerate().filter(|it| due(*it)).count()
 }

@@ -48,6 +48,17 @@ fn a_day_belongs_to_the_plan_in_force_at_its_end() {
 }
 
 #[test]
+fn no_day_is_paid_twice_even_if_subscriptions_overlap() {
+    let case = november(vec![basic(), pro()]).on("basic", "2026-01-01T00:00:00Z", "");
+    let case = case.on("pro", "2026-11-12T00:00:00Z", "2026-11-22T00:00:00Z");
+    // 20 × 10 / 30 = 6.666.., 10 × 49 / 30 = 16.333..: the later one counts while it lasts.
+    assert_eq!(
+        case.lines(),
+        ["Basic, 20 of 30 days: 6.67", "basic due: 6.67", "Pro, 10 of 30 days: 16.33", "pro due: 16.33"]
+    );
+}
+
+#[test]
 fn who_comes_and_goes_within_a_day_has_no_day() {
     let case = november(vec![pro()]).on("pro", "2026-11-12T08:00:00Z", "2026-11-12T20:00:00Z");
     assert_eq!(case.lines(), Vec::<String>::new());
@@ -199,6 +210,9 @@ fn a_year_is_due_on_its_anniversary() {
     assert!(due(trial("2024-12-01T00:00:00Z")));
     assert!(!due(trial("2025-11-01T00:00:00Z")));
     assert!(due(trial("2025-12-01T00:00:00Z")));
+    let long = |first| month(first, vec![yearly(Some(365 * DAY))]).on("pro", since, "");
+    assert!(!due(long("2024-11-01T00:00:00Z")));
+    assert!(due(long("2025-11-01T00:00:00Z")));
 }
 
 #[test]
