@@ -7,7 +7,9 @@
 
 pub mod currency;
 pub mod event;
+pub mod failpoint;
 pub mod invoice;
+pub mod ledger;
 pub mod meter;
 pub mod money;
 pub mod period;

@@ -1,0 +1,63 @@
+//! The tables, and how those of older versions become those of today.
+
+use super::Error;
+use super::db::Db;
+use super::failure::Failure;
+use super::value::Value;
+
+/// What makes version N from version N - 1, for SQLite and for PostgreSQL. What is released is never changed.
+const STEPS: &[(&str, &str)] = &[(include_str!("schema/sqlite.sql"), include_str!("schema/postgres.sql"))];
+
+/// What this program writes.
+pub(super) const VERSION: i64 = STEPS.len() as i64;
+
+/// Of the database; 0 if there is nothing.
+pub(super) async fn version(db: &mut Db) -> Result<i64, Failure> {
+    let exists = match db {
+        Db::Sqlite(_) => {
+            db.query("SELECT count(*) FROM sqlite_schema WHERE name = 'versions'", &[]).await?
+        }
+        Db::Postgres(_) => {
+            db.query(
+                "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'versions'",
+                &[],
+            )
+            .await?
+        }
+    };
+    if exists.first().map_or(Ok(0), |row| row.int(0))? == 0 {
+        return Ok(0);
+    }
+    let rows = db.ask("SELECT coalesce(max(version), 0) FROM versions", &[]).await?;
+    Ok(rows.first().map_or(Ok(0), |row| row.int(0))?)
+}
+
+/// In a transaction.
+pub(super) async fn migrate(db: &mut Db, now: i64) -> Result<(), Failure> {
+    if let Db::Postgres(_) = db {
+        // Gateways that start together take turns.
+        db.query("SELECT count(pg_advisory_xact_lock(hashtextextended('sluice schema', 0)))", &[]).await?;
+    }
+    let found = version(db).await?;
+    if found > VERSION {
+        return Err(Error::Version { found, known: VERSION }.into());
+    }
+    if found == 0 {
+        db.script("CREATE TABLE versions (version BIGINT PRIMARY KEY, since BIGINT NOT NULL)").await?;
+    }
+    for (number, (sqlite, postgres)) in (1..).zip(STEPS).filter(|(number, _)| *number > found) {
+        match db {
+            Db::Sqlite(_) => db.script(sqlite).await?,
+            Db::Postgres(_) => db.script(postgres).await?,
+        }
+        let row = [Value::Int(number), Value::Int(now)];
+        db.execute("INSERT INTO versions (version, since) VALUES ($1, $2)", &row).await?;
+    }
+    Ok(())
+}
+
+/// For those who only read.
+pub(super) async fn require(db: &mut Db) -> Result<(), Failure> {
+    let found = version(db).await?;
+    if found == VERSION { Ok(()) } else { Err(Error::Version { found, known: VERSION }.into()) }
+}

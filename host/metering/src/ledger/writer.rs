@@ -1,0 +1,376 @@
+//! The one who writes: transactions, retries, and what is held meanwhile.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::batch::{Batch, Price};
+use super::db::Db;
+use super::failure::{Failure, Remedy};
+use super::grants::{self, Held};
+use super::postgres::{Dial, Session};
+use super::sqlite::Sqlite;
+use super::types::{Backend, Checked, Entry, Granted, Pool, Settings, Want, Written};
+use super::write::{self, Doubt};
+use super::{Error, check, schema};
+use crate::failpoint;
+
+/// For a lease that nobody else could take.
+const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// The writer of a ledger; a process has one.
+///
+/// With SQLite its calls block the thread. With PostgreSQL they have to be made on a runtime of tokio's with its I/O and its time; no
+/// call waits longer than the lease. A call that is given up halfway costs the connection, and may have been done all the same.
+pub struct Ledger {
+    pub(super) settings: Settings,
+    /// Away while a transaction runs, so that nobody finds it half done; `None` until the next call connects.
+    db: Option<Db>,
+    dial: Option<Dial>,
+    /// The server's process that we spoke to last.
+    session: Option<Session>,
+    held: Held,
+    /// What the last write was about to commit when nothing more was heard of it.
+    doubt: Option<Doubt>,
+    /// Until then by our clock.
+    lease: Instant,
+    epoch: u64,
+    price: Price,
+}
+
+impl Ledger {
+    /// Opens the ledger, or makes one: brings the tables up to date, makes sure that nobody else writes as this gateway, and drops what
+    /// was granted to an earlier process of it.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] if another process runs with this gateway's id or file.
+    pub async fn open(settings: Settings) -> Result<Self, Error> {
+        Self::open_priced(settings, price).await
+    }
+
+    pub(super) async fn open_priced(settings: Settings, price: Price) -> Result<Self, Error> {
+        let (db, dial) = match &settings.backend {
+            Backend::Sqlite { path } => {
+                (Some(Db::Sqlite(Box::new(Sqlite::open(path, settings.durability)?))), None)
+            }
+            Backend::Postgres { config, connector } => {
+                (None, Some(Dial::new(config, connector.clone(), &settings)?))
+            }
+        };
+        let mut ledger = Self {
+            settings,
+            db,
+            dial,
+            session: None,
+            held: Held::new(),
+            doubt: None,
+            lease: Instant::now(),
+            epoch: 0,
+            price,
+        };
+        ledger.transaction(async |db| schema::migrate(db, now()).await).await?;
+        if let Some(Db::Sqlite(sqlite)) = &mut ledger.db {
+            sqlite.sync()?;
+        }
+        ledger.renew().await?;
+        Ok(ledger)
+    }
+
+    /// Writes events. All of the batch or nothing of it; it may be repeated whole, and after an error should be before anything
+    /// else is written.
+    ///
+    /// # Errors
+    /// [`Error::Away`] if it may have been written all the same; nothing was with all others.
+    pub async fn write(&mut self, batch: &[Entry]) -> Result<Vec<Written>, Error> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let batch = Batch::new(batch);
+        self.patiently(async |ledger: &mut Self| {
+            let mut attempt = 0;
+            loop {
+                attempt += 1;
+                let mut db = ledger.take().await?;
+                match ledger.try_write(&mut db, &batch).await {
+                    Ok(written) => {
+                        ledger.db = Some(db);
+                        return Ok(written);
+                    }
+                    Err(failure) => ledger.after(db, failure, attempt).await?,
+                }
+            }
+        })
+        .await
+    }
+
+    async fn try_write(&mut self, db: &mut Db, batch: &Batch<'_>) -> Result<Vec<Written>, Failure> {
+        db.begin().await?;
+        failpoint::hit("ledger.begun");
+        let outcome =
+            write::write(db, batch, self.doubt.as_ref(), &self.settings.gateway, self.price).await?;
+        failpoint::hit("ledger.before-commit");
+        if db.is_shared() {
+            self.doubt = Some(write::in_doubt(batch, &outcome.written));
+        }
+        db.commit().await?;
+        failpoint::hit("ledger.after-commit");
+        self.doubt = None;
+        for (pool, amount) in &outcome.tally.settled {
+            grants::reduce(&mut self.held, pool, *amount);
+        }
+        for (consumer, amount) in &outcome.tally.paid {
+            grants::reduce(&mut self.held, &grants::credit(consumer), *amount);
+        }
+        if let Db::Sqlite(sqlite) = db {
+            sqlite.tidy()?;
+        }
+        Ok(outcome.written)
+    }
+
+    /// What was committed so far is on the disk after this. For [`Durability::Group`](super::Durability); otherwise, and with
+    /// PostgreSQL, it has nothing to do.
+    ///
+    /// # Errors
+    /// [`Error::Sync`] if what was committed may be lost.
+    #[expect(clippy::unused_async, reason = "as all others, so that another backend may wait")]
+    pub async fn sync(&mut self) -> Result<(), Error> {
+        match &mut self.db {
+            Some(Db::Sqlite(sqlite)) => Ok(sqlite.sync()?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes some of what is left into this gateway's hold.
+    ///
+    /// # Errors
+    /// [`Error::Away`] also if the lease is over: [`renew`](Self::renew) comes first.
+    pub async fn acquire(&mut self, wants: &[Want]) -> Result<Vec<Granted>, Error> {
+        if wants.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.is_over() {
+            return Err(Error::Away("the lease is over".into()));
+        }
+        let (gateway, lease) = (Arc::clone(&self.settings.gateway), self.settings.lease);
+        let held = self.held.clone();
+        let granted = self
+            .transaction(async |db| {
+                if db.is_shared() && !grants::keep(db, &gateway, lease, false).await? {
+                    return Ok(None);
+                }
+                Ok(Some(grants::acquire(db, &gateway, wants, &held).await?))
+            })
+            .await?;
+        failpoint::hit("ledger.acquired");
+        let Some(granted) = granted else {
+            self.lose();
+            return Err(Error::Away("the lease was over".into()));
+        };
+        for (want, granted) in wants.iter().zip(&granted).filter(|(_, granted)| granted.amount > 0) {
+            let held = self.held.entry(want.pool.clone()).or_default();
+            *held = held.saturating_add(granted.amount);
+        }
+        Ok(granted)
+    }
+
+    /// Gives back what is held and not reserved.
+    ///
+    /// # Errors
+    /// [`Error::Away`] if the server cannot be reached. What was to be given back is still held then.
+    pub async fn give_back(&mut self, back: &[(Pool, i64)]) -> Result<(), Error> {
+        let mut sums = Held::new();
+        for (pool, amount) in back.iter().filter(|(_, amount)| *amount > 0) {
+            let sum = sums.entry(pool.clone()).or_default();
+            *sum = sum.saturating_add(*amount);
+        }
+        if !sums.is_empty() && self.dial.is_some() {
+            let gateway = Arc::clone(&self.settings.gateway);
+            self.transaction(async |db| grants::give_back(db, &gateway, &sums).await).await?;
+        }
+        for (pool, amount) in &sums {
+            grants::reduce(&mut self.held, pool, *amount);
+        }
+        Ok(())
+    }
+
+    /// Prolongs the lease; until when, by our clock. After that nothing that is held may be reserved from: others may have it.
+    ///
+    /// If the lease was over before it could be prolonged, nothing is held any more, and [`epoch`](Self::epoch) is another.
+    ///
+    /// # Errors
+    /// [`Error::Away`] if the server cannot be reached.
+    pub async fn renew(&mut self) -> Result<Instant, Error> {
+        let (gateway, lease) = (Arc::clone(&self.settings.gateway), self.settings.lease);
+        let now = Instant::now();
+        if self.dial.is_none() {
+            self.lease = now + FOR_EVER;
+            return Ok(self.lease);
+        }
+        let is_over = self.is_over();
+        let kept = self.transaction(async |db| grants::keep(db, &gateway, lease, is_over).await).await?;
+        if !kept {
+            self.lose();
+        }
+        // The server counts from later than we do; the tenth is for clocks that do not run alike.
+        self.lease = now + lease * 9 / 10;
+        Ok(self.lease)
+    }
+
+    /// Another number whenever all that was held was lost because the lease was over. What was reserved before is then settled with
+    /// nothing reserved.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// What this gateway holds of a pool, as far as the ledger knows: what it was granted, less what was settled and given back.
+    #[must_use]
+    pub fn held(&self, pool: &Pool) -> i64 {
+        self.held.get(pool).copied().unwrap_or(0)
+    }
+
+    /// Whether the ledger agrees with itself: what is counted with the events that are kept, credit with what events cost.
+    ///
+    /// # Errors
+    /// As of all reads; what is wrong in it is not an error but in the answer.
+    pub async fn check(&mut self) -> Result<Checked, Error> {
+        self.transaction(async |db| check::check(db).await).await
+    }
+
+    /// Gives room back to the file's system, once a quarter of the file is not used.
+    pub(super) async fn vacuum(&mut self, pages: u32) -> Result<(), Error> {
+        let Some(Db::Sqlite(sqlite)) = &mut self.db else { return Ok(()) };
+        let mut count = |pragma: &str| -> Result<i64, Error> {
+            sqlite.ask(pragma, &[])?.first().map_or(Ok(0), |row| row.int(0))
+        };
+        if count("PRAGMA freelist_count")? > count("PRAGMA page_count")? / 4 {
+            sqlite.vacuum(pages)?;
+            sqlite.tidy()?;
+        }
+        Ok(())
+    }
+
+    pub(super) const fn all_held(&self) -> &Held {
+        &self.held
+    }
+
+    pub(super) fn forget(&mut self, is_over: impl Fn(&Pool) -> bool) {
+        self.held.retain(|pool, _| !is_over(pool));
+    }
+
+    fn is_over(&self) -> bool {
+        self.dial.is_some() && Instant::now() >= self.lease
+    }
+
+    fn lose(&mut self) {
+        self.held.clear();
+        self.epoch += 1;
+    }
+
+    /// Work that is committed whole, and done again if others are in the way.
+    pub(super) async fn transaction<T>(
+        &mut self,
+        mut work: impl AsyncFnMut(&mut Db) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        self.patiently(async |ledger: &mut Self| {
+            let mut attempt = 0;
+            loop {
+                attempt += 1;
+                let mut db = ledger.take().await?;
+                match run(&mut db, &mut work).await {
+                    Ok(value) => {
+                        ledger.db = Some(db);
+                        return Ok(value);
+                    }
+                    Err(failure) => ledger.after(db, failure, attempt).await?,
+                }
+            }
+        })
+        .await
+    }
+
+    /// No longer than the lease, if there is a server.
+    async fn patiently<T>(
+        &mut self,
+        mut work: impl AsyncFnMut(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if self.dial.is_none() {
+            return work(self).await;
+        }
+        let patience = self.settings.lease;
+        match tokio::time::timeout(patience, work(self)).await {
+            Ok(outcome) => outcome,
+            // Whatever it was doing with the connection, the connection went with it.
+            Err(_) => Err(Error::Away(format!("no answer within {patience:?}"))),
+        }
+    }
+
+    /// After a failure: `Ok` if it is worth another attempt.
+    async fn after(&mut self, mut db: Db, failure: Failure, attempt: usize) -> Result<(), Error> {
+        let again = write::is_worth_it(&failure, attempt);
+        if failure.remedy != Remedy::Reconnect && db.roll_back().await.is_ok() {
+            self.db = Some(db);
+        }
+        if again { Ok(()) } else { Err(failure.error) }
+    }
+
+    /// The connection, or a new one.
+    async fn take(&mut self) -> Result<Db, Error> {
+        if let Some(db) = self.db.take() {
+            return Ok(db);
+        }
+        let Some(dial) = &self.dial else {
+            return Err(Error::Io("the file is closed, because a call was given up halfway".into()));
+        };
+        let (postgres, session) = dial.connect_as(&self.settings.gateway, self.session.as_ref()).await?;
+        let mut db = Db::Postgres(Box::new(postgres));
+        self.session = Some(session);
+        if self.epoch == 0 && self.held.is_empty() {
+            // Perhaps there are no tables yet.
+            run(&mut db, &mut async |db: &mut Db| schema::migrate(db, now()).await).await?;
+        }
+        let (gateway, lease) = (Arc::clone(&self.settings.gateway), self.settings.lease);
+        let (is_over, held) = (self.is_over(), self.held.clone());
+        let mut work = async |db: &mut Db| {
+            let kept = grants::keep(db, &gateway, lease, is_over).await?;
+            if kept {
+                grants::restore(db, &gateway, &held).await?;
+            }
+            Ok(kept)
+        };
+        if !run(&mut db, &mut work).await? {
+            self.lose();
+        }
+        Ok(db)
+    }
+}
+
+async fn run<T>(
+    db: &mut Db,
+    work: &mut impl AsyncFnMut(&mut Db) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    db.begin().await?;
+    let value = work(db).await?;
+    db.commit().await?;
+    Ok(value)
+}
+
+fn now() -> i64 {
+    Timestamp::now().as_microsecond()
+}
+
+/// Until `rating::cost` is there: so much a unit, beyond what is included.
+fn price(charge: &crate::plan::Charge, before: i64, added: i64) -> crate::Nanos {
+    use rust_decimal::Decimal;
+    use rust_decimal::prelude::ToPrimitive as _;
+
+    let crate::plan::Price::PerUnit { unit } = &charge.price else { return 0 };
+    let total = |quantity: i64| {
+        let beyond = Decimal::from((quantity - charge.included).max(0));
+        let scale = Decimal::from(10_i64.pow(charge.decimals.into()));
+        beyond.checked_mul(*unit)?.checked_div(scale)?.checked_mul(Decimal::from(1_000_000_000))
+    };
+    let cost = || (total(before.saturating_add(added))? - total(before)?).ceil().to_i64();
+    cost().unwrap_or(i64::MAX)
+}

@@ -1,0 +1,10 @@
+//! The ledger, on both databases: the same tests for each.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod backend;
+#[path = "../postgres/mod.rs"]
+mod postgres;
+
+mod grants;
+mod writing;
