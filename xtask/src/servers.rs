@@ -20,6 +20,20 @@ pub(crate) fn ensure_redis() -> Result<()> {
     Ok(())
 }
 
+/// Makes sure that there is a NATS server, which tests start by themselves.
+pub(crate) fn ensure_nats() -> Result<()> {
+    // Debian puts it where only root looks.
+    let is_there = is_there("nats-server") || Path::new("/usr/sbin/nats-server").is_file();
+    if std::env::var_os("SLUICE_NATS").is_some() || is_there {
+        return Ok(());
+    }
+    ensure!(
+        install("nats-server"),
+        "the tests need a NATS server\n\nhint: install `nats-server`, or name one in SLUICE_NATS"
+    );
+    Ok(())
+}
+
 /// Makes sure that `target/identity-provider` has what `tests/identity-provider/server.mjs` imports, as its lock file says.
 pub(crate) fn ensure_identity_provider() -> Result<()> {
     let (from, to) = (root().join("tests/identity-provider"), root().join("target/identity-provider"));

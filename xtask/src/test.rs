@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::build::{cargo, execute, guests, plugin_names, plugins, root, target_dir};
-use crate::servers::{ensure_identity_provider, ensure_redis};
+use crate::servers::{ensure_identity_provider, ensure_nats, ensure_redis};
 
 /// The crates whose tests these are: guests are nothing but their Wasm.
 const WORKSPACE: [&str; 4] = ["test", "--workspace", "--exclude", "sluice-guests"];
@@ -15,6 +15,7 @@ const WORKSPACE: [&str; 4] = ["test", "--workspace", "--exclude", "sluice-guests
 /// runtime: the same test functions, with the plugin compiled to Wasm and the gateway around it.
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
     ensure_redis()?;
+    ensure_nats()?;
     ensure_identity_provider()?;
     let modules = plugins(&[])?;
     guests()?;
