@@ -10,6 +10,7 @@ pub(super) fn blot(text: &str, table: &DeTable<'_>, damaged: bool) -> String {
     for (key, value) in table {
         let within = match key.get_ref().as_ref() {
             "consumers" => Within::Consumers,
+            "sinks" => Within::Sinks,
             name if is_secret(name) => Within::Secrets,
             _ => Within::Anything,
         };
@@ -43,6 +44,8 @@ enum Within {
     Consumer,
     /// Someone may have put a key itself where its hash belongs.
     Keys,
+    Sinks,
+    Sink,
     Secrets,
 }
 
@@ -56,7 +59,10 @@ fn collect(text: &str, table: &DeTable<'_>, within: Within, spans: &mut Vec<Rang
             _ if is_secret(key) => Within::Secrets,
             Within::Consumers => Within::Consumer,
             Within::Consumer if key.starts_with("key") => Within::Keys,
-            Within::Consumer | Within::Anything => Within::Anything,
+            Within::Sinks => Within::Sink,
+            // With tokens in them, more often than not.
+            Within::Sink if key.starts_with("header") => Within::Secrets,
+            Within::Consumer | Within::Sink | Within::Anything => Within::Anything,
         };
         leaf(text, value.get_ref(), value.span(), inside, spans);
     }
@@ -76,7 +82,10 @@ fn leaf(text: &str, value: &DeValue<'_>, span: Range<usize>, within: Within, spa
             }
         }
         DeValue::String(content) if secret && !is_reference(content) => spans.push(span),
-        DeValue::String(_) => spans.extend(password(text, span)),
+        DeValue::String(_) => {
+            spans.extend(parameter(text, span.clone()));
+            spans.extend(password(text, span));
+        }
         DeValue::Integer(_) | DeValue::Float(_) if secret => spans.push(span),
         _ => {}
     }
@@ -87,8 +96,18 @@ fn password(text: &str, span: Range<usize>) -> Option<Range<usize>> {
     let written = text.get(span.clone())?;
     let start = written.find("://")? + 3;
     let authority = written[start..].split(['/', '?', '#']).next()?;
-    let end = start + authority.rfind('@')?;
+    // A password that is not encoded as it should be may have one of these in it.
+    let end = start + authority.rfind('@').or_else(|| written[start..].rfind('@'))?;
     Some(span.start + start..span.start + end)
+}
+
+/// What stands behind `password=`, as PostgreSQL takes it too.
+fn parameter(text: &str, span: Range<usize>) -> Option<Range<usize>> {
+    const NAME: &str = "password=";
+    let written = text.get(span.clone())?.to_ascii_lowercase();
+    let start = written.find(NAME)? + NAME.len();
+    let length = written[start..].find('&').unwrap_or(written.len() - start);
+    Some(span.start + start..span.start + start + length)
 }
 
 /// One `${...}` and nothing else: that is no secret, it names one.
@@ -106,7 +125,7 @@ fn lines(text: &str, spans: &mut Vec<Range<usize>>) {
             within = is_secret(line);
         }
         if let Some((key, value)) = line.split_once('=')
-            && (within || is_secret(key) || is_secret(value) || is_bare_key(key, value))
+            && (within || is_secret(key) || is_secret(value) || is_bare_key(key, value) || is_sent(line))
             && !is_reference(value.trim().trim_matches(['"', '\'']))
         {
             let blank = value.len() - value.trim_start().len();
@@ -119,6 +138,11 @@ fn lines(text: &str, spans: &mut Vec<Range<usize>>) {
 /// Perhaps an API key itself.
 fn is_bare_key(key: &str, value: &str) -> bool {
     (key.contains("key") || key.contains("hash")) && !value.contains("sha256:")
+}
+
+/// Perhaps a token in a header field, or a URL with a password in it.
+fn is_sent(line: &str) -> bool {
+    line.contains("authorization") || line.find("://").is_some_and(|at| line[at..].contains('@'))
 }
 
 #[cfg(test)]
@@ -140,6 +164,16 @@ mod tests {
         assert_eq!(shown("credentials.pepper = 'ü'"), "credentials.pepper = '**'");
         assert_eq!(shown("[secrets]\na = \"x${env:B}\""), "[secrets]\na = \"*********\"");
         assert_eq!(shown("url = 'redis://me:hunter2@h/@'"), "url = 'redis://**********@h/@'");
+        assert_eq!(shown("url = 'nats://me:hunt/er2@h'"), "url = 'nats://***********@h'");
+        assert_eq!(
+            shown("ledger = 'postgres://h/d?user=u&password=hunter2&sslmode=require'"),
+            "ledger = 'postgres://h/d?user=u&password=*******&sslmode=require'"
+        );
+        assert_eq!(shown("ledger = 'host=h Password=hunter2 x'"), "ledger = 'host=h Password=*********'");
+        assert_eq!(
+            shown("[sinks.a]\nurl = 'https://h'\nheaders = { authorization = 'Bearer x', b = '${env:B}' }"),
+            "[sinks.a]\nurl = 'https://h'\nheaders = { authorization = '********', b = '${env:B}' }"
+        );
         let keys = "[consumers.a]\nkeys = [{ hash = \"sha256:1\", key = \"k\" }, { hash = \"k\" }, \"k\"]";
         let hidden = "[consumers.a]\nkeys = [{ hash = \"sha256:1\", key = \"*\" }, { hash = \"*\" }, \"*\"]";
         assert_eq!(shown(keys), hidden);
@@ -154,6 +188,8 @@ mod tests {
             "[secrets]\na = hunter2 x",
             "[credentials]\npepper = \"hunter2",
             "secrets = { a = \"hunter2\"",
+            "headers = { authorization = \"hunter2\"",
+            "url = \"nats://me:hunter2@bus",
         ] {
             assert!(!shown(text).contains("hunter2"), "{text}");
         }

@@ -1,11 +1,10 @@
 //! What the configuration means: where what is metered is kept, and where it is sent. Meters and plans are of `sluice_metering`.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 
 use super::Secret;
 use crate::config::problem::Place;
@@ -64,8 +63,8 @@ pub(crate) struct Sink {
     /// Of its name.
     pub(crate) place: Place,
     pub(crate) kind: SinkKind,
-    /// Whose events; `None`: those of all meters.
-    pub(crate) meters: Option<BTreeSet<Arc<str>>>,
+    /// Whose events, sorted; all if there is none.
+    pub(crate) meters: Vec<Arc<str>>,
     /// Events that are sent at once: 1 to 1000.
     pub(crate) batch: usize,
     /// How long events may gather.
@@ -83,11 +82,12 @@ pub(crate) enum SinkKind {
         /// `http` or `https`, with a host, and without user and fragment. Its path and query may hold a token.
         url: Secret,
         format: HttpFormat,
-        /// In the order of their names.
-        headers: Vec<(HeaderName, Secret)>,
+        /// In the order of their names. All values are marked as sensitive, so that no log has them.
+        headers: Vec<(HeaderName, HeaderValue)>,
     },
     Nats {
-        /// `nats://[user:password@|token@]host[:port]`.
+        /// `nats://[user:password@|token@]host[:port]` or `tls://...`, of one server or several. It is read whole where the
+        /// sink is opened.
         url: Secret,
         /// With `{meter}` and `{consumer}` in it.
         subject: String,

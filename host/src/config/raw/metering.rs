@@ -112,7 +112,7 @@ pub(in crate::config) enum RawOnLedgerFailure {
 #[schemars(deny_unknown_fields, rename = "Sink")]
 #[schemars(extend("x-expected" = "a table such as { url = \"https://openmeter.example/api/v1/events\" }"))]
 pub(in crate::config) struct RawSink {
-    /// Where events go: `https://...`, `nats://...`, or a directory as `file:...`.
+    /// Where events go: `https://...`, `nats://...` (`tls://...` insists on TLS), or a directory as `file:...`.
     #[schemars(extend("x-expected" = "a URL such as \"https://openmeter.example/api/v1/events\"", "x-aliases" = ["to", "endpoint", "address"]))]
     pub(in crate::config) url: Field<String>,
     /// How they are written: `cloudevents`, `lago` or `stripe` for HTTP, `csv` or `json` for files. Default: `cloudevents`, or `csv` for files.

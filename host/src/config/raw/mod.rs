@@ -24,9 +24,7 @@ pub(super) use metering::{
     RawAggregation, RawDurability, RawFormat, RawGateway, RawLedger, RawMeter, RawOnLedgerFailure, RawSink,
     RawUnanswered,
 };
-pub(super) use plan::{
-    RawCharge, RawFeePeriod, RawModel, RawPeriod, RawPlan, RawPrepaid, RawRateLimit, RawRounding, RawTier,
-};
+pub(super) use plan::{RawCharge, RawFeePeriod, RawModel, RawPeriod, RawPlan, RawRounding, RawTier};
 pub(super) use plugin::{RawCircuit, RawIsolation, RawLimits, RawOnError, RawOnErrorWord, RawPlugin};
 pub(super) use route::{RawChain, RawMatch, RawRoute, RawRouteServe, RawStep, RawStepTable};
 

@@ -107,6 +107,7 @@ impl Resolver<'_> {
         let (gateway_id, named) = self.gateway_id(&inputs);
         let (ledger, ledger_meant) = self.ledger(&inputs, named);
         let meters = self.meters(&inputs);
+        let (sinks, sink_names) = self.sinks(&inputs, &meters);
         let (plans, plan_names) = self.plans(&inputs, &meters);
         let reload = self.reload(&inputs);
         let telemetry = self.telemetry(&inputs);
@@ -134,7 +135,7 @@ impl Resolver<'_> {
             self.problems.push(Problem::new(message).hint(hint).at(main.start()));
         }
         if !ledger_meant {
-            self.needs_ledger(&meters);
+            self.needs_ledger(&inputs, [("meter", &meters.names), ("sink", &sink_names)]);
         }
         Some(Config {
             gateway_id,
@@ -152,7 +153,7 @@ impl Resolver<'_> {
             store,
             remote_store,
             ledger,
-            sinks: Vec::new(),
+            sinks,
             reload,
             telemetry,
             cache,

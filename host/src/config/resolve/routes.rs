@@ -216,7 +216,11 @@ impl Resolver<'_> {
         headers
     }
 
-    fn pairs<'d, 'f>(&mut self, at: &At<'d>, raw: &'f Named<String>) -> Vec<(At<'d>, &'f str, &'f str)> {
+    pub(super) fn pairs<'d, 'f>(
+        &mut self,
+        at: &At<'d>,
+        raw: &'f Named<String>,
+    ) -> Vec<(At<'d>, &'f str, &'f str)> {
         let mut pairs = Vec::new();
         for (name, field) in self.given(at, raw).into_iter().flatten() {
             let at = at.key(name);

@@ -9,20 +9,24 @@ mod meters;
 mod plans;
 mod prices;
 mod quotas;
+mod sinks;
 
+use super::at::At;
+use super::{Input, Names, Resolver};
+use crate::config::field::Field;
 use crate::config::problem::{Place, Problem};
-
-use super::Resolver;
 
 pub(super) use meters::Meters;
 
 impl Resolver<'_> {
-    /// There is no ledger: reports the first of each kind of thing that is nothing without one.
-    pub(super) fn needs_ledger(&mut self, meters: &Meters) {
+    /// There is no ledger: reports the first of each kind of thing that is nothing without one, as one problem.
+    pub(super) fn needs_ledger(&mut self, inputs: &[Input<'_>], kinds: [(&str, &Names); 2]) {
         let mut places: Vec<(Place, String)> = Vec::new();
-        places.extend(
-            meters.names.iter().next().map(|(name, place)| (place.clone(), format!("meter `{name}`"))),
-        );
+        for (kind, names) in kinds {
+            let first = names.iter().next();
+            places.extend(first.map(|(name, place)| (place.clone(), format!("{kind} `{name}`"))));
+        }
+        places.extend(inputs.iter().find_map(serves_usage));
         let mut places = places.into_iter();
         let Some((place, label)) = places.next() else { return };
         let mut problem =
@@ -30,4 +34,15 @@ impl Resolver<'_> {
         problem.related.extend(places);
         self.problems.push(problem.hint("add `[store]` with `ledger = \"sqlite:data/ledger.db\"`"));
     }
+}
+
+/// The first route of a file that tells what was used.
+fn serves_usage(input: &Input<'_>) -> Option<(Place, String)> {
+    let Field::Given(routes) = &input.raw.routes else { return None };
+    routes.iter().find_map(|(name, route)| {
+        let Field::Given(route) = route else { return None };
+        let Field::Given(_) = route.serve else { return None };
+        let at = At::root(input.document).key("routes").key(name).key("serve");
+        Some((at.place()?, format!("`{}`", at.path())))
+    })
 }
