@@ -22,6 +22,13 @@ impl Authority {
         self.0.pem()
     }
 
+    /// A certificate made out to a name or an address, and its key, in PEM.
+    pub(crate) fn certify(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
+    }
+
     /// A server with a certificate made out to a name or an address.
     pub(crate) fn acceptor(&self, name: &str) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();

@@ -1,0 +1,132 @@
+//! Delivering a batch: until every event of it is with the sink, or known to be refused for good.
+//!
+//! A sink that refuses a batch for one event in it is asked again with ever smaller parts, so that the others reach it. What it
+//! refuses alone is a suspect, and is tried again later. A suspect is dead, that is given up, when it was refused three times and the
+//! sink has taken another event of the batch, so that it is not the sink that is wrong; or, where it took none, when it was refused for
+//! ten minutes. It stays in the ledger, and is in the log.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use sluice_metering::event::Event;
+use tokio::time::Instant;
+
+use super::outcome::{Fate, Outcome, Trouble};
+use super::pause::Pauses;
+use super::pump::{Desk, Stopped};
+use super::sender::Sender;
+
+/// Refusals of a suspect before it is given up, if the sink takes others.
+const HEARINGS: u32 = 3;
+
+/// How long a suspect is tried, if the sink takes nothing else.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+const UNKNOWN: &str = "its meter is not configured any more, so nobody knows what its value means";
+
+/// Events that the sink refuses alone, and why.
+type Suspects = Vec<(Event, String)>;
+
+/// Delivers events, in order but for suspects, which come after the others.
+pub(super) async fn deliver(desk: &Desk, sender: &mut Sender, mut events: Vec<Event>) -> Result<(), Stopped> {
+    let (mut pauses, mut accepted, start) = (Pauses::default(), 0, Instant::now());
+    for hearing in 1.. {
+        let (taken, suspects) = hear(desk, sender, events).await?;
+        accepted += taken;
+        let Some((_, reason)) = suspects.first() else { return Ok(()) };
+        if (accepted > 0 && hearing >= HEARINGS) || start.elapsed() >= PATIENCE {
+            for (event, reason) in &suspects {
+                desk.bury(event, reason);
+            }
+            return Ok(());
+        }
+        desk.failed(reason);
+        events = suspects.into_iter().map(|(event, _)| event).collect();
+        desk.sleep(pauses.next(None)).await?;
+    }
+    Ok(())
+}
+
+/// Sends all of them until the sink has said something of each: how many it took, and what it refused.
+async fn hear(desk: &Desk, sender: &mut Sender, events: Vec<Event>) -> Result<(usize, Suspects), Stopped> {
+    let (mut pauses, mut accepted, mut suspects) = (Pauses::default(), 0, Suspects::new());
+    let mut parts: VecDeque<Vec<Event>> = VecDeque::from([events]);
+    while let Some(part) = parts.pop_front() {
+        if part.is_empty() {
+            continue;
+        }
+        let (whole, before) = (part.len(), accepted);
+        let (rest, trouble) = match attempt(desk, sender, &part).await? {
+            Outcome::Accepted => {
+                accepted += whole;
+                (Vec::new(), None)
+            }
+            Outcome::Refused(reason) => {
+                split(part, reason, &mut parts, &mut suspects);
+                continue;
+            }
+            Outcome::Later(trouble) => (part, Some(trouble)),
+            Outcome::Each(fates, trouble) => {
+                let (taken, rest) = sort(part, fates, &mut suspects);
+                accepted += taken;
+                (rest, trouble)
+            }
+        };
+        if accepted > before {
+            desk.accepted(accepted - before);
+            pauses.reset();
+        }
+        if rest.is_empty() {
+            continue;
+        }
+        let is_news = rest.len() < whole;
+        parts.push_front(rest);
+        let trouble = match trouble {
+            None if is_news => continue,
+            None => Trouble::new("it says nothing of any event"),
+            Some(trouble) => trouble,
+        };
+        desk.failed(&trouble.reason);
+        desk.sleep(pauses.next(trouble.after)).await?;
+    }
+    Ok((accepted, suspects))
+}
+
+/// One request with what is known of the events. One whose meter nobody knows is not sent.
+async fn attempt(desk: &Desk, sender: &mut Sender, part: &[Event]) -> Result<Outcome, Stopped> {
+    let records: Vec<_> = part.iter().map(|event| desk.directory().record(event)).collect();
+    if records.iter().all(Option::is_some) {
+        let records: Vec<_> = records.into_iter().flatten().collect();
+        let now = desk.now();
+        if !sender.is_interruptible() {
+            return Ok(sender.send(&records, now).await);
+        }
+        return desk.unless_stopped(sender.send(&records, now)).await;
+    }
+    let fate = |known: bool| if known { Fate::Later } else { Fate::Refused(UNKNOWN.to_owned()) };
+    Ok(Outcome::Each(records.iter().map(|record| fate(record.is_some())).collect(), None))
+}
+
+/// The halves are to be tried next; one alone is a suspect.
+fn split(mut part: Vec<Event>, reason: String, parts: &mut VecDeque<Vec<Event>>, suspects: &mut Suspects) {
+    if part.len() > 1 {
+        let second = part.split_off(part.len() / 2);
+        parts.push_front(second);
+        parts.push_front(part);
+        return;
+    }
+    suspects.extend(part.into_iter().map(|event| (event, reason.clone())));
+}
+
+/// How many of the events are done with, and those that are for later.
+fn sort(part: Vec<Event>, fates: Vec<Fate>, suspects: &mut Suspects) -> (usize, Vec<Event>) {
+    let (mut accepted, mut rest) = (0, Vec::new());
+    for (event, fate) in part.into_iter().zip(fates) {
+        match fate {
+            Fate::Accepted => accepted += 1,
+            Fate::Refused(reason) => suspects.push((event, reason)),
+            Fate::Later => rest.push(event),
+        }
+    }
+    (accepted, rest)
+}

@@ -1,0 +1,71 @@
+//! Comma-separated values, as RFC 4180 has them: a header, and lines that end in CR LF.
+
+use super::{Dimensions, json_of};
+use crate::metering::export::record::Record;
+
+/// The first line of a file.
+pub(in super::super) const HEADER: &str =
+    "id,time,gateway,request,meter,consumer,customer,plan,route,value,unit,seen,dimensions\r\n";
+
+/// One event. Dimensions, which differ from meter to meter, are an object of JSON in the last field.
+pub(in super::super) fn line(record: &Record<'_>, out: &mut Vec<u8>) {
+    let event = record.event;
+    let dimensions = Dimensions(event);
+    let dimensions = if dimensions.is_empty() { Vec::new() } else { json_of(&dimensions) };
+    let (time, value) = (event.at.to_string(), record.value.to_string());
+    let seen = record.seen().unwrap_or_default();
+    let fields: [&str; 13] = [
+        &record.id,
+        &time,
+        &event.gateway,
+        &event.request,
+        &event.meter,
+        &event.consumer,
+        &record.customer,
+        &event.plan,
+        &event.route,
+        &value,
+        record.unit.as_deref().unwrap_or_default(),
+        &seen,
+        std::str::from_utf8(&dimensions).expect("JSON is UTF-8"),
+    ];
+    for (at, text) in fields.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        field(text, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// In quotes where it must be.
+fn field(text: &str, out: &mut Vec<u8>) {
+    if !text.contains(['"', ',', '\r', '\n']) {
+        return out.extend_from_slice(text.as_bytes());
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{directory, tokens, users};
+    use super::*;
+
+    #[test]
+    fn events_are_written_to_the_letter() {
+        let (directory, mut tokens, users) = (directory(), tokens(), users());
+        tokens.route = "line\r\nbreak".into();
+        let mut out = Vec::new();
+        line(&directory.record(&tokens).unwrap(), &mut out);
+        line(&directory.record(&users).unwrap(), &mut out);
+        let expected = concat!(
+            "edge-1/0190-a/tokens,2026-11-23T17:21:57.123456789Z,edge-1,0190-a,tokens,acme,cus_42,pro,\"line\r\nbreak\",1.5,token,,",
+            r#""{""model"":""o1 \""mini\"""",""region"":""eu,west""}""#,
+            "\r\nedge-1/0190-a/users,2026-11-24T00:00:00Z,edge-1,0190-a,users,,,,chat,1,,abababababababababababababababab,\r\n"
+        );
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        assert_eq!(HEADER.trim_end().split(',').count(), 13);
+    }
+}

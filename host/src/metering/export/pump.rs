@@ -1,0 +1,300 @@
+//! One sink's pump: reads, has delivered, and moves the cursor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sluice_metering::event::Event;
+use tokio::sync::watch;
+
+use super::deliver::deliver;
+use super::pause::Pauses;
+use super::record::Directory;
+use super::sender::Sender;
+use super::settings::Sink;
+use super::source::{Source, SourceError};
+use super::status::Status;
+use super::{Clock, Means};
+
+/// How often the lag is looked at, at most and at least.
+const LOOKS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
+
+/// The pump is to end. What was sent and not acknowledged is sent again by the next one.
+#[derive(Debug)]
+pub(super) struct Stopped;
+
+/// What a pump tells, and who tells it what.
+pub(super) struct Desk {
+    sink: Arc<str>,
+    status: Arc<Status>,
+    directory: Directory,
+    clock: Clock,
+    stop: watch::Receiver<bool>,
+}
+
+pub(super) struct Pump<S: Source> {
+    sink: Sink,
+    source: Arc<S>,
+    sender: Sender,
+    desk: Desk,
+    /// Everything before it is with the sink. None until it is read.
+    place: Option<S::Cursor>,
+}
+
+/// What there is to do next.
+enum Next {
+    More,
+    Wait,
+}
+
+impl<S: Source> Pump<S> {
+    pub(super) fn new(
+        sink: Sink,
+        source: Arc<S>,
+        means: &Means,
+        status: Arc<Status>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let sender = Sender::new(&sink, means);
+        let desk = Desk {
+            sink: Arc::clone(&sink.name),
+            status,
+            directory: means.directory.clone(),
+            clock: means.clock.clone(),
+            stop,
+        };
+        Self { sink, source, sender, desk, place: None }
+    }
+
+    /// Runs until it is stopped.
+    pub(super) async fn run(mut self) {
+        let (source, sink, watcher) = (Arc::clone(&self.source), self.sink.clone(), self.desk.twin());
+        tokio::join!(self.pump(), watch_lag(source.as_ref(), &sink, &watcher));
+    }
+
+    async fn pump(&mut self) {
+        loop {
+            let pause = match self.turn().await {
+                Ok(Next::More) => continue,
+                Ok(Next::Wait) => self.sink.interval,
+                Err(Stopped) => return,
+            };
+            if self.desk.sleep(pause).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// One batch.
+    async fn turn(&mut self) -> Result<Next, Stopped> {
+        let Self { sink, source, sender, desk, place } = self;
+        if !insist(desk, || source.claim(&sink.name)).await? {
+            *place = None;
+            return Ok(Next::Wait);
+        }
+        let at = match place {
+            Some(place) => place.clone(),
+            None => {
+                let (found, note) = insist(desk, || source.cursor(&sink.name)).await?;
+                // Where a file cannot be cut now it can be later.
+                restore(desk, sender, &note).await?;
+                place.insert(found).clone()
+            }
+        };
+        let most = sender.most(sink.batch);
+        let takes = sender.takes();
+        let (events, to) = gather(desk, source.as_ref(), sink, &takes, &at, most).await?;
+        if to == at {
+            return Ok(Next::Wait);
+        }
+        let next = if events.len() >= most { Next::More } else { Next::Wait };
+        if !events.is_empty() {
+            if prepare(desk, sender, &events).await? {
+                let note = sender.note();
+                if !advance(desk, source.as_ref(), sink, &at, &note).await? {
+                    *place = None;
+                    return Ok(Next::Wait);
+                }
+            }
+            deliver(desk, sender, events).await?;
+        }
+        let note = sender.note();
+        // Kept even if the pump is to stop, unless the ledger is away.
+        *place = advance(desk, source.as_ref(), sink, &to, &note).await?.then_some(to);
+        Ok(next)
+    }
+}
+
+/// Events for the sink behind `at`, up to `most`, and the place behind the last of all that were looked at.
+async fn gather<S: Source>(
+    desk: &Desk,
+    source: &S,
+    sink: &Sink,
+    takes: &(impl Fn(&Event) -> bool + Sync),
+    at: &S::Cursor,
+    most: usize,
+) -> Result<(Vec<Event>, S::Cursor), Stopped> {
+    let (mut gathered, mut to) = (Vec::new(), at.clone());
+    // A sink of few meters passes over many events, but not without end in one turn.
+    for _ in 0..100 {
+        let room = most - gathered.len();
+        let (events, behind) = insist(desk, || source.events(&to, room)).await?;
+        let is_end = events.is_empty() || behind == to;
+        to = behind;
+        let of_sink = |event: &Event| sink.meters.is_empty() || sink.meters.contains(&event.meter);
+        let (for_it, not): (Vec<_>, Vec<_>) = events.into_iter().filter(of_sink).partition(takes);
+        desk.status.skipped(not.len());
+        gathered.extend(for_it);
+        if is_end || gathered.len() >= most || desk.is_stopped() {
+            break;
+        }
+    }
+    Ok((gathered, to))
+}
+
+async fn restore(desk: &Desk, sender: &mut Sender, note: &str) -> Result<(), Stopped> {
+    let mut pauses = Pauses::default();
+    while let Err(reason) = sender.restore(note).await {
+        desk.failed(&reason);
+        desk.sleep(pauses.next(None)).await?;
+    }
+    Ok(())
+}
+
+async fn prepare(desk: &Desk, sender: &mut Sender, events: &[Event]) -> Result<bool, Stopped> {
+    let mut pauses = Pauses::default();
+    loop {
+        match sender.prepare(events).await {
+            Ok(new) => return Ok(new),
+            Err(reason) => desk.failed(&reason),
+        }
+        desk.sleep(pauses.next(None)).await?;
+    }
+}
+
+/// Asks the ledger until it answers. A call that is under way is never dropped: it may happen all the same.
+async fn insist<T, F>(desk: &Desk, mut ask: impl FnMut() -> F) -> Result<T, Stopped>
+where
+    F: Future<Output = Result<T, SourceError>>,
+{
+    let mut pauses = Pauses::default();
+    loop {
+        match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => desk.failed(&format!("the ledger does not answer: {error}")),
+        }
+        desk.sleep(pauses.next(None)).await?;
+    }
+}
+
+/// Moves the cursor, however long that takes; false if meanwhile the sink has become another gateway's, which has its own idea of it.
+async fn advance<S: Source>(
+    desk: &Desk,
+    source: &S,
+    sink: &Sink,
+    to: &S::Cursor,
+    note: &str,
+) -> Result<bool, Stopped> {
+    let mut pauses = Pauses::default();
+    while let Err(error) = source.advance(&sink.name, to, note).await {
+        desk.failed(&format!("the ledger does not answer: {error}"));
+        desk.sleep(pauses.next(None)).await?;
+        if let Ok(false) = source.claim(&sink.name).await {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Looks at the lag beside the pump, so that a sink that hangs is noticed.
+async fn watch_lag<S: Source>(source: &S, sink: &Sink, desk: &Desk) {
+    let pause = (sink.lag_alarm / 4).clamp(LOOKS[0], LOOKS[1]);
+    loop {
+        if let Ok(lag) = source.lag(&sink.name).await {
+            let now = desk.now();
+            let age =
+                lag.oldest.map(|oldest| Duration::try_from(now.duration_since(oldest)).unwrap_or_default());
+            let age = age.unwrap_or_default();
+            let late = age > sink.lag_alarm;
+            if desk.status.lag(lag, age, late) {
+                let (sink, events, seconds) = (&*sink.name, lag.events, age.as_secs());
+                if late {
+                    tracing::error!(sink, events, seconds, "a sink of usage events lags behind");
+                } else {
+                    tracing::info!(sink, events, seconds, "a sink of usage events has caught up");
+                }
+            }
+        }
+        if desk.sleep(pause).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Desk {
+    fn twin(&self) -> Self {
+        Self {
+            sink: Arc::clone(&self.sink),
+            status: Arc::clone(&self.status),
+            directory: self.directory.clone(),
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+        }
+    }
+
+    pub(super) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    pub(super) async fn sleep(&self, pause: Duration) -> Result<(), Stopped> {
+        self.unless_stopped(tokio::time::sleep(pause)).await
+    }
+
+    /// The future's result, unless the pump is stopped first; then the future is dropped.
+    pub(super) async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Result<T, Stopped> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            // Whoever could stop it is gone: the same.
+            _ = stop.wait_for(|stop| *stop) => Err(Stopped),
+            result = future => Ok(result),
+        }
+    }
+
+    pub(super) fn accepted(&self, events: usize) {
+        self.status.accepted(events, self.now());
+    }
+
+    /// Told in the log when it is another reason than the last time, or that was a success.
+    pub(super) fn failed(&self, reason: &str) {
+        if self.status.failed(reason, self.now()) {
+            tracing::warn!(
+                sink = &*self.sink,
+                reason,
+                "usage events cannot be exported; they wait in the ledger"
+            );
+        }
+    }
+
+    /// The event is given up.
+    pub(super) fn bury(&self, event: &Event, reason: &str) {
+        self.status.dead();
+        tracing::error!(
+            sink = &*self.sink,
+            id = event.id(),
+            consumer = &*event.consumer,
+            at = %event.at,
+            units = event.value,
+            reason,
+            "a usage event is refused for good; it stays in the ledger, and this sink goes on without it"
+        );
+    }
+}

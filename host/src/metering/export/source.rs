@@ -1,0 +1,48 @@
+//! Where events come from, and where it is kept how far each sink has had them: the ledger, as exports see it.
+
+use jiff::Timestamp;
+use sluice_metering::event::Event;
+
+/// Why the ledger did not answer, for the log.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct SourceError(pub(crate) String);
+
+/// What a sink has not had yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lag {
+    pub(crate) events: u64,
+    /// When the exchange of the oldest of them was admitted.
+    pub(crate) oldest: Option<Timestamp>,
+}
+
+/// The ledger. None of these calls is given up half way.
+pub(crate) trait Source: Send + Sync + 'static {
+    /// A place in the ledger's order of events. Equal ones have the same events behind them.
+    type Cursor: Clone + PartialEq + Send + Sync;
+
+    /// Whether this gateway is the one that runs this sink. Gateways that share a ledger share its cursors, so only one of them may,
+    /// until it is gone. Asked before every batch; the cursor is read anew by whom it becomes.
+    fn claim(&self, sink: &str) -> impl Future<Output = Result<bool, SourceError>> + Send;
+
+    /// Events after a place, in order, and the place behind the last of them.
+    fn events(
+        &self,
+        after: &Self::Cursor,
+        limit: usize,
+    ) -> impl Future<Output = Result<(Vec<Event>, Self::Cursor), SourceError>> + Send;
+
+    /// How far a sink has had them, and its own note; for a new sink the place before the first event, and an empty note.
+    fn cursor(&self, sink: &str) -> impl Future<Output = Result<(Self::Cursor, String), SourceError>> + Send;
+
+    /// Keeps how far a sink has had them, and its own note, both or neither. `to` can be where it was.
+    fn advance(
+        &self,
+        sink: &str,
+        to: &Self::Cursor,
+        note: &str,
+    ) -> impl Future<Output = Result<(), SourceError>> + Send;
+
+    /// What a sink has not had yet.
+    fn lag(&self, sink: &str) -> impl Future<Output = Result<Lag, SourceError>> + Send;
+}
