@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::{ports, wait};
@@ -174,6 +175,19 @@ impl NatsServer {
                 return Ok(String::from_utf8_lossy(&body).into_owned());
             }
         }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).expect("our child");
+    }
+
+    /// It keeps its connections, and answers nothing.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
     }
 
     /// `kill -9`.

@@ -23,7 +23,8 @@ struct Running {
     sink: Sink,
     status: Arc<Status>,
     stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    /// The pump, and who watches its lag.
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl<S: Source> Exports<S> {
@@ -42,9 +43,7 @@ impl<S: Source> Exports<S> {
             let _ = running.stop.send(true);
         }
         for (name, running) in going {
-            let Running { status, task, .. } = running;
-            let _ = task.await;
-            statuses.insert(name, status);
+            statuses.insert(name, running.end().await);
         }
         for sink in sinks {
             if self.running.contains_key(&sink.name) {
@@ -53,8 +52,8 @@ impl<S: Source> Exports<S> {
             let status = statuses.remove(&sink.name).unwrap_or_default();
             let (stop, stopped) = watch::channel(false);
             let pump = Pump::new(sink.clone(), Arc::clone(&self.source), means, Arc::clone(&status), stopped);
-            let task = tokio::spawn(pump.run());
-            self.running.insert(Arc::clone(&sink.name), Running { sink, status, stop, task });
+            let tasks = [tokio::spawn(pump.watch()), tokio::spawn(pump.run())];
+            self.running.insert(Arc::clone(&sink.name), Running { sink, status, stop, tasks });
         }
     }
 
@@ -65,13 +64,25 @@ impl<S: Source> Exports<S> {
 
     /// Stops all, and waits until they have.
     pub(crate) async fn stop(&mut self) {
-        let means: Vec<_> = std::mem::take(&mut self.running).into_values().collect();
-        for running in &means {
+        let all: Vec<_> = std::mem::take(&mut self.running).into_values().collect();
+        for running in &all {
             let _ = running.stop.send(true);
         }
-        for running in means {
-            let _ = running.task.await;
+        for running in all {
+            running.end().await;
         }
+    }
+}
+
+impl Running {
+    /// After it was told to stop.
+    async fn end(self) -> Arc<Status> {
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(sink = &*self.sink.name, %error, "the export to a sink has ended in a panic");
+            }
+        }
+        self.status
     }
 }
 

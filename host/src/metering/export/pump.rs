@@ -19,6 +19,9 @@ use super::{Clock, Means};
 /// How often the lag is looked at, at most and at least.
 const LOOKS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
+/// Pages of events that are read for one batch at most.
+const PAGES: usize = 100;
+
 /// The pump is to end. What was sent and not acknowledged is sent again by the next one.
 #[derive(Debug)]
 pub(super) struct Stopped;
@@ -66,13 +69,14 @@ impl<S: Source> Pump<S> {
         Self { sink, source, sender, desk, place: None }
     }
 
-    /// Runs until it is stopped.
-    pub(super) async fn run(mut self) {
-        let (source, sink, watcher) = (Arc::clone(&self.source), self.sink.clone(), self.desk.twin());
-        tokio::join!(self.pump(), watch_lag(source.as_ref(), &sink, &watcher));
+    /// Looks at the lag until it is stopped. It is beside the pump, so that a pump that hangs is noticed.
+    pub(super) fn watch(&self) -> impl Future<Output = ()> + Send + use<S> {
+        let (source, sink, desk) = (Arc::clone(&self.source), self.sink.clone(), self.desk.twin());
+        async move { watch_lag(source.as_ref(), &sink, &desk).await }
     }
 
-    async fn pump(&mut self) {
+    /// Runs until it is stopped.
+    pub(super) async fn run(mut self) {
         loop {
             let pause = match self.turn().await {
                 Ok(Next::More) => continue,
@@ -101,13 +105,12 @@ impl<S: Source> Pump<S> {
                 place.insert(found).clone()
             }
         };
-        let most = sender.most(sink.batch);
         let takes = sender.takes();
-        let (events, to) = gather(desk, source.as_ref(), sink, &takes, &at, most).await?;
+        let most = sender.most(sink.batch);
+        let Gathered { events, to, next } = gather(desk, source.as_ref(), sink, &takes, &at, most).await?;
         if to == at {
             return Ok(Next::Wait);
         }
-        let next = if events.len() >= most { Next::More } else { Next::Wait };
         if !events.is_empty() {
             if prepare(desk, sender, &events).await? {
                 let note = sender.note();
@@ -125,7 +128,15 @@ impl<S: Source> Pump<S> {
     }
 }
 
-/// Events for the sink behind `at`, up to `most`, and the place behind the last of all that were looked at.
+/// What a turn is about.
+struct Gathered<C> {
+    events: Vec<Event>,
+    /// The place behind the last of all that were looked at.
+    to: C,
+    next: Next,
+}
+
+/// Events for the sink behind `at`, up to `most`.
 async fn gather<S: Source>(
     desk: &Desk,
     source: &S,
@@ -133,23 +144,25 @@ async fn gather<S: Source>(
     takes: &(impl Fn(&Event) -> bool + Sync),
     at: &S::Cursor,
     most: usize,
-) -> Result<(Vec<Event>, S::Cursor), Stopped> {
-    let (mut gathered, mut to) = (Vec::new(), at.clone());
-    // A sink of few meters passes over many events, but not without end in one turn.
-    for _ in 0..100 {
-        let room = most - gathered.len();
-        let (events, behind) = insist(desk, || source.events(&to, room)).await?;
-        let is_end = events.is_empty() || behind == to;
-        to = behind;
+) -> Result<Gathered<S::Cursor>, Stopped> {
+    let mut all = Gathered { events: Vec::new(), to: at.clone(), next: Next::More };
+    // A sink of few meters passes over many events, but its cursor moves now and then.
+    for _ in 0..PAGES {
+        let room = most - all.events.len();
+        let (events, behind) = insist(desk, || source.events(&all.to, room)).await?;
+        all.to = behind;
+        if events.len() < room {
+            all.next = Next::Wait;
+        }
         let of_sink = |event: &Event| sink.meters.is_empty() || sink.meters.contains(&event.meter);
         let (for_it, not): (Vec<_>, Vec<_>) = events.into_iter().filter(of_sink).partition(takes);
         desk.status.skipped(not.len());
-        gathered.extend(for_it);
-        if is_end || gathered.len() >= most || desk.is_stopped() {
+        all.events.extend(for_it);
+        if matches!(all.next, Next::Wait) || all.events.len() >= most || desk.is_stopped() {
             break;
         }
     }
-    Ok((gathered, to))
+    Ok(all)
 }
 
 async fn restore(desk: &Desk, sender: &mut Sender, note: &str) -> Result<(), Stopped> {
@@ -206,7 +219,6 @@ async fn advance<S: Source>(
     Ok(true)
 }
 
-/// Looks at the lag beside the pump, so that a sink that hangs is noticed.
 async fn watch_lag<S: Source>(source: &S, sink: &Sink, desk: &Desk) {
     let pause = (sink.lag_alarm / 4).clamp(LOOKS[0], LOOKS[1]);
     loop {
@@ -291,8 +303,11 @@ impl Desk {
             sink = &*self.sink,
             id = event.id(),
             consumer = &*event.consumer,
+            plan = &*event.plan,
+            route = &*event.route,
             at = %event.at,
             units = event.value,
+            dimensions = ?event.dimensions,
             reason,
             "a usage event is refused for good; it stays in the ledger, and this sink goes on without it"
         );

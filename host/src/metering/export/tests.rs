@@ -1,5 +1,6 @@
 //! Promises of the exports, kept against sinks that behave badly.
 
+mod chaos;
 mod files;
 mod ledger;
 mod messages;

@@ -169,3 +169,17 @@ async fn a_directory_that_cannot_be_written_is_waited_for() {
     within("all are written", PATIENCE, || ledger.at("sink") == 10).await;
     assert_eq!((ids(&path), status(&exports).dead), (all(10), 0));
 }
+
+#[tokio::test]
+async fn a_batch_that_is_written_by_half_is_written_again_and_not_twice() {
+    let (directory, ledger) = (TempDir::new().unwrap(), Ledger::with(0));
+    around_midnight(&ledger, 8);
+    // The file of the second day cannot be made.
+    let in_the_way = directory.path().join("usage-2026-11-24.csv");
+    fs::create_dir(&in_the_way).unwrap();
+    let exports = run(&ledger, sink(directory.path(), FileFormat::Csv)).await;
+    within("it is noticed", PATIENCE, || status(&exports).failed > 1).await;
+    fs::remove_dir(&in_the_way).unwrap();
+    within("all are written", PATIENCE, || ledger.at("sink") == 8).await;
+    assert_eq!(ids(directory.path()), all(8));
+}

@@ -91,6 +91,24 @@ async fn a_server_that_is_killed_has_each_event_once_in_the_end() {
 }
 
 #[tokio::test]
+async fn acknowledgements_that_come_late_are_of_no_use() {
+    let server = NatsSetup::default().start();
+    server.stream("USAGE", "usage.>", "");
+    let ledger = Ledger::with(100);
+    let hasty = Sink { timeout: Duration::from_millis(300), ..sink(&url(&server)) };
+    let exports = run(&ledger, hasty).await;
+    within("all are sent", PATIENCE, || ledger.at("sink") == 100).await;
+    server.freeze();
+    ledger.add((100..200).map(event));
+    within("it is noticed", PATIENCE, || status(&exports).failed > 1).await;
+    assert_eq!(ledger.at("sink"), 100);
+    assert!(status(&exports).last_error.unwrap().1.contains("within 300ms"));
+    server.thaw();
+    within("all are sent", PATIENCE, || ledger.at("sink") == 200).await;
+    assert_eq!(ids(&server, "USAGE"), (0..200).map(id).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn without_a_stream_events_wait_for_one() {
     let server = NatsSetup::default().start();
     let ledger = Ledger::with(10);
