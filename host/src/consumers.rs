@@ -1,12 +1,13 @@
 //! Consumers and their credentials: who is meant by what was shown.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use aws_lc_rs::{constant_time, hmac};
 use sluice_abi::Identity;
 use sluice_keys::PublicKey;
+use sluice_metering::plan::{Plan, RateLimit};
 
 use crate::config::{self, KeyMaterial, Secret};
 
@@ -18,15 +19,17 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    fn new(configured: &config::Consumer, credential: Option<&str>) -> Arc<Self> {
+    fn new(configured: &config::Consumer, plan: Option<&Plan>, credential: Option<&str>) -> Arc<Self> {
+        let limit =
+            |limit: &RateLimit| (limit.quota, u64::try_from(limit.window.as_millis()).unwrap_or(u64::MAX));
         let message = sluice_abi::Consumer {
             name: configured.name.to_string(),
             id: configured.id.clone(),
             custom_id: configured.custom_id.clone(),
             groups: configured.groups.clone(),
             credential: credential.map(str::to_owned),
-            plan: None,
-            limits: Vec::new(),
+            plan: configured.plan.as_ref().map(ToString::to_string),
+            limits: plan.map(|plan| plan.limits.iter().map(limit).collect()).unwrap_or_default(),
         };
         Arc::new(Self { name: Arc::clone(&configured.name), message: message.encode() })
     }
@@ -89,26 +92,31 @@ struct Known {
 }
 
 impl Consumers {
-    /// Indexes the configured consumers.
-    pub(crate) fn new(consumers: &[config::Consumer], pepper: Option<&Secret>) -> Self {
+    /// Indexes the configured consumers, who may be on plans.
+    pub(crate) fn new(
+        consumers: &[config::Consumer],
+        plans: &BTreeMap<Arc<str>, Arc<Plan>>,
+        pepper: Option<&Secret>,
+    ) -> Self {
         let mut index = Self {
             pepper: pepper.map(|pepper| hmac::Key::new(hmac::HMAC_SHA256, pepper.expose().as_bytes())),
             ..Self::default()
         };
         for configured in consumers {
-            index.add(configured);
+            let plan = configured.plan.as_ref().and_then(|plan| plans.get(plan));
+            index.add(configured, plan.map(|plan| &**plan));
         }
         index
     }
 
-    fn add(&mut self, configured: &config::Consumer) {
-        let anyone = Consumer::new(configured, None);
+    fn add(&mut self, configured: &config::Consumer, plan: Option<&Plan>) {
+        let anyone = Consumer::new(configured, plan, None);
         if let Some(id) = &configured.custom_id {
             self.by_custom_id.insert(id.clone(), Arc::clone(&anyone));
         }
         let mut known = HashMap::new();
         let mut with = |credential: &str| {
-            let consumer = Consumer::new(configured, Some(credential));
+            let consumer = Consumer::new(configured, plan, Some(credential));
             known.insert(Arc::from(credential), Arc::clone(&consumer));
             consumer
         };

@@ -6,6 +6,7 @@ mod counters;
 mod crew;
 mod fetch;
 mod front;
+mod ledger;
 mod start;
 mod state;
 mod worker;
@@ -146,6 +147,7 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     let access_log =
         AccessLog::start(&config.telemetry.access_log, &metrics).map_err(io("cannot open the access log"))?;
     let stores = counters::open(&config).map_err(|problem| problems(&problem.into()))?;
+    let metering = ledger::open(&config).await.map_err(|problem| problems(&problem.into()))?;
     let mut builder = builder_with(&config, stores.clone());
     let (reports, faults) = mpsc::channel(MAX_REPORTS);
     let (reload, requests) = mpsc::channel(16);
@@ -159,6 +161,7 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
         metrics: metrics.worker(),
         access_log: access_log.worker(),
         reports: reports.clone(),
+        metering: metering.clone(),
         workers,
     };
     let crew = (0..workers)
@@ -177,6 +180,7 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
         watcher: None,
         again: reload.clone(),
         bound: HashSet::new(),
+        metering: metering.clone(),
     };
     if watch {
         let (watcher, changes) = Watcher::new(Vec::new(), debounce).map_err(io("cannot watch files"))?;
@@ -202,6 +206,9 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     tracing::info!(?drain, "stopping: exchanges under way may finish");
     let _ = stop_reloads.send(());
     crew.stop(drain).await;
+    if let Some(metering) = &metering {
+        metering.stop().await;
+    }
     access_log.finish(LAST_LINES);
     tracing::info!("stopped");
     Ok(())

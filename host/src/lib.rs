@@ -18,7 +18,6 @@ mod listener;
 #[cfg(feature = "measure")]
 #[doc(hidden)]
 pub mod measure;
-#[allow(dead_code, unused_imports, reason = "the gateway starts exports as soon as it has a ledger")]
 mod metering;
 mod net;
 mod problem_document;

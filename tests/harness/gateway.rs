@@ -1,5 +1,6 @@
 //! A running gateway: its process, its addresses, its output.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use super::{Setup, setup, wait};
 pub(crate) struct Gateway {
     process: Child,
     directory: TempDir,
+    environment: Vec<(OsString, OsString)>,
     /// Its public listener.
     pub(crate) public: SocketAddr,
     /// Its admin listener.
@@ -55,6 +57,14 @@ impl Output {
     }
 }
 
+fn launch(mut command: Command) -> (Child, Output, Output) {
+    let mut process =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the gateway's binary runs");
+    let stdout = Output::of(process.stdout.take().expect("piped"));
+    let stderr = Output::of(process.stderr.take().expect("piped"));
+    (process, stdout, stderr)
+}
+
 impl Gateway {
     /// Starts with a configuration alone: see [`Setup::start`].
     #[track_caller]
@@ -64,30 +74,54 @@ impl Gateway {
 
     #[track_caller]
     pub(super) fn spawn(
-        mut command: Command,
+        command: Command,
         directory: TempDir,
+        environment: Vec<(OsString, OsString)>,
         public: SocketAddr,
         admin: SocketAddr,
     ) -> Result<Self, Ended> {
-        let mut process =
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the gateway's binary runs");
-        let stdout = Output::of(process.stdout.take().expect("piped"));
-        let stderr = Output::of(process.stderr.take().expect("piped"));
-        let mut gateway = Self { process, directory, public, admin, stdout, stderr };
+        let (process, stdout, stderr) = launch(command);
+        let mut gateway = Self { process, directory, environment, public, admin, stdout, stderr };
+        gateway.wait_until_ready().map(|()| gateway)
+    }
+
+    #[track_caller]
+    fn wait_until_ready(&mut self) -> Result<(), Ended> {
+        let admin = self.admin;
         let ended = wait::until_some("the gateway is ready", || {
-            if let Some(status) = gateway.process.try_wait().expect("our child") {
+            if let Some(status) = self.process.try_wait().expect("our child") {
                 return Some(Some(status));
             }
             let ready = Connection::try_open(admin).and_then(|mut connection| connection.try_get("/readyz"));
             ready.is_ok_and(|answer| answer.status == 200).then_some(None)
         });
         match ended {
-            None => Ok(gateway),
+            None => Ok(()),
             Some(status) => {
-                let output = gateway.stderr.lock().join("\n");
+                let output = self.stderr.lock().join("\n");
                 Err(Ended { status, output })
             }
         }
+    }
+
+    /// `kill -9`, unless it has ended by itself.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.process.kill();
+        self.process.wait().expect("our child");
+    }
+
+    /// Starts it anew where it was, after it has ended, with this in its environment too.
+    #[track_caller]
+    pub(crate) fn restart(&mut self, variables: &[(&str, &str)]) -> Result<(), Ended> {
+        let mut command = Command::new(super::binary());
+        command
+            .args(["run", "--config", "gateway.toml"])
+            .current_dir(self.directory.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null());
+        (self.process, self.stdout, self.stderr) = launch(command);
+        self.wait_until_ready()
     }
 
     /// A new connection to the public listener.

@@ -93,7 +93,7 @@ impl Setup {
             complete(config).replace("@public@", &public.to_string()).replace("@admin@", &admin.to_string());
         write(self.path(), "gateway.toml", text.as_bytes());
         let command = self.command(&["run", "--config", "gateway.toml"]);
-        Gateway::spawn(command, self.directory, public, admin)
+        Gateway::spawn(command, self.directory, self.environment, public, admin)
     }
 }
 

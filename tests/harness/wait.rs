@@ -33,6 +33,18 @@ pub(crate) fn within<T>(deadline: Duration, what: &str, mut attempt: impl FnMut(
     }
 }
 
+/// Whether `condition` comes to hold within this time, where it need not.
+pub(crate) fn happens(within: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < within {
+        if condition() {
+            return true;
+        }
+        pause(PAUSE);
+    }
+    false
+}
+
 /// Lets time pass: for a pace, or where the passing of time is itself what is tested.
 #[allow(
     clippy::disallowed_methods,

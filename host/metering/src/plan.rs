@@ -149,3 +149,26 @@ pub struct RateLimit {
     /// In this time.
     pub window: Duration,
 }
+
+impl Plan {
+    /// A plan of nothing: no price, no limit.
+    ///
+    /// # Panics
+    /// Never: there is such a currency.
+    #[must_use]
+    pub fn named(name: Arc<str>) -> Self {
+        Self {
+            name,
+            currency: Currency::new("USD").expect("a currency"),
+            rounding: Rounding::HalfUp,
+            fees: Vec::new(),
+            charges: Vec::new(),
+            quotas: Vec::new(),
+            minimum: None,
+            trial: None,
+            prepaid: None,
+            limits: Vec::new(),
+            exhausted: 429,
+        }
+    }
+}

@@ -5,6 +5,7 @@ mod chunks;
 mod circuit;
 mod failure;
 mod group;
+mod metered;
 mod step;
 mod visit;
 
@@ -69,6 +70,9 @@ impl Chain {
         for index in groups.iter().flat_map(Group::steps) {
             steps[index].must_be_asked();
         }
+        for step in steps.iter_mut().filter(|step| step.metered().is_some()) {
+            step.must_be_asked();
+        }
         let mut phases = [false; Phase::ALL.len()];
         for phase in Phase::ALL {
             phases[phase as usize] = steps.iter().any(|step| step.has(phase));
@@ -128,6 +132,9 @@ impl Chain {
                     Taken::Reply(index, reply) => {
                         return Ok(Verdict::Respond(render(visit, &self.steps[index], reply).await));
                     }
+                }
+                if let Some(response) = self.admit_metered(visit, index).await {
+                    return Ok(Verdict::Respond(response));
                 }
             }
         }

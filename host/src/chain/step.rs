@@ -13,6 +13,7 @@ use super::circuit::{Admission, Circuit};
 use super::failure::{ChainFailure, FaultReport, FaultReports};
 use super::visit::Visit;
 use crate::config::OnError;
+use crate::metering::Metered;
 use crate::telemetry::{CircuitState, StepMetrics, StepVerdict};
 use crate::wasm::{Clockwork, Fault, FaultKind, Pool, Task};
 
@@ -28,6 +29,7 @@ pub(crate) struct Step {
     circuit: Option<RefCell<Circuit>>,
     metrics: Arc<StepMetrics>,
     reports: FaultReports,
+    metered: Option<Metered>,
 }
 
 impl Step {
@@ -49,10 +51,21 @@ impl Step {
         let takes_bodies = phases[Phase::RequestBody as usize] || phases[Phase::RequestChunk as usize];
         let is_dispensable = pool.bound().module.descriptor.dispensable && !takes_bodies;
         let circuit = circuit.map(RefCell::new);
-        Self { name, route, pool, phases, is_dispensable, on_error, circuit, metrics, reports }
+        let metered = None;
+        Self { name, route, pool, phases, is_dispensable, on_error, circuit, metrics, reports, metered }
     }
 
-    /// It decides with others who comes in: nobody does because it was left out.
+    /// The same, which meters.
+    pub(crate) fn metering(self, metered: Option<Metered>) -> Self {
+        Self { metered, ..self }
+    }
+
+    /// What it meters, if it does.
+    pub(super) const fn metered(&self) -> Option<&Metered> {
+        self.metered.as_ref()
+    }
+
+    /// It decides who comes in, or what is paid: nobody does, and nothing is free, because it was left out.
     pub(super) const fn must_be_asked(&mut self) {
         self.is_dispensable = false;
     }

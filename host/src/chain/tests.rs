@@ -63,6 +63,7 @@ async fn start(phases: &[&str], more: &str, groups: Vec<Group>) -> Setup {
         store: Stores::local(Arc::new(MemoryStore::new(&Store::default()))),
         consumers: Arc::default(),
         secrets: Arc::default(),
+        meters: Arc::default(),
         clock: Clock::System,
         tap: None,
     };

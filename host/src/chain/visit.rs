@@ -1,15 +1,19 @@
 //! One exchange's visit to a chain: how far it came and what its steps keep until it ends.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_abi::{HeaderMap, Reply};
 
+use crate::metering::Tab;
 use crate::wasm::{ExchangeView, Lease, Slot};
 
 /// One exchange's visit to a chain.
 pub(crate) struct Visit {
     pub(super) slot: Slot,
+    /// What the exchange has used, where its chain meters.
+    pub(super) tab: Option<Arc<Tab>>,
     /// Steps that the request came to; these see the response.
     pub(super) reached: Cell<usize>,
     pub(super) steps: Box<[StepVisit]>,
@@ -46,6 +50,7 @@ impl Visit {
     /// The visit of an exchange to a chain of `steps`.
     pub(crate) fn new(view: Box<ExchangeView>, steps: usize) -> Self {
         Self {
+            tab: view.tab.clone(),
             slot: Slot::new(view),
             reached: Cell::new(0),
             steps: (0..steps).map(|_| StepVisit::default()).collect(),

@@ -16,6 +16,7 @@ use super::usage::usage;
 use crate::body::{Body, BodyError};
 use crate::chain::{ChainFailure, Show, Verdict, Visit};
 use crate::config::Listener;
+use crate::metering::Tab;
 use crate::net::Timer;
 use crate::router::{Lookup, RequestView};
 use crate::snapshot::{WorkerDestination, WorkerRoute, WorkerSnapshot};
@@ -92,6 +93,8 @@ pub(crate) struct Context {
     /// What failed, as a label, and the step at fault.
     pub(super) failure: Option<(&'static str, Option<Arc<str>>)>,
     pub(super) request_bytes: super::finish::RequestBytes,
+    /// What it has used, where its chain meters.
+    pub(super) tab: Option<Arc<Tab>>,
 }
 
 impl Context {
@@ -133,6 +136,7 @@ impl Context {
             upstream: None,
             failure: None,
             request_bytes: super::finish::RequestBytes::count(request.body_mut()),
+            tab: None,
             snapshot,
         }
     }
@@ -180,6 +184,8 @@ impl Context {
         }));
         view.has_body = !request.body().is_end_stream();
         view.certificate = forwarded::client_certificate(request.headers(), &self.peer);
+        self.tab = route.chain.metered().map(|_| Arc::default());
+        view.tab.clone_from(&self.tab);
         let visit = Rc::new(Visit::new(view, route.chain.len()));
         self.visit = Some(Rc::clone(&visit));
         Ok(route.chain.on_request(&visit, request).await?)
@@ -196,6 +202,9 @@ impl Context {
             WorkerDestination::Usage => return usage(self, request).await,
         };
         let sent = Instant::now();
+        if let Some(tab) = &self.tab {
+            tab.forwarded();
+        }
         match upstream.send(request, &self.timer, sent).await {
             Ok(answer) => {
                 let elapsed = answer.at - sent;
@@ -243,10 +252,10 @@ impl Context {
         response: Response<Body>,
         show: Show,
     ) -> Result<Response<Body>, Failure> {
-        match &self.visit {
-            Some(visit) => Ok(route.chain.on_response(visit, response, show).await?),
-            None => Ok(response),
-        }
+        let Some(visit) = &self.visit else { return Ok(response) };
+        let mut response = route.chain.on_response(visit, response, show).await?;
+        self.notify(&mut response);
+        Ok(response)
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     Upstream(Arc<str>, UpstreamError),
     /// The exchange took longer than the listener allows.
     Deadline,
+    /// The ledger could not be given what the exchange used.
+    Unrecorded,
 }
 
 impl From<ChainFailure> for Failure {

@@ -12,6 +12,7 @@ use sluice_abi::{Outcome, Phase};
 
 use super::context::Context;
 use super::request_id::X_REQUEST_ID;
+use super::settling::{self, Held};
 use crate::body::{Body, BodyError, Origin};
 use crate::telemetry::access_log::Entry;
 
@@ -35,7 +36,7 @@ impl RequestBytes {
         }
     }
 
-    fn get(&self) -> u64 {
+    pub(super) fn get(&self) -> u64 {
         match self {
             Self::Stated(length) => *length,
             Self::Counted(count) => count.get(),
@@ -83,7 +84,8 @@ pub(super) struct Unanswered(Option<Box<Followed>>);
 impl Unanswered {
     pub(super) fn new(ctx: Context) -> Self {
         let source = Body::Empty;
-        Self(Some(Box::new(Followed { source, expected: None, sent: 0, finished: false, status: 0, ctx })))
+        let (expected, held) = (None, None);
+        Self(Some(Box::new(Followed { source, expected, sent: 0, finished: false, status: 0, held, ctx })))
     }
 
     /// The exchange's context, until it is answered.
@@ -92,13 +94,16 @@ impl Unanswered {
     }
 
     /// Gives the response its id and follows it to its end.
-    pub(super) fn answer(mut self, mut response: Response<Body>) -> Response<Body> {
+    pub(super) async fn answer(mut self, response: Response<Body>) -> Response<Body> {
         let ctx = self.context();
-        let (id, to_head) = (ctx.request_id.clone(), ctx.method == Method::HEAD);
+        let to_head = ctx.method == Method::HEAD;
+        let whole = settling::is_whole(&response, is_bodiless(&response, to_head));
+        let mut response = ctx.record(response, whole).await;
+        let id = ctx.request_id.clone();
         // A head that is full, which no upstream and no step can bring about, goes without.
         let _ = response.headers_mut().try_insert(X_REQUEST_ID, id);
         let status = response.status();
-        let bodiless = to_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let bodiless = is_bodiless(&response, to_head);
         let expected = if bodiless { Some(0) } else { response.body().exact() };
         if let Some(mut followed) = self.0.take() {
             let body = response.body_mut();
@@ -110,6 +115,11 @@ impl Unanswered {
     }
 }
 
+/// Whether no body follows the head (RFC 9110 section 6.4.1).
+fn is_bodiless(response: &Response<Body>, to_head: bool) -> bool {
+    to_head || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
 /// A response body that notes how it ends. Without a status there has been no response.
 struct Followed {
     source: Body,
@@ -117,6 +127,8 @@ struct Followed {
     sent: u64,
     finished: bool,
     status: u16,
+    /// The end, while the ledger has not said that it has the exchange.
+    held: Option<Held>,
     ctx: Context,
 }
 
@@ -129,6 +141,15 @@ impl http_body::Body for Followed {
         cx: &mut Poller<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        if let Some(held) = &mut this.held {
+            let frame = ready!(held.poll(cx, &this.ctx));
+            this.held = None;
+            if let Err(error) = &frame {
+                this.ctx.body_failed(error);
+                this.finished = false;
+            }
+            return Poll::Ready(frame.transpose());
+        }
         // Looked at first, or a source that is always ready would never be late. What is here already, such as the answer that
         // says so, is not.
         let streams = matches!(this.source, Body::Received(_) | Body::Stream(_));
@@ -146,22 +167,38 @@ impl http_body::Body for Followed {
             Some(Err(error)) => this.ctx.body_failed(error),
             None => this.finished = true,
         }
-        Poll::Ready(frame)
+        if !this.finished || this.ctx.tab.is_none() {
+            return Poll::Ready(frame);
+        }
+        match this.ctx.hold(this.status, this.sent, frame.transpose()?) {
+            Ok(held) => {
+                this.held = Some(held);
+                Pin::new(this).poll_frame(cx)
+            }
+            Err(frame) => Poll::Ready(frame.map(Ok)),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.source.is_end_stream()
+        self.held.is_none() && self.source.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.source.size_hint()
+        let mut hint = self.source.size_hint();
+        if let Some(held) = &self.held
+            && let Some(rest) = hint.exact()
+        {
+            hint.set_exact(rest + held.length());
+        }
+        hint
     }
 }
 
 impl Drop for Followed {
     // The one moment that every exchange comes to: the last byte, a failure, or a client that left, before or after the head.
     fn drop(&mut self) {
-        let finished = self.finished || (self.status != 0 && self.source.is_end_stream());
+        let ended = self.finished || (self.status != 0 && self.source.is_end_stream());
+        let finished = ended && self.held.is_none();
         self.ctx.end(self.status, self.sent, finished);
     }
 }
@@ -172,6 +209,7 @@ impl Context {
         self.failure = Some(match broken {
             Some(crate::chain::ChainFailure::Step { step, .. }) => ("step-failed", Some(step)),
             _ => match error.origin {
+                Origin::Gateway if error.kind == "unrecorded" => ("ledger-unavailable", None),
                 Origin::Upstream => ("upstream-incomplete", None),
                 Origin::Gateway => ("exchange-timeout", None),
                 Origin::Client | Origin::Step => ("body-failed", None),
@@ -182,6 +220,8 @@ impl Context {
     /// Counts and logs the exchange, and tells the steps that asked to know.
     fn end(&mut self, sent: u16, response_bytes: u64, finished: bool) {
         self.timer.clear();
+        // What it used and nobody has been told of: it was cut off, or the client left.
+        drop(self.settle((sent != 0).then_some(sent), response_bytes, false));
         let status = if sent == 0 { CLIENT_LEFT } else { sent };
         let duration = self.started.elapsed();
         let request_bytes = self.request_bytes.get();

@@ -9,6 +9,7 @@ mod hop;
 mod peer;
 pub(crate) mod request_id;
 mod respond;
+mod settling;
 mod usage;
 
 use std::future::poll_fn;
@@ -51,7 +52,7 @@ pub(crate) async fn serve(
         Ok(response) => response,
         Err(failure) => respond::to(ctx, failure),
     };
-    exchange.answer(response)
+    exchange.answer(response).await
 }
 
 async fn live(ctx: &mut Context, request: Request<Body>) -> Result<Response<Body>, Failure> {

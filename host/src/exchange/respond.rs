@@ -49,6 +49,11 @@ fn document(failure: &Failure) -> (&'static str, ProblemDocument) {
             StatusCode::GATEWAY_TIMEOUT,
             "the exchange took longer than this listener allows",
         ),
+        Failure::Unrecorded => problem(
+            "ledger-unavailable",
+            StatusCode::SERVICE_UNAVAILABLE,
+            "what this request used could not be recorded",
+        ),
         Failure::Chain(failure) => of_chain(failure),
         Failure::Upstream(name, error) => {
             let (label, document) = of_upstream(error);

@@ -19,6 +19,7 @@ use crate::admin::AdminFronts;
 use crate::config::{self, Config, Listener, Problem, Problems, Serve, Watcher};
 use crate::jwks;
 use crate::listener::{bind, ensure_vacant};
+use crate::metering::Metering;
 use crate::snapshot::{Builder, Snapshot};
 use crate::telemetry::{KeySetSample, Metrics, ReloadResult};
 
@@ -54,6 +55,7 @@ pub(super) struct Control {
     pub(super) watcher: Option<Watcher>,
     pub(super) again: mpsc::Sender<ReloadRequest>,
     pub(super) bound: HashSet<Bound>,
+    pub(super) metering: Option<Arc<Metering>>,
 }
 
 /// A socket that is open: its listener's name, its address, and whether it is for the gateway's own pages.
@@ -167,6 +169,9 @@ impl Control {
         }
         let sockets = self.bind_new(&snapshot)?;
         snapshot.key_sets.start(&Handle::current());
+        if let Some(metering) = &self.metering {
+            metering.publish(&snapshot.tariff).await;
+        }
         let snapshot = Arc::new(snapshot);
         let board = self.crew.publish(&snapshot, sockets);
         if tokio::time::timeout(PUBLISH_TIME, board.answered()).await.is_err() {

@@ -17,6 +17,7 @@ use super::front::Front;
 use crate::chain::FaultReports;
 use crate::config::{Listener, Serve};
 use crate::exchange::Gate;
+use crate::metering::Metering;
 use crate::snapshot::{Snapshot, WorkerParts};
 use crate::telemetry::{AccessLogBuffer, WorkerMetrics};
 use crate::upstream::Upstreams;
@@ -49,6 +50,7 @@ pub(super) struct Equipment {
     pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) access_log: AccessLogBuffer,
     pub(super) reports: FaultReports,
+    pub(super) metering: Option<Arc<Metering>>,
     /// How many workers share the listeners' connection limits.
     pub(super) workers: usize,
 }
@@ -99,11 +101,12 @@ async fn work(
     mut told: oneshot::Receiver<Duration>,
 ) {
     let (fetch, jobs) = mpsc::unbounded_channel();
-    let parts = WorkerParts::new(Upstreams::new(), equipment.metrics, fetch, equipment.reports);
+    let Equipment { metrics, access_log, reports, metering, workers } = equipment;
+    let parts = WorkerParts::new(Upstreams::new(), metrics, fetch, reports, metering);
     let mut desk = Desk {
         parts,
-        access_log: Rc::new(equipment.access_log),
-        workers: equipment.workers,
+        access_log: Rc::new(access_log),
+        workers,
         gate: None,
         open: HashMap::new(),
         closing: Vec::new(),

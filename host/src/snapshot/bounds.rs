@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 
+use sluice_metering::meter::Meter;
+use sluice_metering::plan::Plan;
+
 use crate::config::{self, Capability, Config, Consumer, Plugin, Problem, Problems, Secret};
 use crate::consumers::Consumers;
 use crate::jwks::{KeySetConfig, KeySets, KeySource};
@@ -17,11 +20,15 @@ pub(super) struct Bounds {
     clock: Clock,
 }
 
+/// Plans by name.
+type Plans = BTreeMap<Arc<str>, Arc<Plan>>;
+
 /// What the services were made from. A counter tells generations of each apart.
 struct Current {
-    consumers: (Vec<Consumer>, Option<Secret>, u64),
+    consumers: (Vec<Consumer>, Option<Secret>, Plans, u64),
     secrets: (BTreeMap<String, Secret>, u64),
     jwks: (Vec<(Arc<str>, KeySetConfig)>, u64),
+    meters: (Arc<[Arc<Meter>]>, u64),
     services: Services,
 }
 
@@ -42,13 +49,15 @@ impl Bounds {
         let before = self.services.as_ref();
         let (consumers, consumers_generation) = match before {
             Some(current)
-                if current.consumers.0 == config.consumers && current.consumers.1 == config.pepper =>
+                if current.consumers.0 == config.consumers
+                    && current.consumers.1 == config.pepper
+                    && current.consumers.2 == config.plans =>
             {
-                (Arc::clone(&current.services.consumers), current.consumers.2)
+                (Arc::clone(&current.services.consumers), current.consumers.3)
             }
             _ => {
-                let consumers = Arc::new(Consumers::new(&config.consumers, config.pepper.as_ref()));
-                (consumers, before.map_or(0, |current| current.consumers.2 + 1))
+                let consumers = Consumers::new(&config.consumers, &config.plans, config.pepper.as_ref());
+                (Arc::new(consumers), before.map_or(0, |current| current.consumers.3 + 1))
             }
         };
         let (secrets, secrets_generation) = match before {
@@ -75,15 +84,27 @@ impl Bounds {
                 (sets, before.map_or(0, |current| current.jwks.1 + 1))
             }
         };
+        let wanted_meters: Arc<[Arc<Meter>]> = config.meters.values().cloned().collect();
+        let (meters, meters_generation) = match before {
+            Some(current) if current.meters.0 == wanted_meters => current.meters.clone(),
+            _ => (wanted_meters, before.map_or(0, |current| current.meters.1 + 1)),
+        };
         self.services = Some(Current {
+            meters: (Arc::clone(&meters), meters_generation),
             jwks: (wanted, jwks_generation),
-            consumers: (config.consumers.clone(), config.pepper.clone(), consumers_generation),
+            consumers: (
+                config.consumers.clone(),
+                config.pepper.clone(),
+                config.plans.clone(),
+                consumers_generation,
+            ),
             secrets: (config.secrets.clone(), secrets_generation),
             services: Services {
                 store: self.store.clone(),
                 consumers,
                 secrets,
                 jwks,
+                meters,
                 clock: self.clock.clone(),
                 tap: None,
             },
@@ -107,15 +128,16 @@ impl Bounds {
         let has = |wanted: fn(&Capability) -> bool| plugin.capabilities.iter().any(wanted);
         // Everything that makes instances differ. Services count only for those that were granted them.
         let key = format!(
-            "{} {} {:?} {:?} {:?} {:?} {:?} {:?} {config}",
+            "{} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {config}",
             plugin.name,
             sha256_hex(&module.digest),
             plugin.capabilities,
             plugin.limits,
             plugin.isolation,
-            has(|capability| matches!(capability, Capability::Consumers)).then_some(current.consumers.2),
+            has(|capability| matches!(capability, Capability::Consumers)).then_some(current.consumers.3),
             has(|capability| matches!(capability, Capability::Secret(_))).then_some(current.secrets.1),
             has(|capability| matches!(capability, Capability::Jwks(_))).then_some(current.jwks.1),
+            has(|capability| matches!(capability, Capability::Meter)).then_some(current.meters.1),
         );
         if let Some(bound) = self.by_key.get(&key).and_then(Weak::upgrade) {
             return (bound, false);

@@ -11,6 +11,7 @@ use super::{PluginPlan, RoutePlan, Snapshot, StepPlan};
 use crate::config::{
     Config, ConfigValue, Doubts, Partial, Place, Plugin, Problem, Problems, Route, RouteMatch,
 };
+use crate::metering::Tariff;
 use crate::router::Router;
 use crate::store::Stores;
 use crate::wasm::{BindError, Bound, Clock, LoadError, Loader, Module, missing_capabilities};
@@ -72,7 +73,8 @@ impl Builder {
                 );
                 let plugins = modules.into_iter().map(|(name, module)| PluginPlan { name, module }).collect();
                 let key_sets = self.bounds.key_sets();
-                Ok(Snapshot { generation, config, router, routes, plugins, key_sets })
+                let tariff = Arc::new(Tariff::new(&config));
+                Ok(Snapshot { generation, config, router, routes, plugins, key_sets, tariff })
             }
             _ => Err(problems),
         }

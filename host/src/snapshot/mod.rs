@@ -12,6 +12,7 @@ pub(crate) use worker::{WorkerDestination, WorkerParts, WorkerRoute, WorkerSnaps
 
 use crate::config::{CircuitSettings, Config, OnError};
 use crate::jwks::KeySets;
+use crate::metering::Tariff;
 use crate::router::Router;
 use crate::wasm::Bound;
 
@@ -26,6 +27,7 @@ pub(crate) struct Snapshot {
     /// Every plugin's module, in use or not.
     pub(crate) plugins: Vec<PluginPlan>,
     pub(crate) key_sets: KeySets,
+    pub(crate) tariff: Arc<Tariff>,
 }
 
 impl Snapshot {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{Snapshot, StepPlan};
 use crate::chain::{Chain, Circuit, FaultReports, Group, Step};
 use crate::config::{Destination, OnError};
+use crate::metering::{Metered, Metering, Tariff};
 use crate::telemetry::{CircuitState, PluginMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics};
 use crate::upstream::{Upstream, Upstreams};
 use crate::wasm::{Bound, FetchSender, Pool, PoolMetrics};
@@ -45,6 +46,7 @@ pub(crate) struct WorkerParts {
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) fetch: FetchSender,
     pub(crate) reports: FaultReports,
+    metering: Option<Arc<Metering>>,
     pools: HashMap<u64, Weak<Pool>>,
 }
 
@@ -67,8 +69,9 @@ impl WorkerParts {
         metrics: Arc<WorkerMetrics>,
         fetch: FetchSender,
         reports: FaultReports,
+        metering: Option<Arc<Metering>>,
     ) -> Self {
-        Self { upstreams, metrics, fetch, reports, pools: HashMap::new() }
+        Self { upstreams, metrics, fetch, reports, metering, pools: HashMap::new() }
     }
 
     fn pool(&mut self, bound: &Arc<Bound>) -> Rc<Pool> {
@@ -94,7 +97,7 @@ impl WorkerParts {
             .collect();
         let mut routes = Vec::with_capacity(shared.routes.len());
         for (route, plan) in shared.config.routes.iter().zip(&shared.routes) {
-            let steps = plan.steps.iter().map(|step| self.step(&route.name, step)).collect();
+            let steps = plan.steps.iter().map(|step| self.step(&route.name, step, &shared.tariff)).collect();
             let groups = route.groups.iter().map(|alternatives| Group { alternatives: alternatives.clone() });
             let groups = groups.collect();
             // The router knows routes by their place in this list: none may be left out.
@@ -153,10 +156,13 @@ impl WorkerParts {
     }
 
     /// A step with a circuit of its own, which is closed.
-    fn step(&mut self, route: &Arc<str>, plan: &StepPlan) -> Step {
+    fn step(&mut self, route: &Arc<str>, plan: &StepPlan, tariff: &Arc<Tariff>) -> Step {
         let metrics = self.metrics.step(route, &plan.name, &plan.bound.plugin);
         // The gauge is older than this circuit: it may say what another snapshot's had come to.
         metrics.set_circuit(CircuitState::Closed);
+        let meters = plan.bound.meters();
+        let metering = self.metering.as_ref().filter(|_| !meters.is_empty());
+        let metered = metering.map(|metering| Metered::new(metering, tariff, meters));
         Step::new(
             Arc::clone(&plan.name),
             Arc::clone(route),
@@ -166,5 +172,6 @@ impl WorkerParts {
             metrics,
             self.reports.clone(),
         )
+        .metering(metered)
     }
 }

@@ -15,7 +15,7 @@ use sluice_abi::Phase;
 use super::cell::{HistogramTotal, Kinds, Statuses};
 use super::log;
 use super::metrics::{Shared, StepName, Table, WorkerMetrics};
-use super::probe::StoreSample;
+use super::probe::{MeteringSample, StoreSample};
 use super::process::Process;
 use super::series::{ListenerMetrics, PluginMetrics, RouteMetrics, StepMetrics, UpstreamMetrics};
 
@@ -125,6 +125,24 @@ families! {
         "Questions that the store's server answered.";
     STORE_TRIP_TIME = "sluice_store_round_trip_seconds_total", COUNTER, &[],
         "Time that the answers took.";
+    LEDGER_STATE = "sluice_ledger_state", GAUGE, &["state"],
+        "1 for the state that the ledger is in, 0 for the others.";
+    LEDGER_WAITING = "sluice_ledger_waiting_exchanges", GAUGE, &[],
+        "Exchanges whose events wait for the ledger.";
+    LEDGER_EVENTS = "sluice_ledger_events_total", COUNTER, &["result"],
+        "Events that the ledger was given.";
+    LEDGER_BATCHES = "sluice_ledger_batches_total", COUNTER, &[],
+        "Transactions in which they were.";
+    LEDGER_GIVEN_UP = "sluice_ledger_given_up_total", COUNTER, &["answered"],
+        "Exchanges whose events the ledger will not have.";
+    METERING_REFUSED = "sluice_metering_refused_total", COUNTER, &["reason"],
+        "Requests that were refused before they went on.";
+    SINK_LAG = "sluice_sink_lag_events", GAUGE, &["sink"],
+        "Events that a sink has not taken yet.";
+    SINK_LAG_TIME = "sluice_sink_lag_seconds", GAUGE, &["sink"],
+        "Age of the oldest event that a sink has not taken.";
+    SINK_EVENTS = "sluice_sink_events_total", COUNTER, &["sink", "result"],
+        "Events that a sink was given.";
     JWKS_KEYS = "sluice_jwks_keys", GAUGE, &["jwks"],
         "Keys of a key set that can be used; 0 while the set cannot.";
     JWKS_FETCHES = "sluice_jwks_fetches_total", COUNTER, &["jwks"],
@@ -228,6 +246,9 @@ fn whole(page: &mut Page, shared: &Shared, workers: &[Arc<WorkerMetrics>]) {
     if let Some(sample) = shared.store.look() {
         store(page, &sample);
     }
+    if let Some(sample) = shared.metering.look() {
+        metering(page, &sample);
+    }
     for set in shared.key_sets.look().unwrap_or_default() {
         page.add(JWKS_KEYS, &[&set.name], set.keys.unwrap_or_default() as f64);
         page.add(JWKS_FETCHES, &[&set.name], float(set.fetches));
@@ -254,6 +275,28 @@ fn store(page: &mut Page, sample: &StoreSample) {
     }
     page.add(STORE_TRIPS, &[], float(sample.round_trips));
     page.add(STORE_TRIP_TIME, &[], sample.round_trip_time.as_secs_f64());
+}
+
+fn metering(page: &mut Page, sample: &MeteringSample) {
+    for state in ["opening", "well", "failing", "failed"] {
+        page.add(LEDGER_STATE, &[state], f64::from(u8::from(state == sample.state)));
+    }
+    page.add(LEDGER_WAITING, &[], sample.waiting as f64);
+    page.add(LEDGER_EVENTS, &["written"], float(sample.written));
+    page.add(LEDGER_EVENTS, &["duplicate"], float(sample.duplicates));
+    page.add(LEDGER_BATCHES, &[], float(sample.batches));
+    page.add(LEDGER_GIVEN_UP, &["no"], float(sample.withdrawn));
+    page.add(LEDGER_GIVEN_UP, &["yes"], float(sample.lost));
+    for (reason, count) in &sample.refused {
+        page.add(METERING_REFUSED, &[reason], float(*count));
+    }
+    for sink in &sample.sinks {
+        page.add(SINK_LAG, &[&sink.name], float(sink.lag_events));
+        page.add(SINK_LAG_TIME, &[&sink.name], sink.lag_seconds);
+        for (result, count) in &sink.events {
+            page.add(SINK_EVENTS, &[&sink.name, result], float(*count));
+        }
+    }
 }
 
 fn listeners(page: &mut Page, listener: &str, cells: &[Arc<ListenerMetrics>]) {

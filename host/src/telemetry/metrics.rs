@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::cell::{Gauge, Kinds};
 use super::collect::Scrape;
-use super::probe::{KeySetSample, Probe, StoreSample};
+use super::probe::{KeySetSample, MeteringSample, Probe, StoreSample};
 use super::series::{ListenerMetrics, PluginMetrics, RouteMetrics, StepMetrics, UpstreamMetrics};
 
 /// All metrics of the process. A clone is the same metrics.
@@ -31,6 +31,7 @@ pub(super) struct Shared {
     pub(super) access_log_dropped: AtomicU64,
     pub(super) store: Probe<StoreSample>,
     pub(super) key_sets: Probe<Vec<KeySetSample>>,
+    pub(super) metering: Probe<MeteringSample>,
 }
 
 /// What came of a reload.
@@ -56,6 +57,7 @@ impl Metrics {
             access_log_dropped: AtomicU64::default(),
             store: Probe::default(),
             key_sets: Probe::default(),
+            metering: Probe::default(),
         });
         Self { scrape: Scrape::new(Arc::clone(&shared)), shared }
     }
@@ -89,6 +91,11 @@ impl Metrics {
     /// How to look at the store's server.
     pub(crate) fn watch_store(&self, look: impl Fn() -> StoreSample + Send + Sync + 'static) {
         self.shared.store.set(look);
+    }
+
+    /// How to look at metering.
+    pub(crate) fn watch_metering(&self, look: impl Fn() -> MeteringSample + Send + Sync + 'static) {
+        self.shared.metering.set(look);
     }
 
     /// How to look at the key sets; those of an earlier snapshot are no longer shown.

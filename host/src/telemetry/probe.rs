@@ -28,6 +28,34 @@ pub(crate) struct KeySetSample {
     pub(crate) failures: u64,
 }
 
+/// Metering, as it stands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MeteringSample {
+    /// `opening`, `well`, `failing` or `failed`.
+    pub(crate) state: &'static str,
+    pub(crate) waiting: usize,
+    pub(crate) written: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) batches: u64,
+    /// Exchanges that will not be recorded and were not answered.
+    pub(crate) withdrawn: u64,
+    /// Exchanges that will not be recorded and were answered.
+    pub(crate) lost: u64,
+    /// Reasons, and how many requests were refused for each.
+    pub(crate) refused: Vec<(&'static str, u64)>,
+    pub(crate) sinks: Vec<SinkSample>,
+}
+
+/// A sink of usage events, as it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct SinkSample {
+    pub(crate) name: std::sync::Arc<str>,
+    pub(crate) lag_events: u64,
+    pub(crate) lag_seconds: f64,
+    /// What became of events, and of how many.
+    pub(crate) events: Vec<(&'static str, u64)>,
+}
+
 type Look<T> = Box<dyn Fn() -> T + Send + Sync>;
 
 /// Something to look at, once somebody has said how.

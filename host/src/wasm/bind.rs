@@ -1,8 +1,8 @@
 //! A module joined with a configuration, its grants and limits: what a pool makes instances of.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use sluice_abi::Phase;
 
@@ -28,6 +28,8 @@ pub(crate) struct Bound {
     pub(super) services: Services,
     /// The phases it skips, once it was tried out.
     skipped: AtomicI32,
+    /// The meters it feeds, once it was tried out.
+    meters: OnceLock<Arc<[usize]>>,
 }
 
 /// Why a module cannot serve with a configuration.
@@ -63,6 +65,7 @@ impl Bound {
             grants,
             services,
             skipped: AtomicI32::new(0),
+            meters: OnceLock::new(),
         }
     }
 
@@ -77,6 +80,7 @@ impl Bound {
         if both(Phase::RequestBody, Phase::RequestChunk) || both(Phase::ResponseBody, Phase::ResponseChunk) {
             return Err(BindError::Refused("a body is taken either whole or in chunks".to_owned()));
         }
+        let _ = self.meters.set(instance.meters().into());
         instance.self_test().await.map_err(BindError::from)
     }
 
@@ -84,6 +88,11 @@ impl Bound {
     pub(crate) fn phases(&self) -> impl Iterator<Item = Phase> + '_ {
         let skipped = self.skipped.load(Ordering::Relaxed);
         self.module.descriptor.phases.iter().copied().filter(move |phase| skipped & phase.bit() == 0)
+    }
+
+    /// The places of the meters that it feeds.
+    pub(crate) fn meters(&self) -> Arc<[usize]> {
+        self.meters.get().cloned().unwrap_or_default()
     }
 
     /// Whether `fetch:<upstream>` was granted.

@@ -124,6 +124,11 @@ impl Instance {
         call(&mut self.store, &function, (), self.suspends).await
     }
 
+    /// The meters that it opened when it was configured.
+    pub(super) fn meters(&self) -> &[usize] {
+        &self.store.data().meters
+    }
+
     /// Lends it the exchange for one call.
     pub(super) fn enter(&mut self, view: Box<ExchangeView>, phase: Phase, step: (usize, &Arc<str>)) {
         self.calls += 1;

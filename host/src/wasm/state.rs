@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sluice_abi::{LogLevel, Phase};
+use sluice_metering::meter::Meter;
 use wasmtime::Memory;
 
 use super::bind::Bound;
@@ -29,6 +30,8 @@ pub(crate) struct Services {
     pub(crate) consumers: Arc<Consumers>,
     pub(crate) secrets: Arc<BTreeMap<String, Secret>>,
     pub(crate) jwks: KeySets,
+    /// By the numbers that plugins know them by.
+    pub(crate) meters: Arc<[Arc<Meter>]>,
     pub(crate) clock: Clock,
     /// Set by a test that wants to see what would be logged, and randomness that repeats.
     pub(crate) tap: Option<Arc<Tap>>,
@@ -119,6 +122,8 @@ pub(super) struct HostState {
     pub(super) failure: Option<String>,
     /// Keys it imported or was granted, by handle.
     pub(super) keys: Keys,
+    /// The meters it opened.
+    pub(super) meters: Vec<usize>,
 }
 
 impl HostState {
@@ -139,6 +144,7 @@ impl HostState {
             stderr: Vec::new(),
             failure: None,
             keys: Keys::default(),
+            meters: Vec::new(),
         }
     }
 

@@ -10,6 +10,7 @@ use sluice_abi::{Origin, Outcome, Reply};
 use tokio::sync::Notify;
 
 use crate::consumers::Consumer;
+use crate::metering::Tab;
 use crate::store::remote::Budget;
 
 /// Bytes of context values, names included, that one exchange may hold.
@@ -44,6 +45,8 @@ pub(crate) struct ExchangeView {
     pub(crate) consumer: Option<Arc<Consumer>>,
     /// The client's certificate in DER, if it has proven to own one.
     pub(crate) certificate: Option<Arc<[u8]>>,
+    /// What it has used, where its chain meters.
+    pub(crate) tab: Option<Arc<Tab>>,
     /// How long the exchange may still wait for a store that is on a server.
     pub(crate) store_budget: Option<Arc<Budget>>,
     /// Values that steps keep from phase to phase.
@@ -90,6 +93,7 @@ impl ExchangeView {
             outcome: None,
             consumer: None,
             certificate: None,
+            tab: None,
             store_budget: None,
             context: ContextValues::default(),
             scheme,

@@ -1,6 +1,7 @@
 //! One exchange of a test: what the plugin sees, and what it made of it after each phase.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,14 +10,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use sluice_abi::harness::{
     self, Answered, Call, Called, Decision, HeaderList, Open, RequestHead, ResponseHead,
 };
-use sluice_abi::{Answer, Origin, Phase, Reply};
+use sluice_abi::{Answer, Origin, Phase, Recorded, Reply};
 
 use super::world::{Stage, list};
+use crate::metering::Tab;
 use crate::wasm::{Asked, Clockwork, ContextKey, ContextValues, ExchangeView, FaultKind, Lease, Slot, Task};
 
 /// One exchange of a test.
 pub(super) struct Exchange {
     slot: Slot,
+    tab: Arc<Tab>,
     step: Arc<str>,
     own: RefCell<Option<Lease>>,
     /// The request's head is on its way to the upstream still.
@@ -56,7 +59,10 @@ impl Exchange {
         (view.request, view.has_body) = (Some(request(&open.request)?), open.has_body);
         view.certificate = open.certificate.as_ref().map(|der| Arc::from(der.0.as_slice()));
         (view.consumer, view.context) = (consumer, context);
+        let tab = Arc::new(Tab::default());
+        view.tab = Some(Arc::clone(&tab));
         Ok(Self {
+            tab,
             slot: Slot::new(Box::new(view)),
             step: Arc::from(open.step.as_str()),
             own: RefCell::default(),
@@ -107,8 +113,15 @@ impl Exchange {
             skips_body,
             logs: stage.take_logs(),
             fetched: stage.take_sent(),
-            recorded: std::collections::BTreeMap::new(),
+            recorded: self.recorded(stage),
         })
+    }
+
+    /// What is recorded so far, by the meters' names.
+    fn recorded(&self, stage: &Stage) -> BTreeMap<String, Recorded> {
+        let lines = self.tab.recorded().into_iter();
+        let named = lines.map(|(place, recorded)| (stage.meters[place].name.to_string(), recorded));
+        named.filter(|(_, recorded)| !recorded.is_empty()).collect()
     }
 
     /// Brings the view to where the gateway would have it at this phase.

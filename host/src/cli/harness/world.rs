@@ -1,7 +1,7 @@
 //! What surrounds the plugin: a clock that stands still, made-up consumers, canned fetches.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use aws_lc_rs::hmac;
 use sha2::{Digest as _, Sha256};
 use sluice_abi::harness::{Bytes, Fetches, LogLine, Random, Sent, Start, World};
-use sluice_abi::{FetchRequest, LogLevel, harness};
+use sluice_abi::{FetchRequest, LogLevel, MeterKind, harness};
+use sluice_metering::meter::{Aggregation, Meter, Unanswered};
+use sluice_metering::plan::{Plan, RateLimit};
 use tokio::sync::mpsc;
 
 use crate::config::{
@@ -25,6 +27,8 @@ use crate::wasm::{BindError, Bound, Clock, FaultKind, FetchJob, Module, Pool, Po
 pub(super) struct Stage {
     pub(super) pool: Pool,
     pub(super) consumers: Arc<Consumers>,
+    /// By the numbers that the plugin knows them by.
+    pub(super) meters: Arc<[Arc<Meter>]>,
     clock: Arc<AtomicU64>,
     tap: Arc<Tap>,
     sent: Rc<RefCell<Vec<Sent>>>,
@@ -44,7 +48,8 @@ impl Stage {
         let began = world.now_ms.saturating_mul(1_000_000);
         let clock = Arc::new(AtomicU64::new(began));
         let tap = Arc::new(Tap { logs: Mutex::default(), random: Mutex::new(Random::new(world.seed)) });
-        let consumers = Arc::new(Consumers::new(&consumers(&world), Some(&Secret::new(PEPPER))));
+        let consumers = Consumers::new(&consumers(&world), &plans(&world), Some(&Secret::new(PEPPER)));
+        let consumers = Arc::new(consumers);
         let secrets =
             world.secrets.iter().map(|(name, value)| (name.clone(), Secret::new(value.as_str()))).collect();
         let sets = world.jwks.iter().map(|(name, set)| {
@@ -55,8 +60,10 @@ impl Stage {
                 errors.iter().map(|(name, error)| format!("`{name}`: {error}")).collect();
             (harness::Stage::Config, lines.join("\n"))
         })?;
+        let meters: Arc<[Arc<Meter>]> = world.meters.iter().map(meter).collect();
         let services = Services {
             jwks,
+            meters: Arc::clone(&meters),
             store: Stores::local(Arc::new(MemoryStore::new(&Store::default()))),
             consumers: Arc::clone(&consumers),
             secrets: Arc::new(secrets),
@@ -81,7 +88,7 @@ impl Stage {
         let (jobs, queue) = mpsc::unbounded_channel();
         let sent = Rc::<RefCell<Vec<Sent>>>::default();
         tokio::task::spawn_local(answer_fetches(queue, Fetches::new(world.fetches), Rc::clone(&sent)));
-        Ok(Self { pool: Pool::new(bound, jobs, Rc::new(Uncounted)), consumers, clock, tap, sent })
+        Ok(Self { pool: Pool::new(bound, jobs, Rc::new(Uncounted)), consumers, meters, clock, tap, sent })
     }
 
     /// Lets time pass.
@@ -135,10 +142,42 @@ fn consumers(world: &World) -> Vec<Consumer> {
                 .collect(),
             certificates: known.certificates.clone(),
             signatures: known.signatures.iter().filter_map(signature_key).collect(),
-            plan: None,
+            plan: known.plan.as_deref().map(Arc::from),
             plan_since: None,
         })
         .collect()
+}
+
+/// A test's consumers have plans of their own: what a plugin sees of one are its name and its rate limits.
+fn plans(world: &World) -> BTreeMap<Arc<str>, Arc<Plan>> {
+    let plan = |known: &harness::KnownConsumer| {
+        let name: Arc<str> = Arc::from(known.plan.as_deref()?);
+        let limit =
+            |&(quota, window): &(u64, u64)| RateLimit { quota, window: Duration::from_millis(window) };
+        let limits = known.limits.iter().map(limit).collect();
+        Some((Arc::clone(&name), Arc::new(Plan { limits, ..Plan::named(name) })))
+    };
+    world.consumers.iter().filter_map(plan).collect()
+}
+
+fn meter((name, kind): (&String, &MeterKind)) -> Arc<Meter> {
+    let mut dimensions: Vec<Arc<str>> = kind.dimensions.iter().map(|name| Arc::from(name.as_str())).collect();
+    dimensions.sort();
+    Arc::new(Meter {
+        name: Arc::from(name.as_str()),
+        aggregation: match kind.aggregation {
+            sluice_abi::Aggregation::Count => Aggregation::Count,
+            sluice_abi::Aggregation::Sum => Aggregation::Sum,
+            sluice_abi::Aggregation::Max => Aggregation::Max,
+            sluice_abi::Aggregation::Unique => Aggregation::Unique,
+            sluice_abi::Aggregation::Latest => Aggregation::Latest,
+        },
+        unit: None,
+        decimals: kind.decimals,
+        dimensions,
+        reserve: 1,
+        unanswered: Unanswered::Free,
+    })
 }
 
 fn hashed(secret: &str, id: Option<&str>, expires_ms: Option<u64>) -> Key {

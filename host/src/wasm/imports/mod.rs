@@ -13,6 +13,7 @@ mod http_head;
 mod jwks;
 mod keys;
 mod log;
+mod meter;
 mod random;
 mod store;
 mod wasi;
@@ -37,6 +38,7 @@ pub(super) fn linker(engine: &Engine, remote: bool) -> wasmtime::Result<Linker<H
     consumers::link(&mut linker)?;
     crypto::link(&mut linker)?;
     jwks::link(&mut linker)?;
+    meter::link(&mut linker)?;
     fetch::link(&mut linker)?;
     wasi::link(&mut linker)?;
     Ok(linker)
@@ -90,6 +92,7 @@ fn kind_of(module: &str) -> Option<&'static str> {
         import::CRYPTO => Some("crypto"),
         import::FETCH => Some("fetch"),
         import::JWKS => Some("jwks"),
+        import::METER => Some("meter"),
         _ => None,
     }
 }

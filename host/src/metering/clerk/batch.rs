@@ -1,0 +1,291 @@
+//! What waits to be written, in the order in which it came.
+
+use std::time::{Duration, Instant};
+
+use sluice_metering::ledger::{Entry, Written};
+use tokio::sync::oneshot;
+
+use super::{BATCH, Held, Slip};
+use crate::metering::settle::Unrecorded;
+
+/// What waits to be written.
+pub(super) struct Batch {
+    entries: Vec<Entry>,
+    holds: Vec<Held>,
+    parts: Vec<Part>,
+    /// Exchanges that one transaction takes at the moment.
+    most: usize,
+}
+
+/// One exchange's share of a batch.
+struct Part {
+    entries: usize,
+    reply: Option<oneshot::Sender<Result<(), Unrecorded>>>,
+    since: Instant,
+    withheld: bool,
+}
+
+/// What was written.
+pub(in crate::metering) struct Done {
+    pub(in crate::metering) exchanges: usize,
+    /// Events that were not there before, and events that were.
+    pub(in crate::metering) fresh: u64,
+    pub(in crate::metering) duplicates: u64,
+}
+
+/// Exchanges whose events will not be written.
+pub(in crate::metering) struct GivenUp {
+    /// They were not answered either.
+    pub(in crate::metering) withdrawn: u64,
+    /// They were answered.
+    pub(in crate::metering) lost: u64,
+}
+
+/// What becomes of what cannot be written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rule {
+    /// Nobody is answered for whom nothing is recorded. Of those who got nothing, nothing will be.
+    Deny { after: Duration, at_once: bool },
+    /// Everyone is answered; as much as this may wait to be written, or nothing if it never will be.
+    Allow { most: usize, at_once: bool },
+}
+
+impl Batch {
+    /// Nothing waits.
+    pub(super) const fn new() -> Self {
+        Self { entries: Vec::new(), holds: Vec::new(), parts: Vec::new(), most: BATCH }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Exchanges.
+    pub(super) const fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    pub(super) fn add(&mut self, slip: Slip) {
+        let Slip { entries, holds, reply, since, withheld } = slip;
+        self.parts.push(Part { entries: entries.len(), reply, since, withheld });
+        self.entries.extend(entries);
+        self.holds.extend(holds);
+    }
+
+    /// The next that one transaction takes.
+    pub(super) fn entries(&self) -> &[Entry] {
+        let count = self.parts.iter().take(self.most).map(|part| part.entries).sum();
+        &self.entries[..count]
+    }
+
+    /// These, the first, are in the ledger: their exchanges are answered, and what was not used goes back.
+    pub(super) fn written(&mut self, written: &[Written]) -> Done {
+        let (mut parts, mut left) = (0, written.len());
+        for part in &self.parts {
+            let Some(rest) = left.checked_sub(part.entries) else { break };
+            (parts, left) = (parts + 1, rest);
+        }
+        let mut fresh = 0;
+        for ((entry, held), written) in
+            self.entries.drain(..written.len()).zip(self.holds.drain(..written.len())).zip(written)
+        {
+            if !written.fresh {
+                continue;
+            }
+            fresh += 1;
+            for hold in held.quotas {
+                hold.spend(entry.event.value);
+            }
+            if let Some(hold) = held.credit {
+                hold.spend(written.cost);
+            }
+        }
+        for part in self.parts.drain(..parts) {
+            if let Some(reply) = part.reply {
+                let _ = reply.send(Ok(()));
+            }
+        }
+        self.most = (self.most * 2).min(BATCH);
+        Done { exchanges: parts, fresh, duplicates: written.len() as u64 - fresh }
+    }
+
+    /// Something in the next transaction is nothing that a ledger takes, which nobody should have handed in: it is looked for by
+    /// halves, and when it is found it is given up, so that it does not hold up the others for ever.
+    pub(super) fn narrow(&mut self) -> Option<GivenUp> {
+        let tried = self.parts.len().min(self.most);
+        if tried > 1 {
+            self.most = tried / 2;
+            return None;
+        }
+        let part = self.parts.remove(0);
+        self.entries.drain(..part.entries);
+        self.holds.drain(..part.entries);
+        if let Some(reply) = part.reply {
+            let _ = reply.send(Err(Unrecorded));
+        }
+        Some(GivenUp { withdrawn: 1, lost: 0 })
+    }
+
+    /// Applies the rule for what cannot be written.
+    pub(super) fn expire(&mut self, rule: Rule, now: Instant) -> GivenUp {
+        let (mut withdrawn, mut lost) = (0, 0);
+        let mut entries = std::mem::take(&mut self.entries).into_iter();
+        let mut holds = std::mem::take(&mut self.holds).into_iter();
+        let waiting = self.parts.len();
+        for (place, mut part) in std::mem::take(&mut self.parts).into_iter().enumerate() {
+            let own = entries.by_ref().take(part.entries).zip(holds.by_ref());
+            let keep = match rule {
+                Rule::Deny { after, at_once } if at_once || now - part.since >= after => {
+                    if let Some(reply) = part.reply.take() {
+                        let _ = reply.send(Err(Unrecorded));
+                    }
+                    // A client that got a part of its response pays for it, if that can be recorded one day.
+                    let keep = !at_once && !part.withheld;
+                    withdrawn += u64::from(!keep);
+                    keep
+                }
+                Rule::Deny { .. } => true,
+                Rule::Allow { most, at_once } => {
+                    if let Some(reply) = part.reply.take() {
+                        let _ = reply.send(Ok(()));
+                    }
+                    // The oldest go first.
+                    let keep = !at_once && waiting - place <= most;
+                    lost += u64::from(!keep);
+                    keep
+                }
+            };
+            if keep {
+                let (own_entries, own_holds): (Vec<_>, Vec<_>) = own.unzip();
+                self.entries.extend(own_entries);
+                self.holds.extend(own_holds);
+                self.parts.push(part);
+            } else {
+                own.for_each(drop);
+            }
+        }
+        GivenUp { withdrawn, lost }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+    use sluice_metering::event::Event;
+    use sluice_metering::ledger::Pool;
+    use sluice_metering::period::Every;
+
+    use super::*;
+    use crate::metering::allowance::Allowance;
+
+    type Answer = oneshot::Receiver<Result<(), Unrecorded>>;
+
+    fn slip(allowance: &Arc<Allowance>, reserved: i64, value: i64, withheld: bool) -> (Slip, Answer) {
+        let (reply, answer) = oneshot::channel();
+        let event = Event {
+            gateway: "gw".into(),
+            request: "r".into(),
+            meter: "m".into(),
+            consumer: "acme".into(),
+            plan: "".into(),
+            route: "all".into(),
+            at: Timestamp::UNIX_EPOCH,
+            value,
+            subject: None,
+            dimensions: Vec::new(),
+        };
+        let quotas = vec![(allowance.pool.clone(), reserved)];
+        let held = Held { quotas: vec![allowance.reserve(reserved).unwrap()], credit: None };
+        let entries = vec![Entry { event, quotas, credit: None }];
+        (Slip { entries, holds: vec![held], reply: Some(reply), since: Instant::now(), withheld }, answer)
+    }
+
+    fn allowance(amount: i64) -> Arc<Allowance> {
+        let period = Every::Year.containing(Timestamp::now());
+        let pool = Pool::Quota { consumer: "acme".into(), meter: "m".into(), period };
+        let allowance = Arc::new(Allowance::new(pool, amount));
+        allowance.granted(amount, 0);
+        allowance
+    }
+
+    fn written(fresh: bool) -> Written {
+        Written { fresh, cost: 0 }
+    }
+
+    #[test]
+    fn what_is_written_is_answered_and_what_was_not_used_goes_back() {
+        let (allowance, mut batch) = (allowance(10), Batch::new());
+        let (first, mut one) = slip(&allowance, 5, 2, true);
+        let (second, mut two) = slip(&allowance, 5, 4, true);
+        batch.add(first);
+        batch.add(second);
+        assert_eq!((batch.entries().len(), allowance.remaining()), (2, 0));
+        let done = batch.written(&[written(true), written(false)]);
+        assert_eq!((done.exchanges, done.fresh, done.duplicates), (2, 1, 1));
+        assert!(batch.is_empty());
+        assert_eq!((one.try_recv(), two.try_recv()), (Ok(Ok(())), Ok(Ok(()))));
+        // Of the first 3 of 5; of the second, which was there before, everything.
+        assert_eq!(allowance.remaining(), 8);
+    }
+
+    #[test]
+    fn who_got_nothing_pays_nothing_and_who_got_a_part_pays_when_that_can_be_written() {
+        let (allowance, mut batch) = (allowance(10), Batch::new());
+        let (whole, mut one) = slip(&allowance, 1, 1, true);
+        let (part, mut two) = slip(&allowance, 1, 1, false);
+        batch.add(whole);
+        batch.add(part);
+        let after = Duration::from_secs(5);
+        let rule = Rule::Deny { after, at_once: false };
+        let now = Instant::now();
+        let given_up = batch.expire(rule, now);
+        assert_eq!((given_up.withdrawn, given_up.lost, batch.len()), (0, 0, 2));
+        let given_up = batch.expire(rule, now + after + after);
+        assert_eq!((given_up.withdrawn, given_up.lost, batch.len()), (1, 0, 1));
+        assert_eq!((one.try_recv(), two.try_recv()), (Ok(Err(Unrecorded)), Ok(Err(Unrecorded))));
+        assert_eq!(allowance.remaining(), 9);
+        let given_up = batch.expire(Rule::Deny { after, at_once: true }, now);
+        assert_eq!((given_up.withdrawn, batch.len(), allowance.remaining()), (1, 0, 10));
+    }
+
+    #[test]
+    fn who_may_go_unrecorded_is_answered_and_the_oldest_are_lost_first() {
+        let (allowance, mut batch) = (allowance(10), Batch::new());
+        let mut answers: Vec<Answer> = (1..=3)
+            .map(|value| {
+                let (slip, answer) = slip(&allowance, 1, value, true);
+                batch.add(slip);
+                answer
+            })
+            .collect();
+        let given_up = batch.expire(Rule::Allow { most: 2, at_once: false }, Instant::now());
+        assert_eq!((given_up.withdrawn, given_up.lost, batch.len()), (0, 1, 2));
+        assert!(answers.iter_mut().all(|answer| answer.try_recv() == Ok(Ok(()))));
+        let left: Vec<i64> = batch.entries().iter().map(|entry| entry.event.value).collect();
+        assert_eq!(left, [2, 3]);
+    }
+
+    #[test]
+    fn one_that_no_ledger_takes_is_found_and_given_up() {
+        let (allowance, mut batch) = (allowance(10), Batch::new());
+        for value in 1..=5 {
+            batch.add(slip(&allowance, 1, value, true).0);
+        }
+        // The third is it.
+        let (mut wrote, mut lost) = (Vec::new(), Vec::new());
+        while !batch.is_empty() {
+            let values: Vec<i64> = batch.entries().iter().map(|entry| entry.event.value).collect();
+            if values.contains(&3) {
+                if batch.narrow().is_some() {
+                    lost.extend(values);
+                }
+            } else {
+                batch.written(&vec![written(true); values.len()]);
+                wrote.extend(values);
+            }
+        }
+        assert_eq!((wrote, lost), (vec![1, 2, 4, 5], vec![3]));
+    }
+}

@@ -1,0 +1,173 @@
+//! What this gateway holds of each pool: asked of the ledger when workers run out, given back when nobody uses it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sluice_metering::ledger::{Error, Ledger, Pool, Want};
+
+use super::{Ask, Unrecorded};
+use crate::metering::allowance::Allowance;
+use crate::metering::tariff::Tariff;
+
+/// What this gateway holds of each pool.
+#[derive(Default)]
+pub(super) struct Grants {
+    held: HashMap<Pool, Arc<Allowance>>,
+    /// Closed, while exchanges still hold parts of them.
+    closed: Vec<Arc<Allowance>>,
+}
+
+impl Grants {
+    /// Answers everyone who asks: from what is held, or else from what the ledger grants.
+    pub(super) async fn answer(&mut self, asks: Vec<Ask>, ledger: &mut Ledger) -> Result<(), Error> {
+        let mut short = Vec::new();
+        for ask in asks {
+            let allowance = self.allowance(&ask);
+            match allowance.reserve(ask.amount) {
+                Some(hold) => drop(ask.reply.send(Ok((allowance, Some(hold))))),
+                None => short.push((ask, allowance)),
+            }
+        }
+        if short.is_empty() {
+            return Ok(());
+        }
+        // One question for each pool, for as much as all who wait for it want.
+        let mut wants: HashMap<Pool, Want> = HashMap::new();
+        for (ask, _) in &short {
+            let want = wants.entry(ask.pool.clone()).or_insert_with(|| Want {
+                pool: ask.pool.clone(),
+                limit: ask.limit,
+                amount: 0,
+                at: ask.at,
+            });
+            want.amount = want.amount.saturating_add(ask.amount);
+        }
+        let wants: Vec<Want> = wants.into_values().collect();
+        let granted = ledger.acquire(&wants).await;
+        match &granted {
+            Ok(granted) => {
+                for (want, granted) in wants.iter().zip(granted) {
+                    if let Some(allowance) = self.held.get(&want.pool) {
+                        allowance.granted(granted.amount, granted.left - granted.amount);
+                    }
+                }
+            }
+            Err(_) => {
+                for (ask, _) in short.drain(..) {
+                    let _ = ask.reply.send(Err(Unrecorded));
+                }
+            }
+        }
+        let mut unserved = Vec::new();
+        for (ask, allowance) in short {
+            match allowance.reserve(ask.amount) {
+                Some(hold) => drop(ask.reply.send(Ok((allowance, Some(hold))))),
+                None => unserved.push((ask, allowance)),
+            }
+        }
+        // Where there was not as much as all want together, there may be as much as one wants.
+        for (ask, allowance) in unserved {
+            let want = Want { pool: ask.pool.clone(), limit: ask.limit, amount: ask.amount, at: ask.at };
+            let hold = match ledger.acquire(std::slice::from_ref(&want)).await {
+                Ok(granted) => {
+                    for granted in granted {
+                        allowance.granted(granted.amount, granted.left - granted.amount);
+                    }
+                    allowance.reserve(ask.amount)
+                }
+                Err(error) => {
+                    let _ = ask.reply.send(Err(Unrecorded));
+                    return Err(error);
+                }
+            };
+            if hold.is_none() {
+                allowance.refuse(ask.amount);
+            }
+            let _ = ask.reply.send(Ok((allowance, hold)));
+        }
+        granted.map(drop)
+    }
+
+    fn allowance(&mut self, ask: &Ask) -> Arc<Allowance> {
+        let known = self.held.get(&ask.pool).filter(|known| known.limit == ask.limit && !known.is_closed());
+        if let Some(known) = known {
+            return Arc::clone(known);
+        }
+        let allowance = Arc::new(Allowance::new(ask.pool.clone(), ask.limit));
+        if let Some(other) = self.held.insert(ask.pool.clone(), Arc::clone(&allowance)) {
+            // The quota is another now. What was granted under the old one is still granted.
+            other.close();
+            allowance.granted(other.take(), 0);
+            self.closed.push(other);
+        }
+        allowance
+    }
+
+    /// Gives back what nobody has used since the last time, and what is left of periods that are over.
+    pub(super) async fn give_back(&mut self, ledger: &mut Ledger) -> Result<(), Error> {
+        let now = crate::metering::settle::now();
+        let mut back = Vec::new();
+        self.held.retain(|pool, allowance| {
+            let is_over = !allowance.is_current(now);
+            if !is_over && allowance.was_used() {
+                return true;
+            }
+            if is_over {
+                allowance.close();
+            }
+            let free = allowance.take();
+            if free > 0 {
+                back.push((pool.clone(), free));
+            }
+            if is_over {
+                self.closed.push(Arc::clone(allowance));
+            }
+            !is_over
+        });
+        self.closed.retain(|allowance| {
+            // What an exchange gave up after it was closed.
+            let free = allowance.take();
+            if free > 0 {
+                back.push((allowance.pool.clone(), free));
+            }
+            Arc::strong_count(allowance) > 1
+        });
+        if back.is_empty() {
+            return Ok(());
+        }
+        let given = ledger.give_back(&back).await;
+        if given.is_err() {
+            // It is not known to be back, so it is still ours.
+            for (pool, amount) in back {
+                if let Some(allowance) = self.held.get(&pool) {
+                    allowance.granted(amount, 0);
+                }
+            }
+        }
+        given
+    }
+
+    /// Plans have changed: what is held under limits that are no longer configured is given back.
+    pub(super) async fn reconcile(&mut self, tariff: &Tariff, ledger: &mut Ledger) -> Result<(), Error> {
+        for (pool, allowance) in &self.held {
+            if tariff.limit_of(pool) != Some(allowance.limit) {
+                allowance.close();
+            }
+            allowance.forget_refusal();
+        }
+        self.give_back(ledger).await
+    }
+
+    /// There may be more than there was.
+    pub(super) fn forget_refusals(&self) {
+        self.held.values().for_each(|allowance| allowance.forget_refusal());
+    }
+
+    /// Gives everything back.
+    pub(super) async fn close(&mut self, ledger: &mut Ledger) {
+        self.held.values().for_each(|allowance| allowance.close());
+        if let Err(error) = self.give_back(ledger).await {
+            tracing::warn!(%error, "what was set aside could not be given back: it is free when the lease is over");
+        }
+    }
+}
