@@ -74,15 +74,16 @@ impl<'p> Exchange<'p> {
         }
         if self.goes_on() && self.has(Phase::RequestChunk) {
             let chunks = std::mem::take(&mut self.request.body);
-            self.request.body = self.pass(Phase::RequestChunk, chunks);
+            self.request.body = self.pass(Phase::RequestChunk, chunks, false);
         }
     }
 
-    /// Sends chunks through a phase, and the empty last one after them, as the gateway does.
-    fn pass(&mut self, phase: Phase, chunks: Vec<Bytes>) -> Vec<Bytes> {
+    /// Sends chunks through a phase, and the empty last one after them, as the gateway does unless they are cut off.
+    fn pass(&mut self, phase: Phase, chunks: Vec<Bytes>, is_cut_off: bool) -> Vec<Bytes> {
         let count = chunks.len();
         let mut passed = Vec::new();
-        for (index, chunk) in chunks.into_iter().chain([Bytes::default()]).enumerate() {
+        let last = (!is_cut_off).then(Bytes::default);
+        for (index, chunk) in chunks.into_iter().chain(last).enumerate() {
             if !self.goes_on() {
                 break;
             }
@@ -217,7 +218,7 @@ impl<'p> Exchange<'p> {
     pub fn respond(&mut self, response: Response) -> Response {
         self.decision = Decision::Continue;
         self.skips_body = false;
-        let Response { mut head, mut body, origin } = response;
+        let Response { mut head, mut body, origin, is_cut_off } = response;
         // A response to HEAD, a 204 and a 304 have no body that a phase could see.
         let is_gateways = origin == Origin::Gateway;
         let carries_body =
@@ -244,7 +245,7 @@ impl<'p> Exchange<'p> {
         }
         let carries_body = carries_body && !self.skips_body;
         if self.goes_on() && carries_body && self.has(Phase::ResponseBody) {
-            let whole = Bytes(Response { head: head.clone(), body, origin: Origin::Upstream }.body());
+            let whole = Bytes(Response { body, ..Response::new(head.status) }.body());
             let called = self.call(Phase::ResponseBody, Some(whole), true, Some(head.clone()));
             if let Some(replaced) = self.replaced() {
                 return replaced;
@@ -252,15 +253,25 @@ impl<'p> Exchange<'p> {
             head = called.response.unwrap_or(head);
             body = called.body.into_iter().collect();
         } else if self.goes_on() && carries_body && self.has(Phase::ResponseChunk) {
-            body = self.pass(Phase::ResponseChunk, body);
+            body = self.pass(Phase::ResponseChunk, body, is_cut_off);
         }
-        Response { head, body, origin: Origin::Upstream }
+        Response { head, body, origin: Origin::Upstream, is_cut_off }
+    }
+
+    /// A further piece of the request passes, in an exchange whose bodies pass at the same time. What a plugin that sees requests in
+    /// chunks makes of it.
+    pub fn send_piece(&mut self, piece: impl AsRef<[u8]>) -> Vec<u8> {
+        let piece = Bytes::from(&piece);
+        if !self.has(Phase::RequestChunk) {
+            return piece.0;
+        }
+        self.call(Phase::RequestChunk, Some(piece), false, None).body.unwrap_or_default().0
     }
 
     fn replaced(&self) -> Option<Response> {
         let Decision::Respond(answered) = &self.decision else { return None };
         let head = ResponseHead { status: answered.status, headers: answered.headers.clone() };
-        Some(Response { head, body: vec![answered.body.clone()], origin: Origin::Step })
+        Some(Response { head, body: vec![answered.body.clone()], origin: Origin::Step, is_cut_off: false })
     }
 
     /// The exchange has ended.

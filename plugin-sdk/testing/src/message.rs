@@ -26,6 +26,7 @@ pub struct Response {
     pub(crate) head: ResponseHead,
     pub(crate) body: Vec<Bytes>,
     pub(crate) origin: Origin,
+    pub(crate) is_cut_off: bool,
 }
 
 /// What the plugin answered in place of the upstream.
@@ -219,13 +220,19 @@ impl Response {
     #[must_use]
     pub fn new(status: u16) -> Self {
         let head = ResponseHead { status, headers: HeaderList::new() };
-        Self { head, body: Vec::new(), origin: Origin::Upstream }
+        Self { head, body: Vec::new(), origin: Origin::Upstream, is_cut_off: false }
     }
 
     /// Makes it the answer of a step, this one or a later one.
     #[must_use]
     pub fn of_step(self) -> Self {
         Self { origin: Origin::Step, ..self }
+    }
+
+    /// Breaks off after its last piece: a plugin that sees it in chunks never sees its end.
+    #[must_use]
+    pub fn cut_off(self) -> Self {
+        Self { is_cut_off: true, ..self }
     }
 
     /// Makes it the gateway's own answer, because something failed.

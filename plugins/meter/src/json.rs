@@ -33,6 +33,9 @@ impl Paths {
 
     /// Those of the mask for whose segment at this depth something holds; none behind the last one.
     fn which(&self, mask: Mask, depth: usize, holds: impl Fn(Option<&Segment>) -> bool) -> Mask {
+        if mask == 0 {
+            return 0;
+        }
         let numbered = self.0.iter().enumerate().filter(|(number, _)| mask & (1 << number) != 0);
         numbered
             .filter(|(_, path)| holds(path.segments().get(depth)))
@@ -204,9 +207,13 @@ impl Scanner {
             }
             b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
                 self.here = paths.which(self.here, depth, |segment| segment.is_none());
-                self.text.clear();
+                if self.here != 0 {
+                    self.text.clear();
+                }
                 if byte != b'"' {
-                    self.text.push(&[byte]);
+                    if self.here != 0 {
+                        self.text.push(&[byte]);
+                    }
                     self.at = At::Token;
                 } else if self.here == 0 {
                     self.at = At::Skipped(0, true, false);
@@ -258,16 +265,19 @@ impl Scanner {
 
     /// Tells what was read.
     fn give(&mut self, is_token: bool, emit: Emit<'_>) {
+        if self.here == 0 {
+            return;
+        }
         let scalar = match self.text.get() {
             Some("null") if is_token => return,
             Some(token) if is_token => Scalar::Token(token),
             Some(text) => Scalar::Text(text),
             None => Scalar::Unusable,
         };
-        for number in (0..Paths::MAX).filter(|number| self.here & (1 << number) != 0) {
-            emit(number, scalar);
+        while self.here != 0 {
+            emit(self.here.trailing_zeros() as usize, scalar);
+            self.here &= self.here - 1;
         }
-        self.here = 0;
     }
 
     /// Passes over what nothing is looked for in.

@@ -167,6 +167,30 @@ fn what_is_missing_counts_as_expected_if_so_configured() {
 }
 
 #[test]
+fn a_stream_that_is_cut_off_counts_what_it_told_or_what_was_expected() {
+    let events =
+        |count: usize| -> String { (1..=count).map(|n| format!("data: {{\"n\":{}}}\n\n", n * 10)).collect() };
+    let cut = |missing: &str, body: String| {
+        let plugin = plugin(json!({ "meters": [{
+            "meter": "tokens", "value": { "response_json": "$.n" }, "expect": 35, "missing": missing,
+        }] }));
+        let response = Response::new(200).with_header("content-type", "text/event-stream").cut_off();
+        let mut exchange = plugin.send(Request::post("/"));
+        exchange.respond(response.with_chunks(body.as_bytes().chunks(7)));
+        exchange.metered("tokens")
+    };
+    assert_eq!(cut("skip", String::new()), None);
+    assert_eq!(cut("skip", events(2)), Some(20));
+    assert_eq!(cut("expected", String::new()), Some(35));
+    assert_eq!(
+        cut("expected", events(2)),
+        Some(35),
+        "who hangs up before the last event pays what was expected"
+    );
+    assert_eq!(cut("expected", events(5)), Some(50));
+}
+
+#[test]
 fn values_of_requests_wait_for_the_response() {
     let plugin = plugin(json!({ "meters": [
         { "meter": "tokens", "value": { "request_json": "$.n" }, "expect": { "request_json": "$.n" } },

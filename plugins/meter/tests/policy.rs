@@ -255,6 +255,21 @@ fn grpc_messages_are_counted_in_both_directions() {
 }
 
 #[test]
+fn messages_are_counted_while_both_bodies_pass() {
+    let plugin = plugin(json!({ "meters": [{ "meter": "requests", "value": "grpc_request_messages" }] }));
+    for (status, expected) in [(200, [Some(1), Some(3)]), (500, [None, None])] {
+        let request = Request::post("/").with_header("content-type", "application/grpc");
+        let mut exchange = plugin.send(request.with_body([grpc_message(3), vec![0, 0]].concat()));
+        exchange.respond(Response::new(status).with_header("content-type", "application/grpc"));
+        assert_eq!(exchange.metered("requests"), expected[0]);
+        for piece in [&[0, 0, 1][..], b"x", &grpc_message(0)] {
+            assert_eq!(exchange.send_piece(piece), piece);
+        }
+        assert_eq!((exchange.metered("requests"), exchange.failure()), (expected[1], None));
+    }
+}
+
+#[test]
 fn mistakes_are_told_at_load() {
     let one = |entry: Value| refused(json!({ "meters": [entry] }));
     for (entry, told) in [
