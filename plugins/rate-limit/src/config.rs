@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU64;
+use std::rc::Rc;
 
 use sluice_sdk::prelude::*;
 
@@ -9,6 +10,7 @@ use crate::cost::{Cost, Settle};
 use crate::fields;
 use crate::key::{Key, Missing, Who};
 use crate::limits::Set;
+use crate::plans::Plans;
 
 /// Who is counted, how, and up to where.
 #[derive(Deserialize, JsonSchema)]
@@ -39,6 +41,9 @@ pub struct Config {
     /// Limits of some consumers in place of `limits`.
     #[serde(default)]
     limits_by: Option<LimitsBy>,
+    /// Whether a consumer on a plan that has rate limits is held to those, in place of all of the above.
+    #[serde(default)]
+    plan: bool,
     /// How many requests may be on their way at once.
     #[serde(default)]
     concurrency: Option<Concurrency>,
@@ -46,9 +51,10 @@ pub struct Config {
     #[serde(default)]
     algorithm: Option<Algorithm>,
     /// What a counter belongs to: `ip`, `consumer`, `credential`, `route`, `host`, `header:<name>`, `query:<name>`,
-    /// `cookie:<name>`, `claim:<name>`, `path-param:<name>`, or a list of up to 4 that is counted together.
+    /// `cookie:<name>`, `claim:<name>`, `path-param:<name>`, or a list of up to 4 that is counted together. Default: `consumer`
+    /// with `plan`, else `ip`.
     #[serde(default)]
-    key: Key,
+    key: Option<Key>,
     /// What becomes of a request that has no such key.
     #[serde(default)]
     missing: Missing,
@@ -127,14 +133,14 @@ pub struct LimitsBy {
 #[serde(deny_unknown_fields)]
 pub struct Concurrency {
     /// Requests at once.
-    q: NonZeroU64,
+    pub(crate) q: NonZeroU64,
     /// After so long a request counts no more, even if its end was never noticed. Longer than any request.
     #[serde(default = "hold")]
-    hold: Duration,
+    pub(crate) hold: Duration,
     /// What clients are told this limit is called.
     #[serde(default = "concurrency_name")]
     #[schemars(regex(pattern = "^[A-Za-z0-9_.-]{1,64}$"))]
-    name: String,
+    pub(crate) name: String,
 }
 
 /// Fields of the time before `RateLimit` was one.
@@ -180,7 +186,9 @@ const MAX_GROUPS: usize = 100;
 /// A configuration that was understood.
 pub(crate) struct Parts {
     /// The first is everybody's.
-    pub(crate) sets: Vec<Set>,
+    pub(crate) sets: Vec<Rc<Set>>,
+    /// The limits of plans, if those count.
+    pub(crate) plans: Option<Plans>,
     /// Where a group's limits are.
     pub(crate) groups: HashMap<String, usize>,
     pub(crate) key: Who,
@@ -196,29 +204,33 @@ impl Config {
     pub(crate) fn build(self) -> Result<Parts> {
         self.check()?;
         let everybody = self.set(&self.limits, &self.short())?;
-        let mut sets = vec![everybody];
+        let mut sets = vec![Rc::new(everybody)];
         let mut groups = HashMap::new();
         for (group, limits) in self.limits_by.iter().flat_map(|by| &by.groups) {
             let set = self.set(limits, &[]).context(format_args!("`limits_by.groups.{group}`"))?;
             groups.insert(group.clone(), sets.len());
-            sets.push(set);
+            sets.push(Rc::new(set));
         }
         ensure!(
-            sets.iter().any(|set| !set.is_empty()),
-            "there is no limit: give `limits`, as `[{{ q = 100, w = \"1m\" }}]`, or `concurrency`"
+            self.plan || sets.iter().any(|set| !set.is_empty()),
+            "there is no limit: give `limits`, as `[{{ q = 100, w = \"1m\" }}]`, `plan` or `concurrency`"
         );
         self.cost.check()?;
-        for (smallest, name) in sets.iter().filter_map(Set::smallest) {
+        for (smallest, name) in sets.iter().filter_map(|set| set.smallest()) {
             let most = self.cost.most();
             ensure!(most <= smallest, "a `cost` of {most} never fits into the limit `{name}` of {smallest}");
         }
-        let has_units = sets.iter().any(|set| set.smallest().is_some());
+        let has_units = self.plan || sets.iter().any(|set| set.smallest().is_some());
         ensure!(self.settle.is_none() || has_units, "`settle` has no limit to settle with");
         let told = (self.headers && !self.shadow).then_some(self.compat);
+        let part = if self.plan { Key::consumer() } else { Key::default() };
+        let algorithm = self.algorithm.unwrap_or(Algorithm::Gcra);
+        let plans = self.plan.then(|| Plans::new(algorithm, self.concurrency));
         Ok(Parts {
             sets,
+            plans,
             groups,
-            key: Who::new(self.key, self.missing, self.ipv4_prefix, self.ipv6_prefix),
+            key: Who::new(self.key.unwrap_or(part), self.missing, self.ipv4_prefix, self.ipv6_prefix),
             cost: self.cost,
             settle: self.settle,
             shadow: self.shadow,
@@ -265,10 +277,7 @@ impl Config {
             let algorithm = algorithm.or(self.algorithm).unwrap_or(Algorithm::Gcra);
             set.add(algorithm, q.get(), *w, name.clone())?;
         }
-        if let Some(Concurrency { q, hold, name }) = &self.concurrency {
-            set.add_concurrency(q.get(), *hold, name.clone())?;
-        }
-        set.field = fields::policies(&set.policies);
+        set.complete(self.concurrency.as_ref())?;
         Ok(set)
     }
 }

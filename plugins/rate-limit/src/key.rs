@@ -57,6 +57,13 @@ impl Default for Key {
     }
 }
 
+impl Key {
+    /// By consumer.
+    pub(crate) fn consumer() -> Self {
+        Self(vec![Part::Consumer])
+    }
+}
+
 /// Whom a request is counted for.
 pub(crate) struct Who {
     parts: Vec<Part>,

@@ -6,10 +6,12 @@ mod fields;
 mod key;
 mod limits;
 mod noted;
+mod plans;
 #[cfg(test)]
 mod tests;
 
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 
 use sluice_sdk::Code;
 use sluice_sdk::prelude::*;
@@ -19,7 +21,9 @@ pub use cost::{Cost, Settle};
 pub use key::{Key, Missing};
 
 use config::Parts;
+use limits::Set;
 use noted::{NOTED, Noted, Open};
+use plans::{Plans, Rules};
 
 /// One line in so long tells of requests that would have been refused for the same reason.
 const SHADOW_LINE_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
@@ -44,8 +48,8 @@ impl Plugin for RateLimit {
     }
 
     fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
-        let index = self.choose(ctx);
-        let set = &self.0.sets[index];
+        let (index, plan) = self.choose(ctx);
+        let set = &*self.set(index, &plan)?;
         if set.is_empty() {
             return Ok(Verdict::Continue);
         }
@@ -65,7 +69,7 @@ impl Plugin for RateLimit {
             // The client may leave while the store is asked, and then nothing after this is done. A place that was not taken
             // after all may be given back.
             let open = Some(Open::new(&key, holder));
-            ctx.set(&NOTED, &Noted { set: index, standing: Vec::new(), open })?;
+            ctx.set(&NOTED, &Noted { set: index, plan: plan.clone(), standing: Vec::new(), open })?;
         }
         let taken = match store::take(&set.takes(&key, cost, holder)) {
             Ok(taken) => taken,
@@ -92,7 +96,7 @@ impl Plugin for RateLimit {
         if self.0.told.is_some() || self.0.settle.is_some() {
             let open = self.remembers().then(|| Open::new(&key, holder).charged(cost, &taken));
             let standing = self.0.told.map(|_| fields::standing(&taken)).unwrap_or_default();
-            ctx.set(&NOTED, &Noted { set: index, standing, open })?;
+            ctx.set(&NOTED, &Noted { set: index, plan, standing, open })?;
         }
         Ok(Verdict::Continue)
     }
@@ -101,7 +105,7 @@ impl Plugin for RateLimit {
         let units = self.0.settle.as_ref().map(|settle| settle.units(response)).transpose()?.flatten();
         // A refusal of this step's own has told and taken what it had to, and so has one in the shadow.
         let Some(mut noted) = ctx.get(&NOTED)? else { return Ok(Verdict::Continue) };
-        let Some(set) = self.0.sets.get(noted.set) else { return Ok(Verdict::Continue) };
+        let set = &*self.set(noted.set, &noted.plan)?;
         if let Some(told) = self.0.told.filter(|_| !noted.standing.is_empty()) {
             let mut headers = response.headers_mut();
             for field in fields::tell(set, &noted.standing, told) {
@@ -126,8 +130,8 @@ impl Plugin for RateLimit {
     }
 
     fn on_complete(&self, outcome: &Outcome, ctx: &mut Context) -> Result<()> {
-        let Some(Noted { set, open: Some(open), .. }) = ctx.get(&NOTED)? else { return Ok(()) };
-        let takes = self.0.sets.get(set).map(|set| set.settled(&open, outcome)).unwrap_or_default();
+        let Some(Noted { set, plan, open: Some(open), .. }) = ctx.get(&NOTED)? else { return Ok(()) };
+        let takes = self.set(set, &plan)?.settled(&open, outcome);
         if takes.is_empty() {
             return Ok(());
         }
@@ -145,13 +149,22 @@ impl RateLimit {
         self.0.settle.is_some() || self.0.sets.iter().any(|set| set.concurrency.is_some())
     }
 
-    /// The limits of the first of the consumer's groups that has its own, else those of everybody.
-    fn choose(&self, ctx: &Context) -> usize {
-        if self.0.groups.is_empty() {
-            return 0;
+    /// Those of the consumer's plan, else those of the first of its groups that has its own, else those of everybody.
+    fn choose(&self, ctx: &Context) -> (usize, Rules) {
+        if self.0.groups.is_empty() && self.0.plans.is_none() {
+            return (0, Rules::new());
         }
-        let groups = ctx.consumer().map(|consumer| consumer.groups).unwrap_or_default();
-        groups.iter().find_map(|group| self.0.groups.get(group).copied()).unwrap_or(0)
+        let Some(consumer) = ctx.consumer() else { return (0, Rules::new()) };
+        let plan = self.0.plans.as_ref().map(|_| Plans::rules(&consumer.limits)).unwrap_or_default();
+        let index = consumer.groups.iter().find_map(|group| self.0.groups.get(group).copied());
+        (index.unwrap_or(0), plan)
+    }
+
+    fn set(&self, index: usize, plan: &Rules) -> Result<Rc<Set>> {
+        match &self.0.plans {
+            Some(plans) if !plan.is_empty() => plans.set(plan),
+            _ => self.0.sets.get(index).map(Rc::clone).context("the limits of a request are not known"),
+        }
     }
 
     fn without_store(&self) -> Verdict {

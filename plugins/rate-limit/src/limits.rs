@@ -2,7 +2,8 @@
 
 use sluice_sdk::prelude::*;
 
-use crate::config::Algorithm;
+use crate::config::{Algorithm, Concurrency};
+use crate::fields;
 use crate::noted::{Charge, Open};
 
 /// Structured fields have integers of at most 15 digits (RFC 9651 section 3.3.1).
@@ -79,10 +80,13 @@ impl Set {
     }
 
     /// After all other limits.
-    pub(crate) fn add_concurrency(&mut self, quota: u64, hold: Duration, name: String) -> Result<()> {
-        ensure!(hold.as_millis() > 0, "`hold` is at least \"1ms\"");
-        self.name(Policy::new(name, quota, None)?)?;
-        self.concurrency = Some(Limit::concurrency(quota, hold.get()));
+    pub(crate) fn complete(&mut self, concurrency: Option<&Concurrency>) -> Result<()> {
+        if let Some(Concurrency { q, hold, name }) = concurrency {
+            ensure!(hold.as_millis() > 0, "`hold` is at least \"1ms\"");
+            self.name(Policy::new(name.clone(), q.get(), None)?)?;
+            self.concurrency = Some(Limit::concurrency(q.get(), hold.get()));
+        }
+        self.field = fields::policies(&self.policies);
         Ok(())
     }
 

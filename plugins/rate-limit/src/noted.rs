@@ -2,6 +2,8 @@
 
 use sluice_sdk::prelude::*;
 
+use crate::plans::Rules;
+
 pub(crate) const NOTED: Value<Noted> = Value::step("noted");
 
 /// Of a request that was let through, or whose fate is not known yet.
@@ -9,6 +11,9 @@ pub(crate) const NOTED: Value<Noted> = Value::step("noted");
 pub(crate) struct Noted {
     /// Which limits were its.
     pub(crate) set: usize,
+    /// The rate limits of a plan, if those were its: quota and window in milliseconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) plan: Rules,
     /// What the response tells of each of them: what is left, and seconds until it is whole. Nothing unless it was let through.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) standing: Vec<(u64, u64)>,
