@@ -79,34 +79,64 @@ fn responses_that_cannot_be_read_are_asked_for_otherwise_and_skipped() {
     }
 }
 
-#[test]
-fn openai_tells_usage_in_its_last_event() {
-    let plugin = plugin(json!({ "meters": [{
+/// As the README has it.
+fn openai() -> TestPlugin {
+    plugin(json!({ "meters": [{
         "meter": "tokens",
         "value": { "response_json": "$.usage.total_tokens" },
+        "expect": { "request_json": ["$.max_completion_tokens", "$.max_tokens"], "default": 500 },
+        "missing": "expected",
         "dimensions": { "model": { "response_json": "$.model" } },
-    }] }));
+    }] }))
+}
+
+#[test]
+fn openai_tells_usage_in_its_last_event() {
+    let plugin = openai();
     for size in [1, 10, 4096] {
         assert_eq!(metered(&plugin, "tokens", "text/event-stream", OPENAI, size), Some(15));
     }
-    let mut exchange = plugin.send(Request::post("/"));
-    let response = Response::new(200).with_header("content-type", "text/event-stream; charset=utf-8");
-    exchange.respond(response.with_body(OPENAI));
-    let dimensions = exchange.recorded("tokens").dimensions;
-    assert_eq!(dimensions, [("model".to_owned(), "gpt-4o-mini-2024-07-18".to_owned())]);
+    let events = || Response::new(200).with_header("content-type", "text/event-stream; charset=utf-8");
+    let request = || Request::post("/").with_json(&json!({ "max_tokens": 100, "stream": true }));
+    let mut exchange = plugin.send(request());
+    assert_eq!(exchange.recorded("tokens").expected, Some(100));
+    exchange.respond(events().with_body(OPENAI));
+    let recorded = exchange.recorded("tokens");
+    assert_eq!(recorded.dimensions, [("model".to_owned(), "gpt-4o-mini-2024-07-18".to_owned())]);
+    assert_eq!(recorded.value, Some(15));
+    // A client that did not ask for it, and one that hangs up.
+    let unasked = OPENAI.replace("\"usage\":{\"prompt", "\"used\":{\"prompt");
+    let mut exchange = plugin.send(request());
+    exchange.respond(events().with_body(&unasked));
+    assert_eq!(exchange.metered("tokens"), Some(100));
+    let mut exchange = plugin.send(request());
+    exchange.respond(events().with_body(&OPENAI[..OPENAI.len() / 2]).cut_off());
+    assert_eq!(exchange.metered("tokens"), Some(100));
 }
 
 #[test]
 fn anthropic_tells_input_first_and_output_as_it_grows() {
     let plugin = plugin(json!({ "meters": [
-        { "meter": "tokens", "value": { "response_json": "$.usage.output_tokens" } },
         { "meter": "tokens", "value": { "response_json": ["$.message.usage.input_tokens", "$.usage.input_tokens"] } },
+        {
+            "meter": "tokens",
+            "value": { "response_json": "$.usage.output_tokens" },
+            "expect": { "request_json": "$.max_tokens", "default": 500 },
+            "missing": "expected",
+            "dimensions": { "model": { "response_json": ["$.message.model", "$.model"] } },
+        },
     ] }));
     for size in [1, 33, 4096] {
         assert_eq!(metered(&plugin, "tokens", "text/event-stream", ANTHROPIC, size), Some(25 + 15));
     }
     let whole = "{\"usage\":{\"input_tokens\":7,\"output_tokens\":5}}";
     assert_eq!(metered(&plugin, "tokens", "application/json", whole, 8), Some(12));
+    let mut exchange = plugin.send(Request::post("/").with_json(&json!({ "max_tokens": 64 })));
+    let response = Response::new(200).with_header("content-type", "text/event-stream").with_body(ANTHROPIC);
+    exchange.respond(response.cut_off());
+    assert_eq!(exchange.metered("tokens"), Some(25 + 64), "it was cut off");
+    let model = &exchange.recorded("tokens").dimensions;
+    assert_eq!(*model, [("model".to_owned(), "claude-x".to_owned())]);
 }
 
 #[test]

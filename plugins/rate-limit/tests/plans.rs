@@ -18,7 +18,7 @@ fn plugin(config: Value) -> TestPlugin {
         .consumer(Consumer::new("odd").plan("odd", &[(2, MINUTE), (1, MINUTE), (2, MINUTE)]))
         .consumer(
             Consumer::new("many")
-                .plan("many", &[1, 2, 3, 4, 5, 6, 7, 8, 9].map(|q| (q, MINUTE * q.try_into().unwrap()))),
+                .plan("many", &[1_u32, 2, 3, 4, 5, 6, 7, 8, 9].map(|n| (u64::from(n), MINUTE * n))),
         )
         .start()
         .expect("a configuration that is understood")
