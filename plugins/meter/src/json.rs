@@ -118,6 +118,7 @@ impl Scanner {
                 At::InName | At::Text => self.read_text(paths, piece, emit),
                 At::Token => self.read_token(piece, emit),
                 _ if matches!(piece[0], b' ' | b'\t' | b'\n' | b'\r') => 1,
+                At::Name if piece[0] == b'"' => self.begin_name(paths, piece),
                 _ => self.read_one(paths, piece[0]),
             };
             piece = &piece[used..];
@@ -144,10 +145,6 @@ impl Scanner {
             }
             (At::Value, b']') if self.in_array() => self.close(),
             (At::Value, _) => self.begin(paths, byte),
-            (At::Name, b'"') => {
-                self.text.clear();
-                self.at = At::InName;
-            }
             (At::Name, b'}') => self.close(),
             (At::Colon, b':') => self.at = At::Value,
             // Another document follows.
@@ -240,15 +237,30 @@ impl Scanner {
             self.at = At::After;
             return used;
         }
-        let depth = self.frames.len() - 1;
-        let mask = self.frames.last().map_or(0, |frame| frame.mask);
-        let is_named = |segment: Option<&Segment>| match segment {
-            Some(Segment::Member(name)) => self.text.is(name),
-            _ => false,
-        };
-        self.here = paths.which(mask, depth, is_named);
+        self.here = self.named(paths, |name| self.text.is(name));
         self.at = At::Colon;
         used
+    }
+
+    /// A name from its quote. One that is there as a whole, and as it is written, is not copied: there may be very many.
+    fn begin_name(&mut self, paths: &Paths, piece: &[u8]) -> usize {
+        let rest = &piece[1..];
+        let stop = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+        let Some(length) = stop.filter(|stop| rest[*stop] == b'"') else {
+            self.text.clear();
+            self.at = At::InName;
+            return 1;
+        };
+        self.here = self.named(paths, |name| name.as_bytes() == &rest[..length]);
+        self.at = At::Colon;
+        length + 2
+    }
+
+    /// The paths that go on with this member of the object at hand.
+    fn named(&self, paths: &Paths, is: impl Fn(&str) -> bool) -> Mask {
+        let Some(frame) = self.frames.last() else { return 0 };
+        let is_named = |segment: Option<&Segment>| matches!(segment, Some(Segment::Member(name)) if is(name));
+        paths.which(frame.mask, self.frames.len() - 1, is_named)
     }
 
     fn read_token(&mut self, piece: &[u8], emit: Emit<'_>) -> usize {

@@ -165,6 +165,22 @@ fn what_is_expected_is_reserved() {
 }
 
 #[test]
+fn a_missing_header_counts_as_expected_if_so_configured() {
+    let plugin = plugin(json!({ "meters": [{
+        "meter": "cost", "value": { "response_header": "x-cost" }, "expect": "0.5", "missing": "expected",
+    }] }));
+    for (cost, expected) in [(Some("0.0001"), 1), (Some("much"), 5000), (None, 5000)] {
+        let mut exchange = plugin.send(Request::get("/"));
+        let response = Response::new(200);
+        exchange.respond(match cost {
+            Some(cost) => response.with_header("x-cost", cost),
+            None => response,
+        });
+        assert_eq!(exchange.metered("cost"), Some(expected), "{cost:?}");
+    }
+}
+
+#[test]
 fn dimensions_come_from_everywhere() {
     let of = |dimensions: Value, request: Request, response: Response| {
         let plugin =
