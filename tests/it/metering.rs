@@ -144,7 +144,7 @@ fn credit_is_spent_to_the_last_cent_and_not_beyond() {
 
 /// An upstream that answers by the request's path.
 fn troubled() -> Origin {
-    Origin::new(|request, stream| match request.path.as_str() {
+    Origin::new(|request, stream| match request.line[1].as_str() {
         "/broken" => Err(std::io::ErrorKind::ConnectionReset.into()),
         "/half" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it")?;
