@@ -8,6 +8,9 @@ use jsonschema::Validator;
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use serde_json::json;
 
+use super::amount::{
+    AMOUNT, AMOUNT_PATTERN, QUANTITY, QUANTITY_PATTERN, mend as mend_amount, parse_amount, parse_quantity,
+};
 use super::golden::{TestEnvironment, cases};
 use super::pattern::{HostPattern, PathPattern, Segment};
 use super::quantity::{
@@ -21,6 +24,8 @@ fn validator(pattern: &str) -> Validator {
 }
 
 static DURATION: LazyLock<Validator> = LazyLock::new(|| validator(DURATION_PATTERN));
+static AMOUNT_TEXT: LazyLock<Validator> = LazyLock::new(|| validator(AMOUNT_PATTERN));
+static QUANTITY_TEXT: LazyLock<Validator> = LazyLock::new(|| validator(QUANTITY_PATTERN));
 static SIZE: LazyLock<Validator> = LazyLock::new(|| validator(SIZE_PATTERN));
 
 /// Texts that are nearly quantities, and any others.
@@ -98,6 +103,21 @@ proptest! {
         prop_assert_eq!(parsed.is_ok(), SIZE.is_valid(&json!(text)), "{:?}", text);
         if let Some(mended) = mend_size(&text) {
             prop_assert!(parse_size(&mended).is_ok());
+        }
+    }
+
+    #[test]
+    fn amounts_and_quantities_follow_their_patterns(text in prop_oneof!["[0-9]{0,20}([.,]?[0-9]{0,14})", any::<String>()]) {
+        prop_assert_eq!(parse_amount(&text).is_some(), AMOUNT_TEXT.is_valid(&json!(text)), "{:?}", text);
+        prop_assert_eq!(parse_quantity(&text).is_some(), QUANTITY_TEXT.is_valid(&json!(text)), "{:?}", text);
+    }
+
+    #[test]
+    fn mended_amounts_and_quantities_are_right(text in prop_oneof!["-?[0-9_ ]{0,9}[.]?[0-9]{0,9}(e-?[0-9]{1,2})?", any::<String>()]) {
+        for (words, parse) in [(AMOUNT, parse_amount as fn(&str) -> _), (QUANTITY, parse_quantity)] {
+            if let Some(mended) = mend_amount(words, &text) {
+                prop_assert!(parse(mended.trim_matches('"')).is_some(), "{:?} {}", text, mended);
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! What configurations mean.
 
+mod metering;
+
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};

@@ -135,7 +135,9 @@ impl Resolver<'_> {
             self.problems.push(Problem::new(message).hint(hint).at(main.start()));
         }
         if !ledger_meant {
-            self.needs_ledger(&inputs, [("meter", &meters.names), ("sink", &sink_names)]);
+            let paid = metering::paid(&plans, &plan_names);
+            let kinds = [("meter", &meters.names), ("plan", &paid), ("sink", &sink_names)];
+            self.needs_ledger(&inputs, kinds);
         }
         Some(Config {
             gateway_id,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluice_metering::meter::Meter;
+use sluice_metering::meter::{Aggregation, Meter};
 use sluice_metering::period::Every;
 use sluice_metering::plan::{Charge, Fee};
 
@@ -25,11 +25,12 @@ const OF_PRICES: [&str; 5] = ["unit", "tiers", "size", "price", "included"];
 pub(super) struct Terms<'d, 'a> {
     plan: &'a Arc<str>,
     /// Where the plan says that it is paid ahead.
-    prepaid: Option<&'a At<'d>>,
+    prepaid: Option<At<'d>>,
     pub(super) meters: &'a Meters,
-    pub(super) fees: Vec<Fee>,
-    pub(super) charges: Vec<Charge>,
-    /// Where the charge of each meter was written that has a price.
+    /// Each with where it was written.
+    pub(super) fees: Vec<(At<'d>, Fee)>,
+    pub(super) charges: Vec<(At<'d>, Charge)>,
+    /// Where the price of each meter was written that has one.
     priced: Vec<(Arc<str>, At<'d>)>,
     pub(super) quotas: Vec<NotedQuota<'d>>,
     /// The first price there is.
@@ -37,7 +38,7 @@ pub(super) struct Terms<'d, 'a> {
 }
 
 impl<'d, 'a> Terms<'d, 'a> {
-    pub(super) fn new(plan: &'a Arc<str>, prepaid: Option<&'a At<'d>>, meters: &'a Meters) -> Self {
+    pub(super) fn new(plan: &'a Arc<str>, prepaid: Option<At<'d>>, meters: &'a Meters) -> Self {
         Self {
             plan,
             prepaid,
@@ -91,7 +92,7 @@ impl Resolver<'_> {
         let name = self.plain(&at.key("name"), &raw.name).unwrap_or_else(|| terms.plan.to_string());
         let Some(amount) = self.amount(&fee_at, &raw.fee) else { return };
         terms.note_price(&fee_at);
-        terms.fees.push(Fee { name, amount, every, prorate });
+        terms.fees.push((at.clone(), Fee { name, amount, every, prorate }));
     }
 
     fn charge<'d>(&mut self, at: &At<'d>, raw: &RawCharge, terms: &mut Terms<'d, '_>) {
@@ -135,7 +136,7 @@ impl Resolver<'_> {
         let included_at = at.key("included");
         let included = decimals.and_then(|decimals| self.quantity(&included_at, &raw.included, decimals));
         let price = self.price(at, raw, model, decimals);
-        if let Some(prepaid) = terms.prepaid {
+        if let Some(prepaid) = &terms.prepaid {
             self.check_prepaid(&model_at, model, meter, prepaid);
         }
         let Some(meter) = meter else { return };
@@ -148,30 +149,32 @@ impl Resolver<'_> {
         }
         terms.priced.push((Arc::clone(&meter.name), model_at));
         let Some(price) = price else { return };
-        terms.charges.push(Charge {
+        let charge = Charge {
             meter: Arc::clone(&meter.name),
             aggregation: meter.aggregation,
             decimals: meter.decimals,
             name: name.unwrap_or_else(|| meter.name.to_string()),
             included: included.unwrap_or(0),
             price,
-        });
+        };
+        terms.charges.push((at.clone(), charge));
     }
 
-    /// Credit is drawn while requests are answered, so each has to have a price of its own that stands.
+    /// Credit is drawn while requests are answered, so what was drawn has to stand.
     fn check_prepaid(&mut self, at: &At<'_>, model: RawModel, meter: Option<&Meter>, prepaid: &At<'_>) {
-        let adds_up = meter.is_none_or(|meter| meter.aggregation.adds_up());
-        let message = match model {
-            RawModel::Volume => {
-                "with `volume` a request changes the price of those before it, which credit has paid"
-            }
-            _ if !adds_up => "credit can only be drawn by what adds up: a meter of `count` or `sum`",
+        let latest = meter.is_some_and(|meter| meter.aggregation == Aggregation::Latest);
+        let (message, hint) = match model {
+            RawModel::Volume => (
+                "with `volume` a request changes the price of those before it, which credit has paid",
+                "use `graduated`, or a plan without `prepaid`",
+            ),
+            _ if latest => (
+                "credit cannot be drawn by a meter of `latest`, which may go down again",
+                "use a plan without `prepaid`",
+            ),
             _ => return,
         };
-        let mut problem = at.problem(message);
-        if matches!(model, RawModel::Volume) {
-            problem = problem.hint("use `graduated`, or a plan without `prepaid`");
-        }
+        let mut problem = at.problem(message).hint(hint);
         if let Some(place) = prepaid.place() {
             problem = problem.related(place, "this plan is paid ahead");
         }

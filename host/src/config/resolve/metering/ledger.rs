@@ -35,7 +35,7 @@ impl Resolver<'_> {
         }
         let server = location.as_ref().map(|(_, location)| matches!(location, LedgerLocation::Postgres(_)));
         if let Some((at, raw)) = &settings {
-            self.check_ledger(at, raw, server, meant);
+            self.check_ledger(at, raw, server);
         }
         let place = location.as_ref().and_then(|(url_at, _)| url_at.place());
         if server == Some(true) && !gateway {
@@ -63,7 +63,10 @@ impl Resolver<'_> {
             if let Some(RawOnLedgerFailure::Allow) = self.given(&at.key("on_failure"), &raw.on_failure) {
                 on_failure = OnLedgerFailure::Allow;
             }
-            sync_interval = self.duration(&at, "sync_interval", &raw.sync_interval, sync_interval, SYNC);
+            // Written beside `sync` it is refused, whatever it is.
+            if durability == Durability::Group {
+                sync_interval = self.duration(&at, "sync_interval", &raw.sync_interval, sync_interval, SYNC);
+            }
             timeout = self.duration(&at, "timeout", &raw.timeout, timeout, TIMEOUT);
             queue = self.number(&at, "queue", &raw.queue, queue);
             retention = self.duration(&at, "retention", &raw.retention, retention, RETENTION);
@@ -73,13 +76,8 @@ impl Resolver<'_> {
         Some(Ledger { place, location, durability, sync_interval, on_failure, timeout, queue, retention, ca })
     }
 
-    /// Settings that say nothing of the ledger there is, or of none. `server`: whether it is on one, if that is known.
-    fn check_ledger(&mut self, at: &At<'_>, raw: &RawLedger, server: Option<bool>, meant: bool) {
-        if !meant {
-            let message = "these are settings of a ledger, and there is none";
-            let hint = "add `[store]` with `ledger = \"sqlite:data/ledger.db\"`";
-            self.problems.push(at.problem(message).hint(hint));
-        }
+    /// Settings that say nothing of the ledger there is. `server`: whether it is on one, if that is known.
+    fn check_ledger(&mut self, at: &At<'_>, raw: &RawLedger, server: Option<bool>) {
         let (sync_at, ca_at) = (at.key("sync_interval"), at.key("ca"));
         if matches!(self.given(&at.key("durability"), &raw.durability), Some(RawDurability::Sync))
             && sync_at.is_written()

@@ -11,6 +11,11 @@ mod prices;
 mod quotas;
 mod sinks;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sluice_metering::plan::Plan;
+
 use super::at::At;
 use super::{Input, Names, Resolver};
 use crate::config::field::Field;
@@ -20,13 +25,17 @@ pub(super) use meters::Meters;
 
 impl Resolver<'_> {
     /// There is no ledger: reports the first of each kind of thing that is nothing without one, as one problem.
-    pub(super) fn needs_ledger(&mut self, inputs: &[Input<'_>], kinds: [(&str, &Names); 2]) {
+    pub(super) fn needs_ledger(&mut self, inputs: &[Input<'_>], kinds: [(&str, &Names); 3]) {
         let mut places: Vec<(Place, String)> = Vec::new();
         for (kind, names) in kinds {
             let first = names.iter().next();
             places.extend(first.map(|(name, place)| (place.clone(), format!("{kind} `{name}`"))));
         }
         places.extend(inputs.iter().find_map(serves_usage));
+        places.extend(inputs.iter().find_map(|input| {
+            let at = At::root(input.document).key("ledger");
+            at.is_written().then(|| Some((at.place()?, "its settings".to_owned()))).flatten()
+        }));
         let mut places = places.into_iter();
         let Some((place, label)) = places.next() else { return };
         let mut problem =
@@ -34,6 +43,17 @@ impl Resolver<'_> {
         problem.related.extend(places);
         self.problems.push(problem.hint("add `[store]` with `ledger = \"sqlite:data/ledger.db\"`"));
     }
+}
+
+/// The plans on which anything is paid.
+pub(super) fn paid(plans: &BTreeMap<Arc<str>, Arc<Plan>>, names: &Names) -> Names {
+    let is_paid = |plan: &&Arc<Plan>| {
+        !plan.fees.is_empty() || !plan.charges.is_empty() || plan.minimum.is_some() || plan.prepaid.is_some()
+    };
+    let paid = plans.values().filter(is_paid);
+    paid.filter_map(|plan| names.get_key_value(&plan.name))
+        .map(|(name, place)| (Arc::clone(name), place.clone()))
+        .collect()
 }
 
 /// The first route of a file that tells what was used.

@@ -11,6 +11,7 @@ use super::super::at::At;
 use super::super::{Entry, Input, Names, Resolver};
 use super::Meters;
 use super::charges::Terms;
+use super::check::fits_nanos;
 use crate::config::raw::{RawPlan, RawRounding};
 
 const MOST: usize = 10_000;
@@ -31,23 +32,27 @@ impl Resolver<'_> {
         for entry in entries {
             names.extend(entry.at.head().map(|place| (Arc::clone(&entry.name), place)));
             let (plan, doubtful) = self.doubted(&entry.at, |resolver| resolver.plan(&entry, meters));
-            let Some(plan) = plan else { continue };
+            let Some((plan, terms)) = plan else { continue };
             if !doubtful {
-                self.check_plan(&entry.at, &plan);
+                self.check_plan(&terms, &plan);
             }
             plans.insert(entry.name, Arc::new(plan));
         }
         (plans, names)
     }
 
-    fn plan(&mut self, entry: &Entry<'_, RawPlan>, meters: &Meters) -> Option<Plan> {
+    fn plan<'d, 'a>(
+        &mut self,
+        entry: &'a Entry<'d, RawPlan>,
+        meters: &'a Meters,
+    ) -> Option<(Plan, Terms<'d, 'a>)> {
         let (at, raw) = (&entry.at, entry.raw?);
         let rounding = match self.given(&at.key("rounding"), &raw.rounding) {
             Some(RawRounding::HalfEven) => Rounding::HalfEven,
             Some(RawRounding::HalfUp) | None => Rounding::HalfUp,
         };
         let prepaid_at = at.key("prepaid");
-        let mut terms = Terms::new(&entry.name, prepaid_at.is_written().then_some(&prepaid_at), meters);
+        let mut terms = Terms::new(&entry.name, prepaid_at.is_written().then(|| prepaid_at.clone()), meters);
         for (at, raw) in self.list(&at.key("charges"), &raw.charges) {
             self.term(&at, raw, &mut terms);
         }
@@ -66,19 +71,20 @@ impl Resolver<'_> {
         let limits = self.plan_limits(&at.key("limits"), raw);
         let exhausted =
             self.number(at, "exhausted", &raw.exhausted, if prepaid.is_some() { 402 } else { 429 });
-        Some(Plan {
+        let plan = Plan {
             name: Arc::clone(&entry.name),
             currency,
             rounding,
-            fees: terms.fees,
-            charges: terms.charges,
-            quotas: terms.quotas.into_iter().map(|noted| noted.quota).collect(),
+            fees: terms.fees.iter().map(|(_, fee)| fee.clone()).collect(),
+            charges: terms.charges.iter().map(|(_, charge)| charge.clone()).collect(),
+            quotas: terms.quotas.iter().map(|noted| noted.quota.clone()).collect(),
             minimum,
             trial,
             prepaid,
             limits,
             exhausted,
-        })
+        };
+        Some((plan, terms))
     }
 
     /// The currency; that of no country if there is none and no price.
@@ -110,6 +116,11 @@ impl Resolver<'_> {
         let raw = self.given(at, &raw.prepaid)?;
         let (grant_at, expires_at) = (at.key("grant"), at.key("expires"));
         let grant = self.amount(&grant_at, &raw.grant);
+        if grant.is_some_and(|grant| !fits_nanos(grant)) {
+            let expected = "at most 9223372036, with up to 9 decimal places";
+            let message = format!("expected {expected}, found {}", grant_at.written());
+            self.invalid(&grant_at, expected, &message, Some("credit is kept in billionths".to_owned()));
+        }
         let expires = self.some_duration(at, "expires", &raw.expires, LONG);
         if expires.is_some() && !grant_at.is_written() && !self.is_lost(&grant_at) {
             let message = "there is no `grant` that could expire";

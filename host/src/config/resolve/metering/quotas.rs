@@ -14,7 +14,7 @@ use crate::config::raw::{RawCharge, RawPeriod};
 
 /// A quota and where it was written.
 pub(super) struct NotedQuota<'d> {
-    at: At<'d>,
+    pub(super) at: At<'d>,
     pub(super) quota: Quota,
 }
 

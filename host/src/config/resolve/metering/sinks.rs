@@ -120,13 +120,12 @@ impl Resolver<'_> {
     /// Reports keys that are for sinks of another kind.
     fn check_keys(&mut self, at: &At<'_>, place: &Place) {
         let (headers, subject) = (at.key("headers"), at.key("subject"));
-        let of = place.called();
         if headers.is_written() && !matches!(place, Place::Http) {
-            let message = format!("`headers` are for an HTTP server, and this sink is {of}");
+            let message = format!("`headers` are for an HTTP server, not for {}", place.called());
             self.problems.push(headers.problem(message));
         }
         if subject.is_written() && !matches!(place, Place::Nats) {
-            let message = format!("`subject` is for NATS, and this sink is {of}");
+            let message = format!("`subject` is for NATS, not for {}", place.called());
             self.problems.push(subject.problem(message));
         }
     }
