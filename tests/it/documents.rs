@@ -63,7 +63,9 @@ fn every_configuration_in_the_documentation_is_in_order() {
         .file("openapi.json", OPENAPI)
         .file("secrets/gateway", "a secret of the gateway")
         .variable("SLUICE_PEPPER", "a pepper of the gateway")
-        .variable("REDIS_PASSWORD", "password");
+        .variable("REDIS_PASSWORD", "password")
+        .variable("LEDGER_PASSWORD", "password")
+        .variable("OPENMETER_TOKEN", "token");
     std::os::unix::fs::symlink(root().join("target/plugins"), setup.path().join("plugins")).unwrap();
     let mut wrong = String::new();
     for page in pages(&["", "docs", "plugins/*", "examples/*"]) {
