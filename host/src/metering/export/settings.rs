@@ -1,5 +1,6 @@
 //! What a sink is: where its events go, in what form and how many at a time.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,13 +35,25 @@ pub(crate) enum Target {
     Files(FileTarget),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct HttpTarget {
-    /// Whole, with its path.
+    /// `http` or `https`, with its path and without a user. Path and query may hold a token.
     pub(crate) url: Uri,
     pub(crate) format: HttpFormat,
     /// Secrets among them are marked as sensitive, so that they are in no log.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// For logs: without the path and the query.
+impl fmt::Debug for HttpTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpTarget")
+            .field("scheme", &self.url.scheme_str())
+            .field("authority", &self.url.authority())
+            .field("format", &self.format)
+            .field("headers", &self.headers)
+            .finish()
+    }
 }
 
 /// What is said over HTTP.

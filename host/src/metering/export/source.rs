@@ -25,7 +25,8 @@ pub(crate) trait Source: Send + Sync + 'static {
     /// until it is gone. Asked before every batch; the cursor is read anew by whom it becomes.
     fn claim(&self, sink: &str) -> impl Future<Output = Result<bool, SourceError>> + Send;
 
-    /// Events after a place, in order, and the place behind the last of them.
+    /// Events after a place, in order, and the place behind the last of them. Fewer than `limit`, which is a thousand at most, say that
+    /// there are no more for now.
     fn events(
         &self,
         after: &Self::Cursor,
@@ -43,6 +44,6 @@ pub(crate) trait Source: Send + Sync + 'static {
         note: &str,
     ) -> impl Future<Output = Result<(), SourceError>> + Send;
 
-    /// What a sink has not had yet.
+    /// What a sink has not had yet. Asked for every second to every ten, beside all other calls.
     fn lag(&self, sink: &str) -> impl Future<Output = Result<Lag, SourceError>> + Send;
 }

@@ -3,6 +3,7 @@
 mod chaos;
 mod files;
 mod ledger;
+mod logging;
 mod messages;
 #[path = "../../../../tests/harness/nats.rs"]
 mod nats_server;

@@ -15,8 +15,10 @@ fn to(server: &Server, format: HttpFormat) -> Sink {
     let mut secret = HeaderValue::from_static("Bearer s3cret");
     secret.set_sensitive(true);
     let headers = vec![(AUTHORIZATION, secret)];
-    let sink = sink_to(Target::Http(HttpTarget { url: server.url().parse().unwrap(), format, headers }));
-    assert!(!format!("{sink:?}").contains("s3cret"));
+    let url = format!("{}?key=hunter2", server.url()).parse().unwrap();
+    let sink = sink_to(Target::Http(HttpTarget { url, format, headers }));
+    let shown = format!("{sink:?}");
+    assert!(!shown.contains("s3cret") && !shown.contains("hunter2"), "{shown}");
     sink
 }
 
