@@ -12,6 +12,7 @@ mod nats_server;
 mod ports;
 mod reload;
 mod server;
+mod strange;
 mod suspects;
 mod systems;
 mod trouble;
