@@ -14,6 +14,8 @@ pub(crate) mod metering;
 pub(crate) mod observe;
 pub(crate) mod origin;
 pub(crate) mod ports;
+#[path = "../../host/metering/tests/postgres/mod.rs"]
+pub(crate) mod postgres;
 pub(crate) mod probe;
 pub(crate) mod redis;
 #[path = "../../xtask/src/seal.rs"]

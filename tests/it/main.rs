@@ -29,6 +29,7 @@ mod metering;
 mod phases;
 mod policies;
 mod pooling;
+mod postgres;
 mod proxying;
 mod refused;
 mod reload;

@@ -34,6 +34,24 @@ pub(crate) fn ensure_nats() -> Result<()> {
     Ok(())
 }
 
+/// Makes sure that there is a PostgreSQL server, which tests and measurements start by themselves.
+pub(crate) fn ensure_postgres() -> Result<()> {
+    // Debian keeps its programs off the PATH.
+    let is_installed = || {
+        let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        versions.map(|version| version.path().join("bin/postgres")).any(|server| server.is_file())
+    };
+    if std::env::var_os("SLUICE_POSTGRES").is_some() || is_there("postgres") || is_installed() {
+        return Ok(());
+    }
+    ensure!(
+        install("postgresql"),
+        "the tests need PostgreSQL 13 or later\n\nhint: install `postgresql`, or name the directory of its programs in \
+         SLUICE_POSTGRES"
+    );
+    Ok(())
+}
+
 /// Makes sure that `target/identity-provider` has what `tests/identity-provider/server.mjs` imports, as its lock file says.
 pub(crate) fn ensure_identity_provider() -> Result<()> {
     let (from, to) = (root().join("tests/identity-provider"), root().join("target/identity-provider"));
