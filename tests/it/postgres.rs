@@ -10,8 +10,8 @@ use crate::harness::metering::{Books, consumer, gateway, key, setup};
 use crate::harness::postgres::PostgresServer;
 use crate::harness::{Connection, Gateway, Origin, config, wait};
 
-const FREE: &str = "[plans.free]\ncharges = [{ meter = \"requests\", hard_quota = 200, per = \"year\" }]\n";
-const PREPAID: &str = "[plans.free]\ncurrency = \"EUR\"\nprepaid = { grant = \"2.00\" }\n\
+const FREE: &str = "[ledger]\ntimeout = \"30s\"\n[plans.free]\ncharges = [{ meter = \"requests\", hard_quota = 200, per = \"year\" }]\n";
+const PREPAID: &str = "[ledger]\ntimeout = \"30s\"\n[plans.free]\ncurrency = \"EUR\"\nprepaid = { grant = \"2.00\" }\n\
                        charges = [{ meter = \"requests\", model = \"per_unit\", unit = \"0.01\" }]\n";
 
 /// One of the gateways on a ledger.
@@ -58,7 +58,7 @@ fn two_gateways_hand_out_a_quota_once() {
     let url = server.url(&server.database());
     let gateways = ["one", "two"].map(|id| start(&url, id, Origin::echo(), FREE));
     // To the last unit, and no further.
-    assert_eq!(exhaust(&gateways, 40), 200);
+    assert_eq!(exhaust(&gateways, 30), 200);
     assert_eq!(Books::on(&url).sum("acme", "requests"), 200);
 }
 
@@ -67,7 +67,7 @@ fn two_gateways_spend_the_last_credit_once() {
     let server = PostgresServer::start();
     let url = server.url(&server.database());
     let gateways = ["one", "two"].map(|id| start(&url, id, Origin::echo(), PREPAID));
-    assert_eq!(exhaust(&gateways, 40), 200);
+    assert_eq!(exhaust(&gateways, 30), 200);
     let books = Books::on(&url);
     assert_eq!(books.sum("acme", "requests"), 200);
     let balance = books.ask(async |reader| reader.balance("acme", jiff::Timestamp::now()).await.unwrap());

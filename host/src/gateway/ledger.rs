@@ -27,6 +27,7 @@ pub(super) async fn open(config: &Config) -> Result<Option<Arc<Metering>>, Probl
         queue: ledger.queue,
         sync_interval: ledger.sync_interval,
         groups: ledger.durability == Durability::Group,
+        retention: ledger.retention,
     };
     let (metering, opened) = Metering::start(settings, location(config, ledger)?)
         .map_err(|error| refuse(format!("cannot start the ledger's thread: {error}")))?;

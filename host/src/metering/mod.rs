@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) sync_interval: Duration,
     /// Whether batches are written without waiting for the disk.
     pub(crate) groups: bool,
+    /// How long single events and hourly totals are kept.
+    pub(crate) retention: Duration,
 }
 
 /// What becomes of metered requests while the ledger cannot be written.

@@ -23,6 +23,8 @@ pub(crate) struct Tariff {
     /// Of consumers that have a plan.
     accounts: HashMap<Arc<str>, Arc<Account>>,
     pub(super) subscriptions: Vec<Subscription>,
+    /// Those that events are kept for until they have had them.
+    pub(super) sinks: Vec<Arc<str>>,
 }
 
 /// A consumer on a plan.
@@ -92,7 +94,8 @@ impl Tariff {
                 accounts.insert(Arc::clone(&consumer.name), Arc::new(terms.account(&consumer.name, &meters)));
             }
         }
-        Self { meters, accounts, subscriptions }
+        let sinks = config.sinks.iter().map(|sink| Arc::clone(&sink.name)).collect();
+        Self { meters, accounts, subscriptions, sinks }
     }
 
     /// The meters, as plugins number them.

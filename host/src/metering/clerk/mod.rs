@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use sluice_metering::ledger::{Cursor, Entry, Error, Ledger, Pool, Settings as LedgerSettings, TopUp};
+use sluice_metering::ledger::{
+    Cursor, Entry, Error, Ledger, Pool, Retention, Settings as LedgerSettings, TopUp,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use self::batch::Batch;
@@ -27,8 +29,11 @@ const BATCH: usize = 1024;
 /// How long the ledger is left alone after it could not be written, at first and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// How often leases, grants and quotas are looked after.
+/// How often leases and grants are looked after.
 const ROUND: Duration = Duration::from_secs(1);
+
+/// How often what is old is deleted or made part of a day, where there is no more of it to do.
+const CLEAN: Duration = Duration::from_secs(60);
 
 /// What the thread is asked.
 pub(crate) enum Message {
@@ -95,8 +100,10 @@ struct Clerk {
     again: Option<Instant>,
     /// Written and not yet on disk, since then.
     unsynced: Option<Instant>,
-    /// When leases, grants and quotas are looked after next.
+    /// When leases and grants are looked after next.
     round: Instant,
+    /// When the ledger is cleaned next.
+    clean: Instant,
 }
 
 impl Clerk {
@@ -131,6 +138,10 @@ impl Clerk {
                 self.round = Instant::now() + ROUND;
                 self.look_after().await;
             }
+            // A piece at a time, between batches.
+            if Instant::now() >= self.clean && self.may_try() {
+                self.clean().await;
+            }
         }
     }
 
@@ -147,7 +158,7 @@ impl Clerk {
         let sync = self.unsynced.map(|since| since + self.settings.sync_interval);
         // What has failed for good is not tried again.
         let again = self.again.filter(|_| waits && self.status.health() != Health::Failed);
-        [again, sync].into_iter().flatten().fold(self.round, Instant::min)
+        [again, sync].into_iter().flatten().fold(self.round.min(self.clean), Instant::min)
     }
 
     async fn take(&mut self, message: Message) -> Option<oneshot::Sender<()>> {
@@ -291,6 +302,19 @@ impl Clerk {
                     self.well();
                 }
             }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    async fn clean(&mut self) {
+        self.clean = Instant::now() + CLEAN;
+        let (Some(ledger), Some((tariff, _))) = (self.ledger.as_mut(), &self.published) else { return };
+        let age = self.settings.retention;
+        let retention = Retention { events: age, hours: age, piece: Retention::PIECE };
+        let sinks: Vec<&str> = tariff.sinks.iter().map(|name| &**name).collect();
+        match ledger.maintain(&retention, &sinks, now()).await {
+            Ok(done) if done.more => self.clean = Instant::now() + ROUND / 10,
+            Ok(_) => {}
             Err(error) => self.failed(&error),
         }
     }

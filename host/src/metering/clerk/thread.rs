@@ -7,7 +7,7 @@ use sluice_metering::ledger::{Error, Ledger, Settings as LedgerSettings};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Batch, Clerk, Grants, Message, PAUSE};
+use super::{Batch, CLEAN, Clerk, Grants, Message, PAUSE};
 use crate::metering::status::{Health, Status};
 use crate::metering::{Lease, Settings};
 
@@ -38,6 +38,7 @@ pub(crate) fn start(
         again: None,
         unsynced: None,
         round: Instant::now(),
+        clean: Instant::now() + CLEAN,
     };
     let run = move || runtime.block_on(clerk.run(tell, inbox));
     std::thread::Builder::new().name("ledger".to_owned()).spawn(run)?;
