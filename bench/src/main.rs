@@ -9,6 +9,7 @@ mod damage;
 #[allow(dead_code, unused_imports, reason = "the tests use all of it")]
 mod harness;
 mod load;
+mod metering;
 mod origin;
 mod outage;
 mod policies;
@@ -38,12 +39,14 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         "reload" => reload::run(number()?.unwrap_or(60)),
         "policies" => policies::run(rest),
         "outage" => outage::run(number()?.unwrap_or(2)),
+        "metering" => metering::run(number()?.unwrap_or(20_000)),
+        "million" => metering::million(number()?.unwrap_or(1_000_000)),
         "damage" => damage::run(number()?.unwrap_or(2_000)),
         // What the comparison starts as a process of its own.
         "origin" => origin::run(u16::try_from(number()?.context("a port")?)?),
         _ if name.is_empty() || name.starts_with("--") => compare::run(arguments),
         _ => bail!(
-            "there is no `{name}`; there are `policies`, `reload [SECONDS]`, `outage [SECONDS]` and `damage [FLIPS]`, and without a name:\n\n{}",
+            "there is no `{name}`; there are `policies`, `metering [REQUESTS]`, `million [REQUESTS]`, `reload [SECONDS]`, `outage [SECONDS]` and `damage [FLIPS]`, and without a name:\n\n{}",
             compare::USAGE
         ),
     }

@@ -29,6 +29,10 @@ cargo xtask COMMAND
   bench reload     reload plugins and configuration under load, likewise
   bench outage [SECONDS]
                    freeze, kill and restart the counters' server under load, likewise; SECONDS a phase
+  bench metering [REQUESTS]
+                   measure what metering adds to a request, likewise; REQUESTS a round
+  bench million [REQUESTS]
+                   meter a million requests over two gateways that share a PostgreSQL, likewise
   bench instructions [--check]
                    count the instructions of the call path under valgrind, write bench/INSTRUCTIONS.md
   bench damage     offer damaged plugin files under load, likewise

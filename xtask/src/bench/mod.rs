@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use crate::build::{cargo, execute, guests, root, target_dir};
-use crate::servers::ensure_redis;
+use crate::servers::{ensure_postgres, ensure_redis};
 
 /// Measures one thing, or without a name compares; everything goes on to `sluice-bench`.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
@@ -23,6 +23,10 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
             ensure_redis()?;
             plugins::built_in(&["rate-limit"])?;
         }
+        Some("metering" | "million") => {
+            ensure_postgres()?;
+            plugins::built_in(&["api-key", "meter"])?;
+        }
         Some("policies") => {
             tools::find_or_install()?;
             plugins::built_in(&[])?;
@@ -33,7 +37,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
             variables = peers::find_or_build(&peers::wanted(arguments))?;
         }
         _ => bail!(
-            "`bench` takes `policies`, `reload`, `outage`, `damage`, `instructions`, or nothing and `--quick`, `--only`, `--peers` ..."
+            "`bench` takes `policies`, `metering`, `million`, `reload`, `outage`, `damage`, `instructions`, or nothing and `--quick`, `--only`, `--peers` ..."
         ),
     }
     let gateway = gateway()?;
