@@ -1,40 +1,74 @@
-//! What a plan as a whole has to hold, once each of its parts is in order.
+//! What rating asks of a plan, once each of its parts is in order: that amounts can be exact.
 
 use sluice_metering::Decimal;
-use sluice_metering::plan::{Charge, Plan, Price};
+use sluice_metering::plan::Plan;
+use sluice_metering::rating::{ChargeField, FeeField, Place, PlanProblem, Reason};
 
 use super::super::Resolver;
+use super::super::at::At;
 use super::charges::Terms;
 
 impl Resolver<'_> {
-    /// The one place for what rating asks of a plan. `terms` knows where its fees, charges and quotas were written, in the
-    /// plan's own order.
-    pub(super) fn check_plan(&mut self, terms: &Terms<'_, '_>, plan: &Plan) {
-        if plan.prepaid.is_none() {
-            return;
-        }
-        for (at, charge) in &terms.charges {
-            if let Some(key) = too_fine(charge) {
-                let message =
-                    "credit is kept in billionths, and the smallest unit of this meter would cost less";
-                let hint = "a price and its meter have up to 9 decimal places together";
-                self.problems.push(at.key(key).problem(message).hint(hint));
-            }
+    /// Reports what keeps a plan from being rated, where it was written. `terms` has fees, charges and quotas in the plan's order.
+    pub(super) fn check_plan(&mut self, at: &At<'_>, terms: &Terms<'_, '_>, plan: &Plan) {
+        for PlanProblem { place, reason } in plan.check() {
+            let Some((at, key)) = place_of(at, terms, place) else { continue };
+            let message =
+                if tells_of_its_key(reason) { format!("`{key}` {reason}") } else { reason.to_string() };
+            self.problems.push(at.problem(message));
         }
     }
 }
 
-/// The key of a price that is finer than credit.
-fn too_fine(charge: &Charge) -> Option<&'static str> {
-    let places = |price: Decimal, decimals: u8| price.normalize().scale() + u32::from(decimals) > 9;
-    let tiers = match &charge.price {
-        Price::Flat { amount } => return places(*amount, 0).then_some("price"),
-        Price::PerUnit { unit } => return places(*unit, charge.decimals).then_some("unit"),
-        Price::Package { price, .. } => return places(*price, 0).then_some("price"),
-        Price::Graduated { tiers } | Price::Volume { tiers } => tiers,
+/// Where a piece of a plan was written, and its key.
+fn place_of<'d>(plan: &At<'d>, terms: &Terms<'d, '_>, place: Place) -> Option<(At<'d>, &'static str)> {
+    let (table, key) = match place {
+        Place::Fee(index, field) => {
+            let key = match field {
+                FeeField::Amount => "fee",
+                FeeField::Every => "every",
+            };
+            (terms.fees.get(index)?.0.clone(), key)
+        }
+        Place::Charge(index, field) => {
+            let charge = &terms.charges.get(index)?.0;
+            match field {
+                ChargeField::Meter => (charge.clone(), "meter"),
+                ChargeField::Model => (charge.clone(), "model"),
+                ChargeField::Included => (charge.clone(), "included"),
+                ChargeField::Amount | ChargeField::Price => (charge.clone(), "price"),
+                ChargeField::Unit => (charge.clone(), "unit"),
+                ChargeField::Size => (charge.clone(), "size"),
+                ChargeField::Tiers => (charge.clone(), "tiers"),
+                ChargeField::TierUpTo(tier) => (charge.key("tiers").index(tier), "up_to"),
+                ChargeField::TierUnit(tier) => (charge.key("tiers").index(tier), "unit"),
+                ChargeField::TierFlat(tier) => (charge.key("tiers").index(tier), "flat"),
+            }
+        }
+        Place::Quota(index) => {
+            let noted = terms.quotas.get(index)?;
+            return Some((noted.at.clone(), if noted.quota.hard { "hard_quota" } else { "soft_quota" }));
+        }
+        Place::Minimum => (plan.clone(), "minimum"),
+        Place::Trial => (plan.clone(), "trial"),
+        Place::Grant => (plan.key("prepaid"), "grant"),
+        Place::GrantExpires => (plan.key("prepaid"), "expires"),
+        Place::Exhausted => (plan.clone(), "exhausted"),
     };
-    let fine = tiers.iter().any(|tier| places(tier.unit, charge.decimals) || places(tier.flat, 0));
-    fine.then_some("tiers")
+    Some((table.key(key), key))
+}
+
+/// Whether a reason goes on where a key has been named.
+const fn tells_of_its_key(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Negative
+            | Reason::TooFine { .. }
+            | Reason::FinerThanCredit { .. }
+            | Reason::TooGreat { .. }
+            | Reason::NotAscending(_)
+            | Reason::Empty
+    )
 }
 
 /// Whether credit of this amount can be kept exactly.

@@ -34,7 +34,7 @@ impl Resolver<'_> {
             let (plan, doubtful) = self.doubted(&entry.at, |resolver| resolver.plan(&entry, meters));
             let Some((plan, terms)) = plan else { continue };
             if !doubtful {
-                self.check_plan(&terms, &plan);
+                self.check_plan(&entry.at, &terms, &plan);
             }
             plans.insert(entry.name, Arc::new(plan));
         }
@@ -87,10 +87,10 @@ impl Resolver<'_> {
         Some((plan, terms))
     }
 
-    /// The currency; that of no country if there is none and no price.
+    /// The currency; any where there is no price, for then nobody asks for it.
     fn currency(&mut self, at: &At<'_>, raw: &RawPlan, terms: &Terms<'_, '_>) -> Currency {
         let currency_at = at.key("currency");
-        let none = || Currency::new("XXX").or_else(|| Currency::new("EUR")).expect("a currency of ISO 4217");
+        let none = || Currency::new("EUR").expect("a currency of ISO 4217");
         let Some(code) = self.given(&currency_at, &raw.currency) else {
             if let Some(price) = &terms.price
                 && !currency_at.is_written()
