@@ -164,7 +164,8 @@ impl Reader {
         .await
     }
 
-    /// Events in the ledger's order, and where to go on. With PostgreSQL only those that no running transaction can come before.
+    /// Events in the ledger's order, and where to go on. With PostgreSQL only those that no running transaction can come before; that is
+    /// anybody's on the server, also in another database.
     ///
     /// # Errors
     /// As of all reads.
@@ -232,7 +233,7 @@ impl Reader {
     /// # Errors
     /// As of all reads.
     pub async fn check(&mut self) -> Result<Checked, Error> {
-        self.read(async |db| check::check(db).await).await
+        self.try_read(&mut async |db: &mut Db| check::check(db).await).await
     }
 
     /// All of one moment.
@@ -243,7 +244,7 @@ impl Reader {
         if self.dial.is_none() {
             return self.try_read(&mut work).await;
         }
-        let patience = self.settings.lease;
+        let patience = self.settings.patience();
         match tokio::time::timeout(patience, self.try_read(&mut work)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Error::Away(format!("no answer within {patience:?}"))),

@@ -23,7 +23,7 @@ use crate::failpoint;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Bytes of the write-ahead log from which on it is moved into the database.
-const LOG: u64 = 16 << 20;
+const LOG: u64 = 64 << 20;
 
 /// Of pages, in KiB.
 const CACHE: i64 = 64 << 10;

@@ -34,14 +34,18 @@ pub struct Settings {
     pub durability: Durability,
     /// Who writes.
     pub gateway: Arc<str>,
-    /// How long others wait for a gateway that is not heard of before they take what was granted to it. Also the longest that one
-    /// call waits for a server. With SQLite nobody waits.
+    /// How long others wait for a gateway that is not heard of before they take what was granted to it. With SQLite nobody waits.
     pub lease: Duration,
 }
 
 impl Settings {
     /// The lease unless another is set.
     pub const LEASE: Duration = Duration::from_secs(10);
+
+    /// The longest that one call waits for a server: as long as the lease, but not so short that a busy server seems to be away.
+    pub(super) fn patience(&self) -> Duration {
+        self.lease.max(Duration::from_secs(5))
+    }
 }
 
 /// Where the ledger is.

@@ -22,7 +22,7 @@ const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// The writer of a ledger; a process has one.
 ///
 /// With SQLite its calls block the thread. With PostgreSQL they have to be made on a runtime of tokio's with its I/O and its time; no
-/// call waits longer than the lease. A call that is given up halfway costs the connection, and may have been done all the same.
+/// call but [`check`](Self::check) waits longer than the lease or 5 s. A call that is given up halfway costs the connection, and may have been done all the same.
 pub struct Ledger {
     pub(super) settings: Settings,
     /// Away while a transaction runs, so that nobody finds it half done; `None` until the next call connects.
@@ -224,6 +224,12 @@ impl Ledger {
         self.epoch
     }
 
+    /// What it was opened with.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// What this gateway holds of a pool, as far as the ledger knows: what it was granted, less what was settled and given back.
     #[must_use]
     pub fn held(&self, pool: &Pool) -> i64 {
@@ -235,7 +241,22 @@ impl Ledger {
     /// # Errors
     /// As of all reads; what is wrong in it is not an error but in the answer.
     pub async fn check(&mut self) -> Result<Checked, Error> {
-        self.transaction(async |db| check::check(db).await).await
+        loop {
+            let mut db = self.take().await?;
+            let outcome = async {
+                db.begin_read().await?;
+                let checked = check::check(&mut db).await?;
+                db.commit().await?;
+                Ok(checked)
+            };
+            match outcome.await {
+                Ok(checked) => {
+                    self.db = Some(db);
+                    return Ok(checked);
+                }
+                Err(failure) => self.after(db, failure, 1).await?,
+            }
+        }
     }
 
     /// Gives room back to the file's system, once a quarter of the file is not used.
@@ -290,7 +311,7 @@ impl Ledger {
         .await
     }
 
-    /// No longer than the lease, if there is a server.
+    /// No longer than the server may take, if there is one.
     async fn patiently<T>(
         &mut self,
         mut work: impl AsyncFnMut(&mut Self) -> Result<T, Error>,
@@ -298,7 +319,7 @@ impl Ledger {
         if self.dial.is_none() {
             return work(self).await;
         }
-        let patience = self.settings.lease;
+        let patience = self.settings.patience();
         match tokio::time::timeout(patience, work(self)).await {
             Ok(outcome) => outcome,
             // Whatever it was doing with the connection, the connection went with it.

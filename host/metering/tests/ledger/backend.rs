@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use sluice_metering::event::Event;
-use sluice_metering::ledger::{Backend, Draw, Durability, Entry, Ledger, Pool, Reader, Settings, Want};
+use sluice_metering::ledger::{
+    Backend, Cursor, Draw, Durability, Entry, Exported, Ledger, Pool, Reader, Settings, Want,
+};
 use sluice_metering::meter::Aggregation;
 use sluice_metering::period::Every;
 use sluice_metering::plan::{Charge, Price};
@@ -46,6 +48,10 @@ impl Place {
         self.directory.path().join("ledger.db")
     }
 
+    pub(crate) fn database(&self) -> &str {
+        self.database.as_deref().unwrap()
+    }
+
     pub(crate) fn settings(&self, gateway: &str) -> Settings {
         let backend = match &self.database {
             None => Backend::Sqlite { path: self.path() },
@@ -65,6 +71,19 @@ impl Place {
 
     pub(crate) async fn reader(&self) -> Reader {
         Reader::open(&self.settings("edge-1")).await.unwrap()
+    }
+}
+
+/// The events after a cursor, once there are as many. On a server they wait for whoever else is in a transaction, also in another
+/// test's database.
+pub(crate) async fn events(reader: &mut Reader, after: Cursor, count: usize) -> (Vec<Exported>, Cursor) {
+    let start = Instant::now();
+    loop {
+        let (events, cursor) = reader.events(after, 1000).await.unwrap();
+        if events.len() >= count {
+            return (events, cursor);
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{} of {count} events", events.len());
     }
 }
 

@@ -7,4 +7,8 @@ mod backend;
 mod postgres;
 
 mod grants;
+mod keeping;
+mod kill;
+mod model;
+mod server;
 mod writing;

@@ -1,9 +1,9 @@
 //! Events, once each, and what they come to.
 
-use sluice_metering::ledger::{Draw, Entry, Reader, UsageQuery, Written};
+use sluice_metering::ledger::{Cursor, Draw, Entry, Reader, UsageQuery, Written};
 use sluice_metering::period::Every;
 
-use crate::backend::{a_nano, at, entry, event, noon, on_both};
+use crate::backend::{a_nano, at, entry, event, events, noon, on_both};
 
 const fn fresh(cost: i64) -> Written {
     Written { fresh: true, cost }
@@ -188,7 +188,7 @@ fn odd_texts_are_kept_as_far_as_both_databases_can() {
         many.event.subject = Some([7; 16]);
         assert_eq!(ledger.write(&[many]).await.unwrap(), [fresh(0)]);
         let mut reader = place.reader().await;
-        let (events, _) = reader.events(Default::default(), 10).await.unwrap();
+        let (events, _) = events(&mut reader, Cursor::default(), 4).await;
         assert_eq!(&*events[0].event.request, "a\u{fffd}b");
         assert_eq!(&*events[0].event.dimensions[1].1, "nul \u{fffd} and \"quotes\"");
         assert_eq!(&*events[0].event.dimensions[0].0, "a");

@@ -35,6 +35,7 @@ pub(in crate::ledger) struct Dial {
     connector: Option<Arc<dyn Secure>>,
     durability: Durability,
     lease: Duration,
+    patience: Duration,
 }
 
 /// A session of ours, which may outlive its connection.
@@ -55,7 +56,13 @@ impl Dial {
         if config.get_ssl_mode() == SslMode::Require && connector.is_none() {
             return Err(Error::Refused("the URL wants TLS, which is not configured".into()));
         }
-        Ok(Self { config, connector, durability: settings.durability, lease: settings.lease })
+        Ok(Self {
+            config,
+            connector,
+            durability: settings.durability,
+            lease: settings.lease,
+            patience: settings.patience(),
+        })
     }
 
     /// As the one writer of this gateway.
@@ -74,7 +81,7 @@ impl Dial {
         let session = session.first().ok_or_else(|| Error::Corrupt("a session that is not there".into()))?;
         let session = Session { process: session.int(0)?, since: session.text(1)?.to_owned() };
         let start = Instant::now();
-        let patience = PATIENCE.min(self.lease / 2);
+        let patience = PATIENCE.min(self.lease);
         loop {
             let locked = postgres
                 .query(
@@ -109,7 +116,7 @@ impl Dial {
         for (index, host) in self.config.get_hosts().iter().enumerate() {
             let ports = self.config.get_ports();
             let port = *ports.get(index).or(ports.first()).unwrap_or(&5432);
-            let patience = self.config.get_connect_timeout().copied().unwrap_or(self.lease / 2);
+            let patience = self.config.get_connect_timeout().copied().unwrap_or(self.patience / 2);
             let attempt = tokio::time::timeout(patience, self.speak(host, port, is_writer));
             match attempt.await {
                 Ok(Ok(postgres)) => return Ok(postgres),
@@ -179,10 +186,10 @@ impl Dial {
         if is_writer && server.int(1)? != 0 {
             return Err(Error::Away("the server is a replica".into()));
         }
-        let lease = self.lease.as_millis().max(1);
+        let (lease, patience) = (self.lease.as_millis().max(1), self.patience.as_millis());
         // Whoever is frozen in a transaction must not hold its locks for longer than its lease.
         let mut settings = format!(
-            "SET statement_timeout = {lease}; SET idle_in_transaction_session_timeout = {lease}; \
+            "SET statement_timeout = {patience}; SET idle_in_transaction_session_timeout = {lease}; \
              SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3; \
              SET tcp_user_timeout = 30000; SET timezone = 'UTC'; SET search_path = sluice;"
         );
