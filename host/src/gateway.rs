@@ -4,6 +4,7 @@ mod caught;
 mod control;
 mod counters;
 mod crew;
+mod exports;
 mod fetch;
 mod front;
 mod ledger;
@@ -81,11 +82,17 @@ pub(crate) fn check(path: &Path) -> Result<(), GatewayError> {
         .map_err(io("cannot start a runtime"))?;
     let config = runtime.block_on(read(path))?;
     let mut builder = builder(&config);
-    let away = counters::check(&config);
+    let ledger = config.ledger.as_ref().and_then(|ledger| ledger::location(&config, ledger).err());
+    let sinks = exports::sinks(&config).err().unwrap_or_default();
+    let away: Vec<_> = counters::check(&config).into_iter().chain(ledger).chain(sinks).collect();
     let built = runtime.block_on(builder.build(config, 1));
     match (built, away) {
-        (Ok(_), None) => Ok(()),
-        (Ok(_), Some(problem)) => Err(problems(&problem.into())),
+        (Ok(_), away) if away.is_empty() => Ok(()),
+        (Ok(_), away) => {
+            let mut found = Problems::default();
+            found.extend(away);
+            Err(problems(&found))
+        }
         (Err(mut found), away) => {
             found.extend(away);
             Err(problems(&found))
@@ -148,6 +155,10 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
         AccessLog::start(&config.telemetry.access_log, &metrics).map_err(io("cannot open the access log"))?;
     let stores = counters::open(&config).map_err(|problem| problems(&problem.into()))?;
     let metering = ledger::open(&config).await.map_err(|problem| problems(&problem.into()))?;
+    let exporting = match &metering {
+        Some(metering) => exports::open(&config, metering).map_err(|problem| problems(&problem.into()))?,
+        None => None,
+    };
     let mut builder = builder_with(&config, stores.clone());
     let (reports, faults) = mpsc::channel(MAX_REPORTS);
     let (reload, requests) = mpsc::channel(16);
@@ -180,6 +191,7 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
         watcher: None,
         again: reload.clone(),
         bound: HashSet::new(),
+        exporting: exporting.clone(),
         metering: metering.clone(),
     };
     if watch {
@@ -206,6 +218,9 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     tracing::info!(?drain, "stopping: exchanges under way may finish");
     let _ = stop_reloads.send(());
     crew.stop(drain).await;
+    if let Some(exporting) = &exporting {
+        exporting.stop().await;
+    }
     if let Some(metering) = &metering {
         metering.stop().await;
     }

@@ -31,10 +31,10 @@ mod tests;
 use std::path::Path;
 
 pub(crate) use model::{
-    AccessLog, Capability, CircuitSettings, Config, Consumer, Destination, Durability, Isolation, Key,
-    KeyMaterial, KeySet, KeySource, Ledger, LedgerLocation, Limits, Listener, ListenerTimeouts, LogFormat,
-    OnError, OnLedgerFailure, OnStoreError, Plugin, RemoteStore, Route, Secret, Serve, SignatureKey, Store,
-    Target, Telemetry, Token, Upstream,
+    AccessLog, Capability, CircuitSettings, Config, Consumer, Destination, Durability, FileFormat,
+    HttpFormat, Isolation, Key, KeyMaterial, KeySet, KeySource, Ledger, LedgerLocation, Limits, Listener,
+    ListenerTimeouts, LogFormat, OnError, OnLedgerFailure, OnStoreError, Plugin, RemoteStore, Route, Secret,
+    Serve, SignatureKey, SinkKind, Store, Target, Telemetry, Token, Upstream,
 };
 #[cfg(test)]
 pub(crate) use model::{Cache, ListenerLimits, Protocols, Reload, UpstreamTimeouts};

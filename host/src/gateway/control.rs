@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::State;
 use super::caught::caught;
 use super::crew::Crew;
+use super::exports::{self, Exporting};
 use super::start::StartSettings;
 use crate::admin::AdminFronts;
 use crate::config::{self, Config, Listener, Problem, Problems, Serve, Watcher};
@@ -56,6 +57,7 @@ pub(super) struct Control {
     pub(super) again: mpsc::Sender<ReloadRequest>,
     pub(super) bound: HashSet<Bound>,
     pub(super) metering: Option<Arc<Metering>>,
+    pub(super) exporting: Option<Rc<Exporting>>,
 }
 
 /// A socket that is open: its listener's name, its address, and whether it is for the gateway's own pages.
@@ -167,6 +169,11 @@ impl Control {
         {
             return Ok(Reloaded::Unchanged(current.generation));
         }
+        let sinks = exports::sinks(&snapshot.config).map_err(|found| {
+            let mut problems = Problems::default();
+            problems.extend(found);
+            problems
+        })?;
         let sockets = self.bind_new(&snapshot)?;
         snapshot.key_sets.start(&Handle::current());
         if let Some(metering) = &self.metering {
@@ -176,6 +183,9 @@ impl Control {
         let board = self.crew.publish(&snapshot, sockets);
         if tokio::time::timeout(PUBLISH_TIME, board.answered()).await.is_err() {
             tracing::warn!("a worker takes longer than {PUBLISH_TIME:?} to take up the snapshot");
+        }
+        if let Some(exporting) = &self.exporting {
+            exporting.apply(&snapshot.config, sinks);
         }
         let listeners = &snapshot.config.listeners;
         self.bound.retain(|bound| listeners.iter().any(|listener| bound_as(listener) == *bound));

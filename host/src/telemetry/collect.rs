@@ -141,6 +141,8 @@ families! {
         "Events that a sink has not taken yet.";
     SINK_LAG_TIME = "sluice_sink_lag_seconds", GAUGE, &["sink"],
         "Age of the oldest event that a sink has not taken.";
+    SINK_LATE = "sluice_sink_late", GAUGE, &["sink"],
+        "1 while the lag is beyond the sink's alarm.";
     SINK_EVENTS = "sluice_sink_events_total", COUNTER, &["sink", "result"],
         "Events that a sink was given.";
     JWKS_KEYS = "sluice_jwks_keys", GAUGE, &["jwks"],
@@ -293,6 +295,7 @@ fn metering(page: &mut Page, sample: &MeteringSample) {
     for sink in &sample.sinks {
         page.add(SINK_LAG, &[&sink.name], float(sink.lag_events));
         page.add(SINK_LAG_TIME, &[&sink.name], sink.lag_seconds);
+        page.add(SINK_LATE, &[&sink.name], f64::from(u8::from(sink.late)));
         for (result, count) in &sink.events {
             page.add(SINK_EVENTS, &[&sink.name, result], float(*count));
         }

@@ -52,6 +52,8 @@ pub(crate) struct SinkSample {
     pub(crate) name: std::sync::Arc<str>,
     pub(crate) lag_events: u64,
     pub(crate) lag_seconds: f64,
+    /// The lag is beyond the sink's alarm.
+    pub(crate) late: bool,
     /// What became of events, and of how many.
     pub(crate) events: Vec<(&'static str, u64)>,
 }

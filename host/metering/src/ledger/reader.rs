@@ -201,6 +201,23 @@ impl Reader {
         self.read(async |db| maintain::cursor(db, sink).await).await
     }
 
+    /// Makes this connection the one that serves a sink, unless another one is: gateways that share a ledger share its sinks' cursors.
+    /// It is until the connection ends. With SQLite there is one gateway, whose sinks are all its own.
+    ///
+    /// # Errors
+    /// As of all reads.
+    pub async fn claim(&mut self, sink: &str) -> Result<bool, Error> {
+        self.read(async |db| {
+            if !db.is_shared() {
+                return Ok(true);
+            }
+            let lock = "SELECT pg_try_advisory_lock(hashtextextended('sluice sink ' || $1, 0))";
+            let rows = db.query(lock, &[Value::from(sink)]).await?;
+            Ok(rows.first().map_or(Ok(0), |row| row.int(0))? != 0)
+        })
+        .await
+    }
+
     /// How far a sink is behind.
     ///
     /// # Errors

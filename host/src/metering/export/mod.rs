@@ -7,6 +7,7 @@ mod deliver;
 mod file;
 mod format;
 mod http;
+mod ledger;
 mod manager;
 mod nats;
 mod outcome;
@@ -21,6 +22,7 @@ mod status;
 mod tests;
 
 pub(crate) use http::Http;
+pub(crate) use ledger::LedgerSource;
 pub(crate) use manager::Exports;
 pub(crate) use nats::Secure;
 pub(crate) use record::{Directory, Measure};
