@@ -16,6 +16,7 @@ mod documents;
 mod drain;
 mod edge;
 mod examples;
+mod exports;
 mod faults;
 mod groups;
 #[path = "../harness/mod.rs"]
