@@ -9,18 +9,15 @@ use jiff::Timestamp;
 use super::amount;
 use super::purse::Purse;
 use super::types::{Entry, Pool, Written};
-use crate::Nanos;
 use crate::period::{Every, Period};
 use crate::plan::Charge;
+use crate::{Nanos, rating};
 
 /// Microseconds of an hour.
 pub(super) const HOUR: i64 = 3_600_000_000;
 
 /// Bytes of a request's id that are kept: an entry of an index of PostgreSQL has at most 2,704.
 const LONGEST_ID: usize = 512;
-
-/// How a charge is priced: what `added` units cost after `before` others.
-pub(super) type Price = fn(charge: &Charge, before: i64, added: i64) -> Nanos;
 
 /// One entry, as it is written.
 pub(super) struct Line<'a> {
@@ -136,7 +133,6 @@ impl<'a> Batch<'a> {
         known: &[Option<Nanos>],
         mut before: HashMap<Monthly<'a>, i128>,
         purses: &mut HashMap<&'a str, Purse>,
-        price: Price,
     ) -> Vec<Written> {
         let mut written: Vec<Written> = Vec::with_capacity(self.lines.len());
         for (index, line) in self.lines.iter().enumerate() {
@@ -155,7 +151,7 @@ impl<'a> Batch<'a> {
                 && let Some(before) = before.get_mut(&line.monthly())
             {
                 if let Some(draw) = &line.entry.credit {
-                    cost = priced(price, &draw.charge, *before, line.entry.event.value);
+                    cost = priced(&draw.charge, *before, line.entry.event.value);
                 }
                 *before += i128::from(line.entry.event.value);
             }
@@ -258,10 +254,11 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Beyond what 64 bits count, a price is that of the last units that they do count.
-fn priced(price: Price, charge: &Charge, before: i128, added: i64) -> Nanos {
+/// Beyond what 64 bits count, a price is that of the last units that they do count. A cost that cannot be told, of more than 9 billion,
+/// is the greatest that there is: nothing is free by accident, and the configuration refuses charges that have no cost of their own.
+fn priced(charge: &Charge, before: i128, added: i64) -> Nanos {
     let most = i64::MAX - added.max(0);
-    price(charge, i64::try_from(before).unwrap_or(most).min(most), added)
+    rating::cost(charge, i64::try_from(before).unwrap_or(most).min(most), added).unwrap_or(Nanos::MAX)
 }
 
 /// Microseconds since 1970.

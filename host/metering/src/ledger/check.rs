@@ -30,8 +30,9 @@ pub(super) async fn check(db: &mut Db) -> Result<Checked, Failure> {
     checked.events = count.first().map_or(Ok(0), |row| row.int(0))?.unsigned_abs();
     let note = db.query("SELECT value FROM notes WHERE name = 'kept_from'", &[]).await?;
     let kept = note.first().map(|row| row.int(0)).transpose()?.unwrap_or(i64::MIN / 2);
-    let days = db.ask("SELECT max(start) FROM usage_days", &[]).await?;
-    let last = days.first().map(|row| row.maybe_int(0)).transpose()?.flatten();
+    let days = "SELECT max(start) FROM (SELECT max(start) AS start FROM usage_days UNION ALL SELECT max(start) FROM subject_days) \
+                AS days";
+    let last = db.ask(days, &[]).await?.first().map(|row| row.maybe_int(0)).transpose()?.flatten();
     // Hours can be told apart from the last day on that was made of hours.
     let hourly = last.map_or(kept, |day| kept.max(day + DAY));
     let daily = kept - kept.rem_euclid(DAY) + if kept.rem_euclid(DAY) == 0 { 0 } else { DAY };

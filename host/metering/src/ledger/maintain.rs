@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::grants;
 use super::types::{Cursor, Maintained, Pool, Retention};
 use super::value::{Column, Kind, Many, Value};
-use super::{Error, Ledger};
+use super::{Error, Ledger, write};
 use crate::failpoint;
 
 use Kind::{Bytes, Int, Text};
@@ -209,7 +209,11 @@ async fn delete(db: &mut Db, before: i64, sinks: &[&str], piece: i64) -> Result<
     }
     let deleted = sequences.len() as u64;
     db.many(&DELETE_EVENTS, &[Column::Int(sequences)]).await?;
-    let (consumers, costs) = costs.into_iter().unzip();
+    let (consumers, costs): (Vec<_>, Vec<_>) = costs.into_iter().unzip();
+    if !consumers.is_empty() {
+        // In the order in which writers lock them.
+        write::lock(db, &consumers).await?;
+    }
     db.many(&FORGET, &[Column::Text(consumers), Column::Int(costs)]).await?;
     // From here on rollups can be compared with events.
     db.execute(

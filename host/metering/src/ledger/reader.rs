@@ -22,7 +22,8 @@ const MOST_LAG: i64 = 100_000;
 /// The most events of one answer.
 const MOST_EVENTS: usize = 10_000;
 
-/// A connection of its own that changes nothing. There may be several, also while nobody writes.
+/// A connection of its own that changes nothing. There may be several, also while nobody writes. A call's future stays on the thread
+/// that made it; with SQLite calls block that thread.
 pub struct Reader {
     settings: Settings,
     db: Option<Db>,

@@ -40,7 +40,16 @@ pub(super) struct Sqlite {
     /// The length of the log at which it is moved into the database.
     full_log: u64,
     /// Held as long as this is; the system lets go of it when the process dies.
-    _lock: Option<File>,
+    lock: Option<File>,
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        // Closing it would do, but for a child that is being started at this moment and has it open until it is another program.
+        if let Some(lock) = &self.lock {
+            let _ = lock.unlock();
+        }
+    }
 }
 
 impl Sqlite {
@@ -83,7 +92,7 @@ impl Sqlite {
             lost: None,
             is_committing: false,
             full_log: LOG,
-            _lock: lock,
+            lock,
         }
     }
 
@@ -373,5 +382,69 @@ impl ToSql for Cell<'_> {
             Column::Bytes(values) => ValueRef::Blob(values[row]),
             Column::MaybeBytes(values) => values[row].map_or(ValueRef::Null, ValueRef::Blob),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(directory: &Path) -> Sqlite {
+        Sqlite::open(&directory.join("ledger.db"), Durability::Group).unwrap()
+    }
+
+    fn failure(code: i32) -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+    }
+
+    #[test]
+    fn a_failed_fsync_closes_the_ledger_for_good() {
+        let directory = tempfile::tempdir().unwrap();
+        for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC] {
+            let mut sqlite = open(directory.path());
+            assert!(matches!(sqlite.failed(&failure(code)).error, Error::Sync(_)));
+            for outcome in [sqlite.begin(), sqlite.sync(), sqlite.query("SELECT 1", &[]).map(drop)] {
+                assert!(matches!(outcome.unwrap_err().error, Error::Sync(_)));
+            }
+        }
+        // Also what fails while it is on its way to the disk, whatever it is.
+        let mut sqlite = open(directory.path());
+        assert!(matches!(sqlite.failed(&failure(ffi::SQLITE_IOERR_WRITE)).error, Error::Io(_)));
+        sqlite.begin().unwrap();
+        sqlite.is_committing = true;
+        assert!(matches!(sqlite.failed(&failure(ffi::SQLITE_IOERR_WRITE)).error, Error::Sync(_)));
+    }
+
+    #[test]
+    fn errors_are_told_apart() {
+        for (code, expected) in [
+            (ffi::SQLITE_FULL, Error::Full),
+            (ffi::SQLITE_BUSY, Error::Busy),
+            (ffi::SQLITE_BUSY_SNAPSHOT, Error::Busy),
+        ] {
+            assert_eq!(read(&failure(code)).error, expected);
+        }
+        assert!(matches!(read(&failure(ffi::SQLITE_NOTADB)).error, Error::Corrupt(_)));
+    }
+
+    #[test]
+    fn a_log_that_grows_long_is_moved_into_the_database() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut sqlite = open(directory.path());
+        sqlite.script("CREATE TABLE t (x BLOB); INSERT INTO t VALUES (zeroblob(100000))").unwrap();
+        let length = |sqlite: &Sqlite| std::fs::metadata(&sqlite.wal).unwrap().len();
+        assert!(length(&sqlite) > 0);
+        sqlite.full_log = 1;
+        // While somebody reads what is older than the rest, that rest has to stay.
+        let mut reader = Sqlite::read_only(&directory.path().join("ledger.db")).unwrap();
+        reader.begin_read().unwrap();
+        reader.query("SELECT count(*) FROM t", &[]).unwrap();
+        sqlite.script("INSERT INTO t VALUES (zeroblob(100000))").unwrap();
+        sqlite.tidy().unwrap();
+        assert!(length(&sqlite) > 0 && sqlite.full_log > LOG / 4);
+        reader.commit().unwrap();
+        sqlite.full_log = 1;
+        sqlite.tidy().unwrap();
+        assert_eq!((length(&sqlite), sqlite.full_log), (0, LOG));
     }
 }

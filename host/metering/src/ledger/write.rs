@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::amount;
-use super::batch::{Batch, Hourly, Monthly, Price, Tally, parts};
+use super::batch::{Batch, Hourly, Monthly, Tally, parts};
 use super::db::Db;
 use super::failure::{Failure, Remedy};
 use super::grants;
@@ -167,7 +167,6 @@ pub(super) async fn write<'b>(
     batch: &'b Batch<'_>,
     doubt: Option<&Doubt>,
     gateway: &str,
-    price: Price,
 ) -> Result<Outcome<'b>, Failure> {
     let known = known(db, batch).await?;
     let (mut before, mut purses) = (HashMap::new(), HashMap::new());
@@ -176,7 +175,7 @@ pub(super) async fn write<'b>(
         before = self::before(db, batch).await?;
         purses = self::purses(db, &batch.payers()).await?;
     }
-    let mut written = batch.settle(&known, before, &mut purses, price);
+    let mut written = batch.settle(&known, before, &mut purses);
     failpoint::hit("ledger.before-events");
     events(db, batch, &written).await?;
     failpoint::hit("ledger.after-events");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::batch::{Batch, Price};
+use super::batch::Batch;
 use super::db::Db;
 use super::failure::{Failure, Remedy};
 use super::grants::{self, Held};
@@ -21,7 +21,7 @@ const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// The writer of a ledger; a process has one.
 ///
-/// With SQLite its calls block the thread. With PostgreSQL they have to be made on a runtime of tokio's with its I/O and its time; no
+/// A call's future stays on the thread that made it. With SQLite calls block that thread. With PostgreSQL they have to be made on a runtime of tokio's with its I/O and its time; no
 /// call but [`check`](Self::check) waits longer than the lease or 5 s. A call that is given up halfway costs the connection, and may have been done all the same.
 pub struct Ledger {
     pub(super) settings: Settings,
@@ -36,7 +36,6 @@ pub struct Ledger {
     /// Until then by our clock.
     lease: Instant,
     epoch: u64,
-    price: Price,
 }
 
 impl Ledger {
@@ -46,10 +45,6 @@ impl Ledger {
     /// # Errors
     /// [`Error::Taken`] if another process runs with this gateway's id or file.
     pub async fn open(settings: Settings) -> Result<Self, Error> {
-        Self::open_priced(settings, price).await
-    }
-
-    pub(super) async fn open_priced(settings: Settings, price: Price) -> Result<Self, Error> {
         let (db, dial) = match &settings.backend {
             Backend::Sqlite { path } => {
                 (Some(Db::Sqlite(Box::new(Sqlite::open(path, settings.durability)?))), None)
@@ -67,7 +62,6 @@ impl Ledger {
             doubt: None,
             lease: Instant::now(),
             epoch: 0,
-            price,
         };
         ledger.transaction(async |db| schema::migrate(db, now()).await).await?;
         if let Some(Db::Sqlite(sqlite)) = &mut ledger.db {
@@ -107,8 +101,7 @@ impl Ledger {
     async fn try_write(&mut self, db: &mut Db, batch: &Batch<'_>) -> Result<Vec<Written>, Failure> {
         db.begin().await?;
         failpoint::hit("ledger.begun");
-        let outcome =
-            write::write(db, batch, self.doubt.as_ref(), &self.settings.gateway, self.price).await?;
+        let outcome = write::write(db, batch, self.doubt.as_ref(), &self.settings.gateway).await?;
         failpoint::hit("ledger.before-commit");
         if db.is_shared() {
             self.doubt = Some(write::in_doubt(batch, &outcome.written));
@@ -347,10 +340,8 @@ impl Ledger {
         let (postgres, session) = dial.connect_as(&self.settings.gateway, self.session.as_ref()).await?;
         let mut db = Db::Postgres(Box::new(postgres));
         self.session = Some(session);
-        if self.epoch == 0 && self.held.is_empty() {
-            // Perhaps there are no tables yet.
-            run(&mut db, &mut async |db: &mut Db| schema::migrate(db, now()).await).await?;
-        }
+        // Perhaps there are no tables yet; or it is not the server that it was.
+        run(&mut db, &mut async |db: &mut Db| schema::migrate(db, now()).await).await?;
         let (gateway, lease) = (Arc::clone(&self.settings.gateway), self.settings.lease);
         let (is_over, held) = (self.is_over(), self.held.clone());
         let mut work = async |db: &mut Db| {
@@ -381,17 +372,84 @@ fn now() -> i64 {
     Timestamp::now().as_microsecond()
 }
 
-/// Until `rating::cost` is there: so much a unit, beyond what is included.
-fn price(charge: &crate::plan::Charge, before: i64, added: i64) -> crate::Nanos {
-    use rust_decimal::Decimal;
-    use rust_decimal::prelude::ToPrimitive as _;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::ledger::{Durability, Reader};
 
-    let crate::plan::Price::PerUnit { unit } = &charge.price else { return 0 };
-    let total = |quantity: i64| {
-        let beyond = Decimal::from((quantity - charge.included).max(0));
-        let scale = Decimal::from(10_i64.pow(charge.decimals.into()));
-        beyond.checked_mul(*unit)?.checked_div(scale)?.checked_mul(Decimal::from(1_000_000_000))
-    };
-    let cost = || (total(before.saturating_add(added))? - total(before)?).ceil().to_i64();
-    cost().unwrap_or(i64::MAX)
+    fn settings(directory: &tempfile::TempDir) -> Settings {
+        Settings {
+            backend: Backend::Sqlite { path: directory.path().join("ledger.db") },
+            durability: Durability::Sync,
+            gateway: "edge-1".into(),
+            lease: Settings::LEASE,
+        }
+    }
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    }
+
+    fn batch(number: usize) -> Vec<Entry> {
+        let entries = (0..20).map(|i| {
+            let event = Event {
+                gateway: "edge-1".into(),
+                request: format!("{number}-{i}").into(),
+                meter: "requests".into(),
+                consumer: format!("consumer {i}").into(),
+                plan: "".into(),
+                route: "".into(),
+                at: Timestamp::UNIX_EPOCH,
+                value: 1,
+                subject: None,
+                dimensions: Vec::new(),
+            };
+            Entry { event, quotas: Vec::new(), credit: None }
+        });
+        entries.collect()
+    }
+
+    #[test]
+    fn a_full_disk_costs_nothing_but_time() {
+        run(async {
+            let directory = tempfile::tempdir().unwrap();
+            let mut ledger = Ledger::open(settings(&directory)).await.unwrap();
+            let limit = async |ledger: &mut Ledger, pages: &str| {
+                let Some(db) = &mut ledger.db else { panic!("it is open") };
+                db.ask(&format!("PRAGMA max_page_count = {pages}"), &[]).await.unwrap();
+            };
+            limit(&mut ledger, "60").await;
+            let mut number = 0;
+            let error = loop {
+                match ledger.write(&batch(number)).await {
+                    Ok(_) => number += 1,
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error, Error::Full);
+            assert!(error.is_transient() && number > 0);
+            assert_eq!(ledger.write(&batch(number)).await, Err(Error::Full));
+            let checked = ledger.check().await.unwrap();
+            assert_eq!((checked.events, checked.problems), (20 * number as u64, Vec::new()));
+            limit(&mut ledger, "100000").await;
+            assert!(ledger.write(&batch(number)).await.unwrap().iter().all(|written| written.fresh));
+        });
+    }
+
+    #[test]
+    fn a_ledger_of_a_newer_version_is_left_alone() {
+        run(async {
+            let directory = tempfile::tempdir().unwrap();
+            let settings = settings(&directory);
+            assert!(Reader::open(&settings).await.is_err());
+            let mut ledger = Ledger::open(settings.clone()).await.unwrap();
+            let Some(db) = &mut ledger.db else { panic!("it is open") };
+            db.script("INSERT INTO versions VALUES (99, 0)").await.unwrap();
+            drop(ledger);
+            let error = Error::Version { found: 99, known: schema::VERSION };
+            assert_eq!(Ledger::open(settings.clone()).await.err(), Some(error.clone()));
+            assert_eq!(Reader::open(&settings).await.err(), Some(error));
+        });
+    }
 }

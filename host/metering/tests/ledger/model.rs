@@ -110,6 +110,9 @@ fn make(one: &Use) -> Entry {
     entry
 }
 
+/// Count, sum, max, latest, different subjects.
+type Sums = (i64, i128, i64, i64, i64);
+
 /// What there should be.
 #[derive(Default)]
 struct Model {
@@ -186,8 +189,8 @@ impl Model {
         events.map(|event| i128::from(event.value)).sum()
     }
 
-    /// By day, consumer and model: count, sum, max, latest, different subjects.
-    fn usage(&self) -> BTreeMap<(Timestamp, String, String), (i64, i128, i64, i64, i64)> {
+    /// By day, consumer and model.
+    fn usage(&self) -> BTreeMap<(Timestamp, String, String), Sums> {
         let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (entry, _) in self.written.values() {
             let event = &entry.event;

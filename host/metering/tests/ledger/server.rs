@@ -238,3 +238,27 @@ fn a_batch_of_which_nobody_knows_is_repeated_without_harm() {
         assert_eq!((checked.events, checked.problems), (1200, Vec::new()));
     });
 }
+
+#[test]
+fn a_copy_on_another_server_loses_nothing_for_its_sinks() {
+    on(Which::Postgres, async |place| {
+        let mut ledger = place.ledger().await;
+        let mut reader = place.reader().await;
+        ledger.write(&[entry("had", 1)]).await.unwrap();
+        ledger.write(&[entry("not yet", 1)]).await.unwrap();
+        let (had, _) = events(&mut reader, Cursor::default(), 2).await;
+        ledger.advance("bus", had[0].cursor, "").await.unwrap();
+        drop(ledger);
+        // As it looks on a server that has not seen as many transactions.
+        let ahead = "UPDATE sluice.events SET xid = (xid::text::bigint + 1000000000)::text::xid8; \
+                     UPDATE sluice.sinks SET xid = xid + 1000000000";
+        server().ask(place.database(), ahead);
+        let mut ledger = place.ledger().await;
+        ledger.write(&[entry("new", 1)]).await.unwrap();
+        let (cursor, _) = reader.cursor("bus").await.unwrap();
+        let (rest, _) = events(&mut reader, cursor, 2).await;
+        let ids: Vec<_> = rest.iter().map(|event| &*event.event.request).collect();
+        assert_eq!(ids, ["not yet", "new"]);
+        assert_eq!(reader.lag("bus").await.unwrap().events, 2);
+    });
+}
