@@ -142,6 +142,29 @@ fn credit_is_spent_to_the_last_cent_and_not_beyond() {
     assert_eq!((balance.total, balance.debt), (0, 0));
 }
 
+#[test]
+fn what_is_used_beyond_what_was_set_aside_is_not_there_for_the_next() {
+    let origin = Origin::always("HTTP/1.1 200 OK\r\nx-tokens: 400\r\ncontent-length: 0\r\n\r\n");
+    let text =
+        gateway("sqlite:ledger.db", "[{ meter = \"tokens\", value = { response_header = \"x-tokens\" } }]")
+            + "[meters.tokens]\naggregation = \"sum\"\n"
+            + "[plans.free]\ncharges = [{ meter = \"tokens\", hard_quota = 1_000, per = \"year\" }]\n"
+            + "[plans.paygo]\ncurrency = \"EUR\"\nprepaid = { grant = \"1.00\" }\n\
+               charges = [{ meter = \"tokens\", model = \"per_unit\", unit = \"0.001\" }]\n"
+            + &consumer("acme", "free")
+            + &consumer("bolt", "paygo")
+            + &service(origin.address);
+    let gateway = setup().start(&text);
+    // One token is set aside for each, and 400 are used: after the third 1,200 are.
+    let answers = |name| (0..5).map(|_| ask(&gateway, name)).collect::<Vec<_>>();
+    assert_eq!(answers("acme"), [200, 200, 200, 429, 429]);
+    assert_eq!(answers("bolt"), [200, 200, 200, 402, 402]);
+    let books = books(&gateway);
+    assert_eq!((books.sum("acme", "tokens"), books.sum("bolt", "tokens")), (1_200, 1_200));
+    let balance = books.ask(async |reader| reader.balance("bolt", jiff::Timestamp::now()).await.unwrap());
+    assert_eq!((balance.total, balance.debt), (-200_000_000, 200_000_000));
+}
+
 /// An upstream that answers by the request's path.
 fn troubled() -> Origin {
     Origin::new(|request, stream| match request.line[1].as_str() {

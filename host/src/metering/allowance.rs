@@ -39,6 +39,14 @@ pub(crate) struct Hold {
     amount: i64,
 }
 
+/// What an exchange used beyond what was set aside for it.
+#[derive(Debug)]
+pub(crate) struct Beyond {
+    pub(super) allowance: Arc<Allowance>,
+    /// What was taken from the allowance for it.
+    pub(super) taken: i64,
+}
+
 impl Allowance {
     pub(super) fn new(pool: Pool, limit: i64) -> Self {
         let (begins, ends) = match &pool {
@@ -103,6 +111,13 @@ impl Allowance {
             && self.epoch.elapsed().as_millis() < u128::from(until)
     }
 
+    /// Takes as much of what is not set aside as there is, at most this.
+    fn take_up_to(&self, amount: i64) -> i64 {
+        let take = |free: i64| Some(free - amount.min(free.max(0)));
+        let free = self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
+        amount.min(free.unwrap_or(0).max(0))
+    }
+
     /// Takes all that is not set aside, to give it back to the ledger.
     pub(super) fn take(&self) -> i64 {
         self.free.swap(0, Ordering::AcqRel).max(0)
@@ -147,8 +162,22 @@ impl Hold {
     }
 
     /// This much of it was used; the rest goes back.
-    pub(super) fn spend(mut self, used: i64) {
+    ///
+    /// What was used beyond it is not handed out to others: it is gone from the allowance when this returns, and has to go back to the
+    /// ledger, which counts it as used. Where the allowance has less, no more of it is handed out: what others give back of theirs
+    /// may be gone too.
+    #[must_use]
+    pub(super) fn spend(mut self, used: i64) -> Option<Beyond> {
+        let beyond = used.saturating_sub(self.amount);
         self.amount -= used.clamp(0, self.amount);
+        if beyond <= 0 {
+            return None;
+        }
+        let taken = self.allowance.take_up_to(beyond);
+        if taken < beyond {
+            self.allowance.close();
+        }
+        (taken > 0).then(|| Beyond { allowance: Arc::clone(&self.allowance), taken })
     }
 }
 
@@ -181,11 +210,22 @@ mod tests {
         assert!(allowance.reserve(1).is_none());
         drop(second);
         assert_eq!(allowance.remaining(), 2);
-        first.spend(1);
+        assert!(first.spend(1).is_none());
         assert_eq!(allowance.remaining(), 4);
-        // More than was reserved is the ledger's matter: nobody else's reservation pays for it.
-        allowance.reserve(4).unwrap().spend(9);
-        assert_eq!(allowance.remaining(), 0);
+    }
+
+    #[test]
+    fn what_was_used_beyond_what_was_set_aside_is_not_handed_out() {
+        let allowance = allowance(10);
+        let other = allowance.reserve(4).unwrap();
+        let beyond = allowance.reserve(1).unwrap().spend(4).unwrap();
+        assert_eq!((beyond.taken, allowance.remaining(), allowance.is_closed()), (3, 2, false));
+        // More than there is: what another gives back is not handed out again.
+        assert_eq!(allowance.reserve(1).unwrap().spend(9).map(|beyond| beyond.taken), Some(1));
+        assert!(allowance.is_closed());
+        drop(other);
+        assert!(allowance.reserve(1).is_none());
+        assert_eq!(allowance.take(), 4);
     }
 
     #[test]

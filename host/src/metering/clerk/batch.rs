@@ -6,6 +6,7 @@ use sluice_metering::ledger::{Entry, Written};
 use tokio::sync::oneshot;
 
 use super::{BATCH, Held, Slip};
+use crate::metering::allowance::Beyond;
 use crate::metering::settle::Unrecorded;
 
 /// What waits to be written.
@@ -31,6 +32,8 @@ pub(in crate::metering) struct Done {
     /// Events that were not there before, and events that were.
     pub(in crate::metering) fresh: u64,
     pub(in crate::metering) duplicates: u64,
+    /// What was used beyond what was set aside.
+    pub(in crate::metering) beyond: Vec<Beyond>,
 }
 
 /// Exchanges whose events will not be written.
@@ -85,7 +88,7 @@ impl Batch {
             let Some(rest) = left.checked_sub(part.entries) else { break };
             (parts, left) = (parts + 1, rest);
         }
-        let mut fresh = 0;
+        let (mut fresh, mut beyond) = (0, Vec::new());
         for ((entry, held), written) in
             self.entries.drain(..written.len()).zip(self.holds.drain(..written.len())).zip(written)
         {
@@ -93,12 +96,9 @@ impl Batch {
                 continue;
             }
             fresh += 1;
-            for hold in held.quotas {
-                hold.spend(entry.event.value);
-            }
-            if let Some(hold) = held.credit {
-                hold.spend(written.cost);
-            }
+            // Before anyone is answered, whose next request would find it.
+            beyond.extend(held.quotas.into_iter().filter_map(|hold| hold.spend(entry.event.value)));
+            beyond.extend(held.credit.and_then(|hold| hold.spend(written.cost)));
         }
         for part in self.parts.drain(..parts) {
             if let Some(reply) = part.reply {
@@ -106,7 +106,7 @@ impl Batch {
             }
         }
         self.most = (self.most * 2).min(BATCH);
-        Done { exchanges: parts, fresh, duplicates: written.len() as u64 - fresh }
+        Done { exchanges: parts, fresh, duplicates: written.len() as u64 - fresh, beyond }
     }
 
     /// Something in the next transaction is nothing that a ledger takes, which nobody should have handed in: it is looked for by

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sluice_metering::ledger::{Error, Ledger, Pool, Want};
 
 use super::{Ask, Unrecorded};
-use crate::metering::allowance::Allowance;
+use crate::metering::allowance::{Allowance, Beyond};
 use crate::metering::tariff::Tariff;
 
 /// What this gateway holds of each pool.
@@ -95,12 +95,36 @@ impl Grants {
         }
         let allowance = Arc::new(Allowance::new(ask.pool.clone(), ask.limit));
         if let Some(other) = self.held.insert(ask.pool.clone(), Arc::clone(&allowance)) {
-            // The quota is another now. What was granted under the old one is still granted.
+            // If the quota is another now, what was granted under the old one is still granted. If not, more was used than was granted,
+            // and what is left of it goes back first.
             other.close();
-            allowance.granted(other.take(), 0);
+            if other.limit != ask.limit {
+                allowance.granted(other.take(), 0);
+            }
             self.closed.push(other);
         }
         allowance
+    }
+
+    /// Gives back what exchanges have taken beyond what was set aside for them: the ledger counts it as used.
+    pub(super) async fn give_back_beyond(
+        &mut self,
+        beyond: Vec<Beyond>,
+        ledger: &mut Ledger,
+    ) -> Result<(), Error> {
+        if beyond.is_empty() {
+            return Ok(());
+        }
+        let back: Vec<_> = beyond.iter().map(|it| (it.allowance.pool.clone(), it.taken)).collect();
+        let given = ledger.give_back(&back).await;
+        if given.is_err() {
+            // It goes back with all that is left, when that is possible.
+            for Beyond { allowance, taken } in beyond {
+                allowance.close();
+                allowance.granted(taken, 0);
+            }
+        }
+        given
     }
 
     /// Gives back what nobody has used since the last time, and what is left of periods that are over.

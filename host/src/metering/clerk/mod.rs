@@ -203,10 +203,15 @@ impl Clerk {
             let Some(ledger) = self.ledger.as_mut() else { break };
             match ledger.write(self.batch.entries()).await {
                 Ok(written) => {
-                    self.status.wrote(&self.batch.written(&written));
+                    let done = self.batch.written(&written);
+                    self.status.wrote(&done);
+                    let given = self.grants.give_back_beyond(done.beyond, ledger).await;
                     self.well();
                     if self.settings.groups {
                         self.unsynced.get_or_insert_with(Instant::now);
+                    }
+                    if let Err(error) = given {
+                        self.failed(&error);
                     }
                 }
                 Err(Error::Invalid(reason)) => {
