@@ -139,8 +139,11 @@ impl Clerk {
                 self.look_after().await;
             }
             // A piece at a time, between batches.
-            if Instant::now() >= self.clean && self.may_try() {
-                self.clean().await;
+            if Instant::now() >= self.clean {
+                self.clean = Instant::now() + CLEAN;
+                if self.may_try() {
+                    self.clean().await;
+                }
             }
         }
     }
@@ -312,7 +315,6 @@ impl Clerk {
     }
 
     async fn clean(&mut self) {
-        self.clean = Instant::now() + CLEAN;
         let (Some(ledger), Some((tariff, _))) = (self.ledger.as_mut(), &self.published) else { return };
         let age = self.settings.retention;
         let retention = Retention { events: age, hours: age, piece: Retention::PIECE };
