@@ -90,9 +90,30 @@ impl H2 {
         self.try_together(count, path).into_iter().map(|answer| answer.expect("a response")).collect()
     }
 
+    /// The same with headers.
+    #[track_caller]
+    pub(crate) fn together_with(
+        &mut self,
+        count: usize,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Vec<Response> {
+        let answers = self.try_together_with(count, path, headers).into_iter();
+        answers.map(|answer| answer.expect("a response")).collect()
+    }
+
     pub(crate) fn try_together(&mut self, count: usize, path: &str) -> Vec<io::Result<Response>> {
+        self.try_together_with(count, path, &[])
+    }
+
+    fn try_together_with(
+        &mut self,
+        count: usize,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Vec<io::Result<Response>> {
         let requests: Vec<_> =
-            (0..count).map(|_| self.build("GET", path, &[]).expect("a valid request")).collect();
+            (0..count).map(|_| self.build("GET", path, headers).expect("a valid request")).collect();
         let sender = self.sender.clone();
         self.runtime.block_on(async {
             let tasks: Vec<_> = requests

@@ -3,8 +3,9 @@
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::harness::h2::H2;
 use crate::harness::metering::{Books, consumer, gateway, key, setup};
-use crate::harness::{Gateway, Origin, config, wait};
+use crate::harness::{Gateway, Origin, config, echo, guest, wait};
 
 const REQUESTS: &str = "[meters.requests]\naggregation = \"count\"\n";
 const COUNTED: &str = "[{ meter = \"requests\" }]";
@@ -66,6 +67,7 @@ fn a_hard_quota_lets_exactly_as_many_through() {
     let refused = gateway.get_with("/", &[(header, &acme)]);
     assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() > 0);
     assert_eq!(refused.header("cache-control"), Some("no-store"));
+    assert!(refused.header("ratelimit").unwrap().starts_with("\"requests-month\";r=0;t="));
     let problem = refused.problem(429);
     assert_eq!(problem["type"], "urn:sluice:problem:quota-exceeded");
     assert_eq!(
@@ -256,6 +258,97 @@ fn unanswered_requests_cost_what_was_reserved_where_the_meter_says_so() {
     wait::until("the request is under way", || gateway.metrics().sum("sluice_exchanges", &[]) >= 1.0);
     drop(client);
     wait::until("it is recorded", || books(&gateway).sum("acme", "work") == 7);
+}
+
+#[test]
+fn a_step_that_faults_before_it_has_counted_lets_nobody_go_free() {
+    let origin = Origin::new(|request, stream| {
+        let status = if request.line[1] == "/error" { "500 Internal Server Error" } else { "200 OK" };
+        write!(stream, "HTTP/1.1 {status}\r\nx-misbehave: yes\r\ncontent-length: 0\r\n\r\n")
+    });
+    let text = |on_error: &str| {
+        gateway("sqlite:ledger.db", COUNTED)
+            + REQUESTS
+            + &consumer("acme", "")
+            + &config::plugin(
+                "uncounted",
+                &format!(
+                    "capabilities = [\"meter\"]\non_error = \"{on_error}\"\ncircuit = {{ faults = 100000 }}"
+                ),
+            )
+            + &config::service(origin.address, &["api-key", "uncounted"])
+    };
+    let gateway = setup().plugin("uncounted", guest("uncounted")).start(&text("allow"));
+    let (books, (header, acme)) = (books(&gateway), key("acme"));
+    let get = |path: &str| gateway.get_with(path, &[(header, &acme)]).status;
+    // What it would have said is not known: what was set aside counts, unless the upstream failed.
+    assert_eq!((get("/"), get("/"), get("/error")), (200, 200, 500));
+    assert_eq!(books.sum("acme", "requests"), 2);
+    // Where its fault denies, nobody got an answer and nobody pays.
+    let generation = gateway.generation();
+    gateway.configure(&text("deny"));
+    gateway.wait_for_generation_after(generation);
+    assert_eq!(get("/"), 500);
+    assert_eq!(books.sum("acme", "requests"), 2);
+}
+
+#[test]
+fn what_is_tried_again_counts_once() {
+    // Each connection serves one request and is gone when the next one comes.
+    let origin = Origin::raw(|mut stream, _| {
+        let mut reader = std::io::BufReader::new(stream.try_clone()?);
+        if echo::read(&mut reader)?.is_some() {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
+        }
+        echo::read(&mut reader).map(drop)
+    });
+    let text = gateway("sqlite:ledger.db", COUNTED)
+        + REQUESTS
+        + "[plans.free]\ncharges = [{ meter = \"requests\", hard_quota = 10, per = \"year\" }]\n"
+        + &consumer("acme", "free")
+        + &service(origin.address);
+    let gateway = setup().start(&format!("workers = 1\n{text}"));
+    for _ in 0..10 {
+        assert_eq!(ask(&gateway, "acme"), 200);
+    }
+    assert!(origin.connections() >= 10, "it was tried again");
+    assert_eq!(books(&gateway).sum("acme", "requests"), 10);
+    assert_eq!(ask(&gateway, "acme"), 429);
+}
+
+#[test]
+fn a_request_id_that_a_trusted_proxy_repeats_counts_once() {
+    let text = gateway("sqlite:ledger.db", COUNTED)
+        + REQUESTS
+        + "[plans.free]\ncharges = [{ meter = \"requests\", hard_quota = 2, per = \"year\" }]\n"
+        + &consumer("acme", "free")
+        + &service(Origin::echo())
+        + "[listeners.public]\nbind = \"@public@\"\ntrusted_proxies = [\"127.0.0.1\"]\n";
+    let gateway = setup().start(&text);
+    let (header, acme) = key("acme");
+    for _ in 0..5 {
+        gateway.get_with("/", &[(header, &acme), ("x-request-id", "the-same")]).expect(200);
+    }
+    assert_eq!(books(&gateway).sum("acme", "requests"), 1);
+    assert_eq!(gateway.metrics().sum("sluice_ledger_events_total", &[("result", "duplicate")]), 4.0);
+    gateway.get_with("/", &[(header, &acme), ("x-request-id", "another")]).expect(200);
+    gateway.get_with("/", &[(header, &acme), ("x-request-id", "a-third")]).problem(429);
+}
+
+#[test]
+fn streams_of_one_connection_are_metered_each() {
+    let text = gateway("sqlite:ledger.db", COUNTED)
+        + REQUESTS
+        + "[plans.free]\ncharges = [{ meter = \"requests\", hard_quota = 30, per = \"year\" }]\n"
+        + &consumer("acme", "free")
+        + &service(Origin::echo());
+    let gateway = setup().start(&text);
+    let (header, acme) = key("acme");
+    let mut connection = H2::open(gateway.public);
+    let answers = connection.together_with(40, "/", &[(header, &acme)]);
+    let served = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!((served, answers.len()), (30, 40));
+    assert_eq!(books(&gateway).sum("acme", "requests"), 30);
 }
 
 #[test]

@@ -64,6 +64,11 @@ fn answer(refusal: &Refusal, step: &str, request_id: &HeaderValue) -> Response<B
     };
     let mut response = document.with("step", step).into_response(Some(request_id));
     let headers = response.headers_mut();
+    if let Refusal::Exhausted(Exhausted { meter, what: Spent::Quota { per, resets, .. }, .. }) = refusal
+        && let Ok(field) = HeaderValue::try_from(format!("\"{meter}-{per}\";r=0;t={resets}"))
+    {
+        headers.insert("ratelimit", field);
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(seconds) = retry {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
