@@ -8,6 +8,7 @@ use super::amount;
 use super::batch::Tally;
 use super::db::Db;
 use super::failure::Failure;
+use super::maintain::DAY;
 use super::types::{Granted, Pool, Want};
 use super::value::{Column, Kind, Many, Value};
 use crate::period::{Every, Period};
@@ -307,6 +308,21 @@ pub(super) async fn keep(
 pub(super) async fn restore(db: &mut Db, gateway: &str, held: &Held) -> Result<(), Failure> {
     db.execute("DELETE FROM grants WHERE gateway = $1", &[Value::from(gateway)]).await?;
     db.many(&GRANT, &rows(gateway, held.iter().map(|(pool, amount)| (pool, *amount)))).await.map(drop)
+}
+
+/// Deletes our rows of which nothing is left, and those of periods that ended before this.
+pub(super) async fn drop_old(db: &mut Db, gateway: &str, before: i64) -> Result<(), Failure> {
+    // No period of its kind is longer.
+    let days = [1, 31, 366].map(|days| Value::Int(before - days * DAY));
+    let mut parameters = vec![Value::from(gateway)];
+    parameters.extend(days);
+    db.execute(
+        "DELETE FROM grants WHERE gateway = $1 AND (amount = 0 OR (per IN ('hour', 'day') AND start < $2) \
+         OR (per = 'month' AND start < $3) OR (per = 'year' AND start < $4))",
+        &parameters,
+    )
+    .await
+    .map(drop)
 }
 
 pub(super) fn credit(consumer: &str) -> Pool {

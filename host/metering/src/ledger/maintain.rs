@@ -164,12 +164,9 @@ impl Ledger {
         };
         self.forget(is_over);
         let gateway = std::sync::Arc::clone(&self.settings.gateway);
-        let held = self.all_held().clone();
-        self.transaction(
-            async |db| {
-                if db.is_shared() { grants::restore(db, &gateway, &held).await } else { Ok(()) }
-            },
-        )
+        self.transaction(async |db| {
+            if db.is_shared() { grants::drop_old(db, &gateway, now - DAY).await } else { Ok(()) }
+        })
         .await
     }
 }

@@ -75,7 +75,8 @@ impl Ledger {
     /// else is written.
     ///
     /// # Errors
-    /// [`Error::Away`] if it may have been written all the same; nothing was with all others.
+    /// [`Error::Away`] if it may have been written all the same; nothing was with all others. [`Error::Invalid`] if there is something
+    /// in the batch that the database cannot keep, such as a consumer's name with a NUL in it.
     pub async fn write(&mut self, batch: &[Entry]) -> Result<Vec<Written>, Error> {
         if batch.is_empty() {
             return Ok(Vec::new());
@@ -263,10 +264,6 @@ impl Ledger {
             sqlite.tidy()?;
         }
         Ok(())
-    }
-
-    pub(super) const fn all_held(&self) -> &Held {
-        &self.held
     }
 
     pub(super) fn forget(&mut self, is_over: impl Fn(&Pool) -> bool) {

@@ -262,3 +262,37 @@ fn a_copy_on_another_server_loses_nothing_for_its_sinks() {
         assert_eq!(reader.lag("bus").await.unwrap().events, 2);
     });
 }
+
+#[test]
+fn what_a_server_cannot_keep_is_told_from_what_it_has_lost() {
+    on(Which::Postgres, async |place| {
+        let mut ledger = place.ledger().await;
+        let mut odd = entry("odd", 1);
+        odd.event.consumer = "a\0b".into();
+        assert!(matches!(ledger.write(&[odd]).await, Err(Error::Invalid(_))));
+        let mut long = entry("long", 1);
+        // Not one letter many times: that is compressed.
+        long.event.consumer = (0..4000).map(|n| format!("{n:x}")).collect::<String>().into();
+        assert!(matches!(ledger.write(&[long]).await, Err(Error::Invalid(_))));
+        assert!(ledger.write(&[entry("good", 1)]).await.unwrap()[0].fresh);
+    });
+}
+
+#[test]
+fn grants_of_which_nothing_is_left_are_no_rows_for_ever() {
+    on(Which::Postgres, async |place| {
+        let mut ledger = place.ledger().await;
+        let wants = [want(day("acme"), 30, 10), want(day("other"), 30, 10)];
+        ledger.acquire(&wants).await.unwrap();
+        ledger.give_back(&[(day("acme"), 10)]).await.unwrap();
+        let rows =
+            || server().ask(place.database(), "SELECT consumer, amount FROM sluice.grants ORDER BY consumer");
+        assert_eq!(rows(), "acme|0\nother|10");
+        let year = Duration::from_secs(366 * 86_400);
+        let retention = sluice_metering::ledger::Retention { events: year, hours: year, piece: 10 };
+        ledger.maintain(&retention, &[], noon()).await.unwrap();
+        assert_eq!((rows(), ledger.held(&day("other"))), ("other|10".to_owned(), 10));
+        ledger.maintain(&retention, &[], crate::backend::at("2026-11-25T01:00:00Z")).await.unwrap();
+        assert_eq!((rows(), ledger.held(&day("other"))), ("".to_owned(), 0));
+    });
+}

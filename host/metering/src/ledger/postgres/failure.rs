@@ -34,7 +34,9 @@ fn meaning(error: &DbError) -> (Error, Remedy) {
         _ => match &code[..2] {
             "08" | "57" | "53" => (Error::Away(words), Remedy::Reconnect),
             "28" | "3D" | "3F" | "42" => (Error::Refused(words), Remedy::RollBack),
-            "23" | "22" => (Error::Corrupt(words), Remedy::RollBack),
+            // What it was given is nothing that it can keep: a NUL in a text, an entry too large for an index.
+            "22" | "54" => (Error::Invalid(words), Remedy::RollBack),
+            "23" => (Error::Corrupt(words), Remedy::RollBack),
             _ => (Error::Io(words), Remedy::RollBack),
         },
     }
