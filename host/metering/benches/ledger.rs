@@ -24,14 +24,21 @@ fn main() {
 /// Never the same request twice.
 struct Source {
     next: u64,
+    /// Whether ids begin with the time, as UUIDs of version 7 do, or are random throughout, as the gateway's are.
+    is_ordered: bool,
     consumers: Vec<Arc<str>>,
     names: [Arc<str>; 5],
 }
 
 impl Source {
-    fn new() -> Self {
+    fn new(is_ordered: bool) -> Self {
         let consumers = (0..100).map(|n| format!("consumer-{n}").into()).collect();
-        Self { next: 0, consumers, names: ["edge-1", "tokens", "pro", "chat", "model"].map(Arc::from) }
+        Self {
+            next: 0,
+            is_ordered,
+            consumers,
+            names: ["edge-1", "tokens", "pro", "chat", "model"].map(Arc::from),
+        }
     }
 
     fn batch(&mut self, size: usize) -> Vec<Entry> {
@@ -43,7 +50,11 @@ impl Source {
             let random = self.next.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let event = Event {
                 gateway: Arc::clone(gateway),
-                request: format!("{random:016x}{:016x}", self.next).into(),
+                request: if self.is_ordered {
+                    format!("{:016x}{random:016x}", self.next).into()
+                } else {
+                    format!("{random:016x}{:016x}", self.next).into()
+                },
                 meter: Arc::clone(meter),
                 consumer: Arc::clone(&self.consumers[usize::try_from(random % 100).unwrap()]),
                 plan: Arc::clone(plan),
@@ -62,20 +73,25 @@ impl Source {
     }
 }
 
-fn writes(bencher: Bencher<'_, '_>, settings: Settings, size: usize) {
+fn writes(bencher: Bencher<'_, '_>, settings: Settings, size: usize, is_ordered: bool) {
     let runtime: Runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let mut ledger = runtime.block_on(Ledger::open(settings)).unwrap();
-    let mut source = Source::new();
+    let mut source = Source::new(is_ordered);
     bencher
         .counter(ItemsCount::new(size))
         .with_inputs(|| source.batch(size))
         .bench_local_refs(|batch| runtime.block_on(ledger.write(batch)).unwrap());
 }
 
-fn sqlite(bencher: Bencher<'_, '_>, durability: Durability, size: usize) {
+fn sqlite(bencher: Bencher<'_, '_>, durability: Durability, size: usize, is_ordered: bool) {
     let directory = tempfile::tempdir().unwrap();
     let backend = Backend::Sqlite { path: directory.path().join("ledger.db") };
-    writes(bencher, Settings { backend, durability, gateway: "edge-1".into(), lease: Settings::LEASE }, size);
+    writes(
+        bencher,
+        Settings { backend, durability, gateway: "edge-1".into(), lease: Settings::LEASE },
+        size,
+        is_ordered,
+    );
 }
 
 fn server() -> &'static PostgresServer {
@@ -85,17 +101,22 @@ fn server() -> &'static PostgresServer {
 
 fn on_server(bencher: Bencher<'_, '_>, durability: Durability, size: usize) {
     let backend = Backend::Postgres { config: server().url(&server().database()), connector: None };
-    writes(bencher, Settings { backend, durability, gateway: "edge-1".into(), lease: Settings::LEASE }, size);
+    writes(
+        bencher,
+        Settings { backend, durability, gateway: "edge-1".into(), lease: Settings::LEASE },
+        size,
+        false,
+    );
 }
 
 #[divan::bench(args = BATCHES, min_time = 3, max_time = 5)]
 fn sqlite_group(bencher: Bencher<'_, '_>, size: usize) {
-    sqlite(bencher, Durability::Group, size);
+    sqlite(bencher, Durability::Group, size, false);
 }
 
 #[divan::bench(args = BATCHES, min_time = 3, max_time = 5)]
 fn sqlite_sync(bencher: Bencher<'_, '_>, size: usize) {
-    sqlite(bencher, Durability::Sync, size);
+    sqlite(bencher, Durability::Sync, size, false);
 }
 
 #[divan::bench(args = BATCHES, min_time = 3, max_time = 5)]
@@ -106,4 +127,10 @@ fn postgres_group(bencher: Bencher<'_, '_>, size: usize) {
 #[divan::bench(args = BATCHES, min_time = 3, max_time = 5)]
 fn postgres_sync(bencher: Bencher<'_, '_>, size: usize) {
     on_server(bencher, Durability::Sync, size);
+}
+
+/// What ids that begin with the time would save: their index grows at its end.
+#[divan::bench(args = [512], min_time = 3, max_time = 5)]
+fn sqlite_group_ordered(bencher: Bencher<'_, '_>, size: usize) {
+    sqlite(bencher, Durability::Group, size, true);
 }
