@@ -24,6 +24,8 @@ pub(crate) struct Allowance {
     left: AtomicI64,
     /// Nothing more is handed out: its period is over, or the quota is another now.
     closed: AtomicBool,
+    /// What was granted is not this gateway's any more.
+    lost: AtomicBool,
     /// Something was handed out since somebody last looked.
     used: AtomicBool,
     /// Until when, in milliseconds after `epoch`, there is no use in asking for `refused` or more.
@@ -61,6 +63,7 @@ impl Allowance {
             free: AtomicI64::new(0),
             left: AtomicI64::new(0),
             closed: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
             used: AtomicBool::new(true),
             refused_until: AtomicU64::new(0),
             refused: AtomicI64::new(0),
@@ -128,6 +131,16 @@ impl Allowance {
         self.closed.store(true, Ordering::Release);
     }
 
+    /// The ledger has given what was granted to others.
+    pub(super) fn lose(&self) {
+        self.close();
+        self.lost.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -168,6 +181,9 @@ impl Hold {
     /// may be gone too.
     #[must_use]
     pub(super) fn spend(mut self, used: i64) -> Option<Beyond> {
+        if self.allowance.is_lost() {
+            return None;
+        }
         let beyond = used.saturating_sub(self.amount);
         self.amount -= used.clamp(0, self.amount);
         if beyond <= 0 {

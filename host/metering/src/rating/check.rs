@@ -155,9 +155,9 @@ pub enum Reason {
     PrepaidVolume,
     /// A meter of a prepaid plan.
     #[error(
-        "a `latest` meter cannot be drawn from credit: its usage may go down, and what was drawn is not given back"
+        "only what adds up, `count` or `sum`, can be drawn from credit while it is used: the meter is `{0}`"
     )]
-    PrepaidLatest,
+    PrepaidMeter(&'static str),
     /// How often a fee is due.
     #[error("a fee is due every `month` or every `year`")]
     Every,
@@ -197,8 +197,8 @@ impl Charge {
         if matches!(self.price, Price::Volume { .. }) {
             problems.push((ChargeField::Model, Reason::PrepaidVolume));
         }
-        if self.aggregation == Aggregation::Latest {
-            problems.push((ChargeField::Meter, Reason::PrepaidLatest));
+        if !self.aggregation.adds_up() {
+            problems.push((ChargeField::Meter, Reason::PrepaidMeter(self.aggregation.name())));
         }
         for (field, price, by_unit) in prices(self) {
             let decimals = if by_unit { self.decimals } else { 0 };

@@ -116,9 +116,12 @@ fn credit_is_drawn_from_only_by_what_adds_up_in_nanos() {
     let volume = charge(Price::Volume { tiers: vec![tier(None, "1", "0")] });
     let message = "`volume` cannot be drawn from credit: with one more unit, all that were drawn before have another price";
     assert_eq!(problems(volume), at(ChargeField::Model, message));
-    let latest = Charge { aggregation: Aggregation::Latest, ..charge(flat("1")) };
-    let message = "a `latest` meter cannot be drawn from credit: its usage may go down, and what was drawn is not given back";
-    assert_eq!(problems(latest), at(ChargeField::Meter, message));
+    for aggregation in [Aggregation::Max, Aggregation::Unique, Aggregation::Latest] {
+        let other = Charge { aggregation, ..charge(flat("1")) };
+        let message =
+            "only what adds up, `count` or `sum`, can be drawn from credit while it is used: the meter is `";
+        assert_eq!(problems(other), at(ChargeField::Meter, &format!("{message}{}`", aggregation.name())));
+    }
 
     // Eight of the price and two of the meter are ten.
     let fine = Charge { decimals: 2, ..charge(per_unit("0.00000001")) };

@@ -69,7 +69,8 @@ impl Batch {
     }
 
     pub(super) fn add(&mut self, slip: Slip) {
-        let Slip { entries, holds, reply, since, withheld } = slip;
+        let Slip { mut entries, holds, reply, since, withheld } = slip;
+        forget_lost(&mut entries, &holds);
         self.parts.push(Part { entries: entries.len(), reply, since, withheld });
         self.entries.extend(entries);
         self.holds.extend(holds);
@@ -107,6 +108,11 @@ impl Batch {
         }
         self.most = (self.most * 2).min(BATCH);
         Done { exchanges: parts, fresh, duplicates: written.len() as u64 - fresh, beyond }
+    }
+
+    /// Pools were lost.
+    pub(super) fn lose(&mut self) {
+        forget_lost(&mut self.entries, &self.holds);
     }
 
     /// Something in the next transaction is nothing that a ledger takes, which nobody should have handed in: it is looked for by
@@ -165,6 +171,22 @@ impl Batch {
             }
         }
         GivenUp { withdrawn, lost }
+    }
+}
+
+/// What was reserved from pools that are lost is not reserved any more.
+fn forget_lost(entries: &mut [Entry], holds: &[Held]) {
+    for (entry, held) in entries.iter_mut().zip(holds) {
+        for ((_, reserved), hold) in entry.quotas.iter_mut().zip(&held.quotas) {
+            if hold.allowance().is_lost() {
+                *reserved = 0;
+            }
+        }
+        if let (Some(draw), Some(hold)) = (&mut entry.credit, &held.credit)
+            && hold.allowance().is_lost()
+        {
+            draw.reserved = 0;
+        }
     }
 }
 
@@ -265,6 +287,19 @@ mod tests {
         assert!(answers.iter_mut().all(|answer| answer.try_recv() == Ok(Ok(()))));
         let left: Vec<i64> = batch.entries().iter().map(|entry| entry.event.value).collect();
         assert_eq!(left, [2, 3]);
+    }
+
+    #[test]
+    fn what_was_reserved_from_a_pool_that_is_lost_is_not_settled_with() {
+        let (allowance, mut batch) = (allowance(10), Batch::new());
+        batch.add(slip(&allowance, 5, 7, true).0);
+        let (late, _answer) = slip(&allowance, 5, 7, true);
+        allowance.lose();
+        batch.lose();
+        batch.add(late);
+        assert!(batch.entries().iter().all(|entry| entry.quotas[0].1 == 0));
+        let done = batch.written(&[written(true), written(true)]);
+        assert_eq!((done.fresh, done.beyond.len()), (2, 0));
     }
 
     #[test]

@@ -182,6 +182,18 @@ impl Grants {
         self.give_back(ledger).await
     }
 
+    /// All that was held is lost: the lease was over, and others may have been given it since. What exchanges still hold of it is nobody's.
+    pub(super) fn lose(&mut self) {
+        for (_, allowance) in self.held.drain() {
+            allowance.close();
+            allowance.take();
+            allowance.lose();
+        }
+        for allowance in self.closed.drain(..) {
+            allowance.lose();
+        }
+    }
+
     /// There may be more than there was.
     pub(super) fn forget_refusals(&self) {
         self.held.values().for_each(|allowance| allowance.forget_refusal());

@@ -100,6 +100,8 @@ struct Clerk {
     again: Option<Instant>,
     /// Written and not yet on disk, since then.
     unsynced: Option<Instant>,
+    /// Of the ledger: another one whenever all that it had granted is lost.
+    epoch: u64,
     /// When leases and grants are looked after next.
     round: Instant,
     /// When the ledger is cleaned next.
@@ -133,6 +135,7 @@ impl Clerk {
             self.write().await;
             self.grant().await;
             self.sync_if_due().await;
+            self.follow();
             // By the clock and not as one of several things to wait for: under load there is always a message.
             if Instant::now() >= self.round {
                 self.round = Instant::now() + ROUND;
@@ -301,7 +304,12 @@ impl Clerk {
         }
         let Some(ledger) = self.ledger.as_mut() else { return };
         let done = async {
-            self.lease.set(ledger.renew().await?);
+            let until = ledger.renew().await?;
+            let epoch = ledger.epoch();
+            // What is lost is not handed out under the new lease.
+            if epoch == self.epoch {
+                self.lease.set(until);
+            }
             self.grants.give_back(ledger).await
         };
         match done.await {
@@ -311,6 +319,16 @@ impl Clerk {
                 }
             }
             Err(error) => self.failed(&error),
+        }
+    }
+
+    /// Forgets what was granted, where the ledger has lost it.
+    fn follow(&mut self) {
+        let Some(ledger) = &self.ledger else { return };
+        if std::mem::replace(&mut self.epoch, ledger.epoch()) != ledger.epoch() {
+            tracing::warn!("the ledger was away for so long that what it had granted is free for others");
+            self.grants.lose();
+            self.batch.lose();
         }
     }
 

@@ -37,6 +37,7 @@ pub(crate) fn start(
         pause: PAUSE.0,
         again: None,
         unsynced: None,
+        epoch: 0,
         round: Instant::now(),
         clean: Instant::now() + CLEAN,
     };
@@ -71,7 +72,9 @@ impl Clerk {
             return Ok(());
         }
         let mut ledger = Ledger::open(self.open.clone()).await?;
-        self.lease.set(ledger.renew().await?);
+        let until = ledger.renew().await?;
+        self.epoch = ledger.epoch();
+        self.lease.set(until);
         self.ledger = Some(ledger);
         self.status.set(Health::Well, None);
         (self.pause, self.again) = (PAUSE.0, None::<Instant>);

@@ -162,16 +162,15 @@ impl Resolver<'_> {
 
     /// Credit is drawn while requests are answered, so what was drawn has to stand.
     fn check_prepaid(&mut self, at: &At<'_>, model: RawModel, meter: Option<&Meter>, prepaid: &At<'_>) {
-        let latest = meter.is_some_and(|meter| meter.aggregation == Aggregation::Latest);
+        let adds_up = meter.is_none_or(|meter| meter.aggregation.adds_up());
         let (message, hint) = match model {
             RawModel::Volume => (
                 "with `volume` a request changes the price of those before it, which credit has paid",
                 "use `graduated`, or a plan without `prepaid`",
             ),
-            _ if latest => (
-                "credit cannot be drawn by a meter of `latest`, which may go down again",
-                "use a plan without `prepaid`",
-            ),
+            _ if !adds_up => {
+                ("credit is drawn by what adds up alone, `count` or `sum`", "use a plan without `prepaid`")
+            }
             _ => return,
         };
         let mut problem = at.problem(message).hint(hint);
