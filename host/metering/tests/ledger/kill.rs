@@ -39,7 +39,7 @@ fn batch(life: &str, number: usize) -> Vec<Entry> {
 
 /// Writes until it is killed.
 #[test]
-#[ignore = "run by the tests below, which kill it"]
+#[ignore = "run by `killed_at_every_failpoint_nothing_is_lost_and_nothing_counts_twice`, which kills it"]
 fn a_life() {
     let place = std::env::var_os(PLACE).expect("started by a test").into_string().unwrap();
     let life = std::env::var_os(LIFE).expect("started by a test").into_string().unwrap();
