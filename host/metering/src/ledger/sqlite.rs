@@ -5,7 +5,7 @@
 //! next one succeeds. Ours do not, and the first failure closes the ledger for this process.
 
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,6 +55,8 @@ impl Drop for Sqlite {
 impl Sqlite {
     /// For writing. What an earlier process left in the log is made durable first.
     pub(super) fn open(path: &Path, durability: Durability) -> Result<Self, Error> {
+        let directory = path.parent().unwrap_or(Path::new(""));
+        make(directory)?;
         let lock = lock(path)?;
         let connection = Connection::open_with_flags(
             path,
@@ -66,9 +68,7 @@ impl Sqlite {
         let mut sqlite = Self::new(connection, path, durability, Some(lock));
         sqlite.set_up().map_err(Error::from)?;
         // The file itself has to be found after a crash.
-        let directory =
-            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| io_error(&error))?;
+        sync(directory)?;
         Ok(sqlite)
     }
 
@@ -208,7 +208,7 @@ impl Sqlite {
 
     /// Keeps the log short. Called after commits; mostly it only looks.
     pub(super) fn tidy(&mut self) -> Result<(), Failure> {
-        let length = std::fs::metadata(&self.wal).map_or(0, |data| data.len());
+        let length = fs::metadata(&self.wal).map_or(0, |data| data.len());
         if length < self.full_log {
             return Ok(());
         }
@@ -294,6 +294,29 @@ impl Sqlite {
         });
         self.seen(outcome)
     }
+}
+
+/// Makes a directory and those above it that are not there, so that they are found after a crash.
+fn make(directory: &Path) -> Result<(), Error> {
+    let missing: Vec<&Path> = directory.ancestors().take_while(|it| !exists(it)).collect();
+    for new in missing.into_iter().rev() {
+        let told = |error| Error::Io(format!("{}: {error}", new.display()));
+        match fs::create_dir(new) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(told(error)),
+            _ => sync(new.parent().unwrap_or(Path::new("")))?,
+        }
+    }
+    Ok(())
+}
+
+/// The empty path is that of where we are.
+fn exists(directory: &Path) -> bool {
+    directory.as_os_str().is_empty() || directory.exists()
+}
+
+fn sync(directory: &Path) -> Result<(), Error> {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| io_error(&error))
 }
 
 /// Beside the file, so that the file itself can be copied and looked at with other tools.
