@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::faults::times;
 use crate::harness::faulty_disk::{Fault, FaultyDisk, SetClock};
 use crate::harness::metering::{Books, consumer, gateway, key, setup};
 use crate::harness::{Connection, Gateway, Origin, config, wait};
@@ -174,17 +175,12 @@ fn assert_whole(books: &Books, answered: &HashSet<String>) {
     assert_eq!(books.sum("acme", "requests"), recorded.len() as i128);
 }
 
-/// How often a test that can go on for long repeats itself.
-fn repeats(usual: usize) -> usize {
-    std::env::var("SLUICE_REPEATS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
-}
-
 #[test]
 fn killed_at_any_moment_it_has_lost_nothing_that_was_answered() {
     let mut gateway = setup().start(&text("", ""));
     let books = Books::at(&gateway.path("ledger.db"));
     let mut answered = HashSet::new();
-    for round in 0..repeats(20) {
+    for round in 0..times(20) {
         // A moment that differs from round to round, and does not depend on what the gateway is doing.
         let moment = Duration::from_micros(1_000 + (round as u64 * 7_919) % 60_000);
         answered.extend(load(&mut gateway, |id, count| {

@@ -137,7 +137,9 @@ fn credit_is_spent_to_the_last_cent_and_not_beyond() {
     let first = gateway.get_with("/", &[(header, &acme)]).expect(200);
     assert!(first.header("x-credit-remaining").is_some_and(|field| field.ends_with(" EUR")));
     assert_eq!(rush(&gateway, "acme", 300), (99, 201));
-    let problem = gateway.get_with("/", &[(header, &acme)]).problem(402);
+    let refused = gateway.get_with("/", &[(header, &acme)]);
+    assert_eq!(refused.header("x-credit-remaining"), Some("0.00 EUR"));
+    let problem = refused.problem(402);
     assert_eq!(problem["type"], "urn:sluice:problem:quota-exceeded");
     let balance =
         books(&gateway).ask(async |reader| reader.balance("acme", jiff::Timestamp::now()).await.unwrap());

@@ -64,10 +64,19 @@ fn answer(refusal: &Refusal, step: &str, request_id: &HeaderValue) -> Response<B
     };
     let mut response = document.with("step", step).into_response(Some(request_id));
     let headers = response.headers_mut();
-    if let Refusal::Exhausted(Exhausted { meter, what: Spent::Quota { per, resets, .. }, .. }) = refusal
-        && let Ok(field) = HeaderValue::try_from(format!("\"{meter}-{per}\";r=0;t={resets}"))
+    let told = match refusal {
+        Refusal::Exhausted(Exhausted { meter, what: Spent::Quota { per, resets, .. }, .. }) => {
+            Some(("ratelimit", format!("\"{meter}-{per}\";r=0;t={resets}")))
+        }
+        Refusal::Exhausted(Exhausted { what: Spent::Credit { remaining, currency }, .. }) => {
+            Some(("x-credit-remaining", format!("{remaining} {currency}")))
+        }
+        Refusal::Unavailable => None,
+    };
+    if let Some((name, value)) = told
+        && let Ok(value) = HeaderValue::try_from(value)
     {
-        headers.insert("ratelimit", field);
+        headers.insert(name, value);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(seconds) = retry {
@@ -91,7 +100,7 @@ fn quota_exceeded(exhausted: &Exhausted) -> (ProblemDocument, Option<u64>) {
                 .with("resets_in", *resets);
             (document, Some((*resets).max(1)))
         }
-        Spent::Credit => {
+        Spent::Credit { .. } => {
             let detail = "less credit is left than this request may cost";
             (ProblemDocument::new(status, kind, detail).with("meter", meter), None)
         }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rust_decimal::{Decimal, RoundingStrategy};
 use sluice_metering::ledger::Pool;
 use sluice_metering::meter::Aggregation;
+use sluice_metering::plan::Currency;
 use sluice_metering::rating;
 
 use super::allowance::{Allowance, Hold};
@@ -48,13 +49,9 @@ pub(crate) struct Exhausted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Spent {
     /// A quota, in smallest units.
-    Quota {
-        limit: i64,
-        decimals: u8,
-        per: &'static str,
-        resets: u64,
-    },
-    Credit,
+    Quota { limit: i64, decimals: u8, per: &'static str, resets: u64 },
+    /// What is left of it, in the currency.
+    Credit { remaining: String, currency: String },
 }
 
 /// What a client is told of a pool that its request was reserved from.
@@ -185,7 +182,11 @@ impl Metered {
         let cost = if is_free { 0 } else { rating::ceiling(charge, amount).unwrap_or(i64::MAX) };
         let pool = || Pool::Credit { consumer: Arc::clone(&account.consumer) };
         let hold = self.hold(&account.credit, pool, 0, cost, at).await?;
-        let refused = || exhausted(account, &self.tariff.meters[place].name, Spent::Credit);
+        let refused = || {
+            let left = account.credit.load().as_ref().map_or(0, |allowance| allowance.remaining());
+            let (remaining, currency) = shown(left, account.plan.currency);
+            exhausted(account, &self.tariff.meters[place].name, Spent::Credit { remaining, currency })
+        };
         hold.ok_or_else(refused).map(Some)
     }
 
@@ -224,6 +225,13 @@ impl Metered {
     }
 }
 
+/// Nanos of a currency, down to its smallest unit and never more than there is, and the currency's code.
+fn shown(nanos: i64, currency: Currency) -> (String, String) {
+    let places = u32::from(currency.places());
+    let amount = Decimal::new(nanos, 9).round_dp_with_strategy(places, RoundingStrategy::ToZero);
+    (format!("{amount:.width$}", width = usize::from(currency.places())), currency.code().to_owned())
+}
+
 fn exhausted(account: &Account, meter: &Arc<str>, what: Spent) -> Refusal {
     Refusal::Exhausted(Exhausted { status: account.plan.exhausted, meter: Arc::clone(meter), what })
 }
@@ -258,15 +266,8 @@ impl Tab {
             }
         }
         if let Some(hold) = page.lines.iter().find_map(|line| line.credit.as_ref()) {
-            let currency = account.plan.currency;
-            let remaining = Decimal::new(hold.allowance().remaining(), 9);
-            // Never more than there is.
-            let remaining =
-                remaining.round_dp_with_strategy(u32::from(currency.places()), RoundingStrategy::ToZero);
-            notices.push(Notice::Credit {
-                remaining: format!("{remaining:.places$}", places = usize::from(currency.places())),
-                currency: currency.code().to_owned(),
-            });
+            let (remaining, currency) = shown(hold.allowance().remaining(), account.plan.currency);
+            notices.push(Notice::Credit { remaining, currency });
         }
         notices
     }

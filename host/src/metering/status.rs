@@ -85,7 +85,9 @@ impl Status {
     pub(super) fn refused(&self, refusal: &super::Refusal) {
         let counter = match refusal {
             super::Refusal::Unavailable => &self.refused_unavailable,
-            super::Refusal::Exhausted(spent) if spent.what == super::Spent::Credit => &self.refused_credit,
+            super::Refusal::Exhausted(super::Exhausted { what: super::Spent::Credit { .. }, .. }) => {
+                &self.refused_credit
+            }
             super::Refusal::Exhausted(_) => &self.refused_quota,
         };
         counter.fetch_add(1, Ordering::Relaxed);

@@ -5,7 +5,6 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use super::exact::{METER_PLACES, PRICE_PLACES};
-use crate::meter::Aggregation;
 use crate::period::Every;
 use crate::plan::{Charge, Fee, Plan, Price, Tier};
 

@@ -21,7 +21,7 @@ pub(super) struct Batch {
 /// One exchange's share of a batch.
 struct Part {
     entries: usize,
-    reply: Option<oneshot::Sender<Result<(), Unrecorded>>>,
+    reply: Option<Reply>,
     since: Instant,
     withheld: bool,
 }
@@ -34,6 +34,19 @@ pub(in crate::metering) struct Done {
     pub(in crate::metering) duplicates: u64,
     /// What was used beyond what was set aside.
     pub(in crate::metering) beyond: Vec<Beyond>,
+    /// Who waits for it.
+    replies: Vec<Reply>,
+}
+
+type Reply = oneshot::Sender<Result<(), Unrecorded>>;
+
+impl Done {
+    /// Tells those who wait.
+    pub(super) fn answer(&mut self) {
+        for reply in self.replies.drain(..) {
+            let _ = reply.send(Ok(()));
+        }
+    }
 }
 
 /// Exchanges whose events will not be written.
@@ -82,7 +95,7 @@ impl Batch {
         &self.entries[..count]
     }
 
-    /// These, the first, are in the ledger: their exchanges are answered, and what was not used goes back.
+    /// These, the first, are in the ledger: what was not used goes back.
     pub(super) fn written(&mut self, written: &[Written]) -> Done {
         let (mut parts, mut left) = (0, written.len());
         for part in &self.parts {
@@ -101,13 +114,9 @@ impl Batch {
             beyond.extend(held.quotas.into_iter().filter_map(|hold| hold.spend(entry.event.value)));
             beyond.extend(held.credit.and_then(|hold| hold.spend(written.cost)));
         }
-        for part in self.parts.drain(..parts) {
-            if let Some(reply) = part.reply {
-                let _ = reply.send(Ok(()));
-            }
-        }
         self.most = (self.most * 2).min(BATCH);
-        Done { exchanges: parts, fresh, duplicates: written.len() as u64 - fresh, beyond }
+        let replies = self.parts.drain(..parts).filter_map(|part| part.reply).collect();
+        Done { exchanges: parts, fresh, duplicates: written.len() as u64 - fresh, beyond, replies }
     }
 
     /// Pools were lost.
@@ -244,7 +253,8 @@ mod tests {
         batch.add(first);
         batch.add(second);
         assert_eq!((batch.entries().len(), allowance.remaining()), (2, 0));
-        let done = batch.written(&[written(true), written(false)]);
+        let mut done = batch.written(&[written(true), written(false)]);
+        done.answer();
         assert_eq!((done.exchanges, done.fresh, done.duplicates), (2, 1, 1));
         assert!(batch.is_empty());
         assert_eq!((one.try_recv(), two.try_recv()), (Ok(Ok(())), Ok(Ok(()))));

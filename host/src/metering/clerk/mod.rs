@@ -100,6 +100,8 @@ struct Clerk {
     again: Option<Instant>,
     /// Written and not yet on disk, since then.
     unsynced: Option<Instant>,
+    /// Requests went on without anything being set aside.
+    unreserved: bool,
     /// Of the ledger: another one whenever all that it had granted is lost.
     epoch: u64,
     /// When leases and grants are looked after next.
@@ -133,6 +135,7 @@ impl Clerk {
                 self.open_again().await;
             }
             self.write().await;
+            self.regrant().await;
             self.grant().await;
             self.sync_if_due().await;
             self.follow();
@@ -209,8 +212,10 @@ impl Clerk {
             let Some(ledger) = self.ledger.as_mut() else { break };
             match ledger.write(self.batch.entries()).await {
                 Ok(written) => {
-                    let done = self.batch.written(&written);
+                    let mut done = self.batch.written(&written);
+                    // Counted before anybody is told, who may look.
                     self.status.wrote(&done);
+                    done.answer();
                     let given = self.grants.give_back_beyond(done.beyond, ledger).await;
                     self.well();
                     if self.settings.groups {
@@ -322,6 +327,16 @@ impl Clerk {
         }
     }
 
+    /// Where requests went on unreserved, what was granted is not what there is: it goes back, and is asked for anew.
+    async fn regrant(&mut self) {
+        if self.unreserved && self.batch.is_empty() {
+            self.unreserved = false;
+            if let Some(ledger) = self.ledger.as_mut() {
+                self.grants.close(ledger).await;
+            }
+        }
+    }
+
     /// Forgets what was granted, where the ledger has lost it.
     fn follow(&mut self) {
         let Some(ledger) = &self.ledger else { return };
@@ -347,6 +362,7 @@ impl Clerk {
     fn well(&mut self) {
         (self.pause, self.again) = (PAUSE.0, None);
         if self.status.health() != Health::Well {
+            self.unreserved = self.settings.on_failure == OnFailure::Allow;
             tracing::info!("the ledger can be written");
             self.status.set(Health::Well, None);
         }

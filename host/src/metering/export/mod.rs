@@ -27,9 +27,8 @@ pub(crate) use manager::Exports;
 pub(crate) use nats::Secure;
 pub(crate) use record::{Directory, Measure};
 pub(crate) use settings::{
-    FileFormat, FileTarget, HttpFormat, HttpTarget, NatsError, NatsPlace, NatsTarget, Sink, Target,
+    FileFormat, FileTarget, HttpFormat, HttpTarget, NatsPlace, NatsTarget, Sink, Target,
 };
-pub(crate) use source::{Lag, Source, SourceError};
 pub(crate) use status::{Snapshot, Status};
 
 use std::fmt;

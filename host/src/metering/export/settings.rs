@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
 
-pub(crate) use super::nats::{NatsError, Place as NatsPlace};
+pub(crate) use super::nats::Place as NatsPlace;
 
 /// One of `[sinks]`. A change of any part starts it anew, from its cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]

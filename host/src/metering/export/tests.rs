@@ -28,9 +28,9 @@ use http::{Request, Uri};
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
+use super::source::Source;
 use super::{
-    Clock, Directory, Exports, Http, HttpFormat, HttpTarget, Means, Measure, Secure, Sink, Snapshot, Source,
-    Target,
+    Clock, Directory, Exports, Http, HttpFormat, HttpTarget, Means, Measure, Secure, Sink, Snapshot, Target,
 };
 use crate::http_client::{Bounds, HttpClient};
 use crate::tls::Connector;

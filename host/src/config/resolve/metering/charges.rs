@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluice_metering::meter::{Aggregation, Meter};
+use sluice_metering::meter::Meter;
 use sluice_metering::period::Every;
 use sluice_metering::plan::{Charge, Fee};
 

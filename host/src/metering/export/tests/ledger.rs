@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sluice_metering::event::Event;
 
 use super::START;
-use crate::metering::export::{Lag, Source, SourceError};
+use crate::metering::export::source::{Lag, Source, SourceError};
 
 #[derive(Default)]
 pub(crate) struct Ledger(Mutex<Kept>);
