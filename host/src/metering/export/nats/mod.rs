@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use line::Secure;
-pub(crate) use place::{NatsError, Place};
+pub(crate) use place::Place;
 
 use super::format::cloudevents;
 use super::outcome::{Fate, Outcome, Trouble};
