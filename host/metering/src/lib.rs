@@ -15,6 +15,7 @@ pub mod money;
 pub mod period;
 pub mod plan;
 pub mod rating;
+pub mod text;
 
 /// Nanos, 10^-9 of a currency's unit: what credit is kept in.
 pub type Nanos = i64;

@@ -1,8 +1,8 @@
 //! RFC 4180. Names come from the configuration, and spreadsheets run what looks like a formula: such names are given an apostrophe.
 
 use super::super::{Invoice, Line, Section, Unrated};
-use super::seen;
 use crate::money::written;
+use crate::text::csv_field;
 
 const HEADER: &str = "consumer,month,status,plan,kind,description,meter,quantity,unit,price,days,days_of_month,exact,amount,currency";
 
@@ -96,15 +96,15 @@ fn rest(unrated: &Unrated) -> Vec<Row<'_>> {
 fn record(invoice: &Invoice, row: &Row<'_>) -> String {
     let (days, of) = row.days.map_or_else(Default::default, |(days, of)| (days.to_string(), of.to_string()));
     let cells = [
-        name(&invoice.consumer),
+        csv_field(&invoice.consumer),
         invoice.month(),
         invoice.status().to_owned(),
-        name(row.plan),
+        csv_field(row.plan),
         row.kind.to_owned(),
-        name(row.description),
-        name(row.meter),
+        csv_field(row.description),
+        csv_field(row.meter),
         row.quantity.clone(),
-        name(row.unit),
+        csv_field(row.unit),
         row.price.clone(),
         days,
         of,
@@ -113,44 +113,4 @@ fn record(invoice: &Invoice, row: &Row<'_>) -> String {
         row.currency.to_owned(),
     ];
     format!("{}\r\n", cells.join(","))
-}
-
-/// A text in one line, quoted if it has to be, that no spreadsheet takes for a formula.
-fn name(text: &str) -> String {
-    let mut text = seen(text);
-    let formula = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
-    if text.trim_start().starts_with(formula) {
-        text.insert(0, '\'');
-    }
-    if text.contains([',', '"']) || text.trim() != text {
-        return format!("\"{}\"", text.replace('"', "\"\""));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::name;
-
-    #[test]
-    fn names_are_quoted_and_never_formulas() {
-        for (text, cell) in [
-            ("acme", "acme"),
-            ("acme, inc", "\"acme, inc\""),
-            ("the \"best\"", "\"the \"\"best\"\"\""),
-            ("two\nlines", "two\u{fffd}lines"),
-            (" padded", "\" padded\""),
-            ("=1+1", "'=1+1"),
-            ("+1", "'+1"),
-            ("-1", "'-1"),
-            ("@SUM(A1)", "'@SUM(A1)"),
-            ("  =1", "'  =1"),
-            ("\t=1", "\u{fffd}=1"),
-            ("=\"a\",b", "\"'=\"\"a\"\",b\""),
-            ("＝1", "'＝1"),
-            ("a=1", "a=1"),
-        ] {
-            assert_eq!(name(text), cell, "{text:?}");
-        }
-    }
 }

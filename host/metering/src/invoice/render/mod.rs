@@ -11,6 +11,7 @@ use rust_decimal::Decimal;
 
 use super::{Invoice, Line, Section, Unrated};
 use crate::money::written;
+use crate::text::seen;
 
 /// What the columns of a section are called. Those from [`NUMBERS`] on are numbers.
 const COLUMNS: [&str; 6] = ["Description", "Unit", "Quantity", "Price", "Exact", "Amount"];
@@ -114,15 +115,4 @@ fn counted(unrated: &Unrated) -> Vec<String> {
         all.push(format!("drawn from credit: {}", crate::money::from_nanos(unrated.drawn)));
     }
     all
-}
-
-/// Whether a character does something else than to be seen: control characters and those that turn the direction of writing.
-fn acts(it: char) -> bool {
-    it.is_control()
-        || matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// A text of which nothing acts on whoever shows it.
-fn seen(text: &str) -> String {
-    text.chars().map(|it| if acts(it) { char::REPLACEMENT_CHARACTER } else { it }).collect()
 }
