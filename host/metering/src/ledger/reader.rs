@@ -110,6 +110,48 @@ impl Reader {
         .await
     }
 
+    /// What credit paid of a consumer's charges of a month, by plan, without what became a debt.
+    ///
+    /// # Errors
+    /// As of all reads.
+    pub async fn drawn(
+        &mut self,
+        consumer: &str,
+        month: Period,
+    ) -> Result<Vec<(String, crate::Nanos)>, Error> {
+        // The debt that there is belongs to what was used last: a top-up pays the oldest first.
+        self.read(async |db| {
+            let consumer = Value::from(consumer);
+            let (start, end) = (month.start.as_microsecond(), month.end().as_microsecond());
+            let debt = db
+                .query(
+                    "SELECT drawn FROM credits WHERE kind = 'debt' AND consumer = $1",
+                    std::slice::from_ref(&consumer),
+                )
+                .await?;
+            let later = db
+                .query(
+                    "SELECT CAST(coalesce(sum(cost), 0) AS bigint) FROM events WHERE consumer = $1 AND at >= $2",
+                    &[consumer.clone(), Value::Int(end)],
+                )
+                .await?;
+            let debt = debt.first().map_or(Ok(0), |row| row.int(0))?;
+            let mut debt = (debt - later.first().map_or(Ok(0), |row| row.int(0))?).max(0);
+            let sql =
+                "SELECT plan, CAST(sum(cost) AS bigint) FROM events WHERE consumer = $1 AND at >= $2 AND at < $3 \
+                 GROUP BY plan HAVING sum(cost) > 0 ORDER BY max(at) DESC, plan";
+            let mut drawn = Vec::new();
+            for row in &db.query(sql, &[consumer, Value::Int(start), Value::Int(end)]).await? {
+                let cost = row.int(1)?;
+                let uncovered = debt.min(cost);
+                debt -= uncovered;
+                drawn.push((row.text(0)?.to_owned(), cost - uncovered));
+            }
+            Ok(drawn)
+        })
+        .await
+    }
+
     /// What a consumer has used of a meter in a period, on all plans: what a quota counts.
     ///
     /// # Errors

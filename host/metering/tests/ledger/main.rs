@@ -6,6 +6,7 @@ mod backend;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 
+mod drawn;
 mod grants;
 mod keeping;
 mod kill;
