@@ -42,6 +42,7 @@ pub(crate) use pattern::{HostPattern, PathPattern, RouteMatch, Segment};
 pub(crate) use problem::{Place, Problem, Problems};
 pub(crate) use resolve::{Doubts, Known, can_be_sent, is_name, is_time};
 pub(crate) use schema::schema;
+pub(crate) use similar::{closest, known};
 pub(crate) use substitute::{Environment, ProcessEnvironment};
 pub(crate) use value::ConfigValue;
 pub(crate) use watch::Watcher;

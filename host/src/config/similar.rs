@@ -1,7 +1,7 @@
 //! "Did you mean ...?"
 
 /// The candidate that `name` was most likely meant to be.
-pub(super) fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = fold(name);
     candidates
         .into_iter()
@@ -33,7 +33,7 @@ pub(super) fn either<S: AsRef<str>>(options: &[S]) -> String {
 }
 
 /// A hint that names what there is, unless that is too much to read.
-pub(super) fn known<'a>(what: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn known<'a>(what: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let names: Vec<String> = names.into_iter().take(25).map(|name| format!("`{name}`")).collect();
     (1..=24).contains(&names.len()).then(|| format!("known {what}s: {}", names.join(", ")))
 }

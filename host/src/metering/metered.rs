@@ -259,7 +259,6 @@ impl Tab {
                 }
             }
             for soft in account.soft.iter().filter(|soft| soft.meter == line.meter) {
-                soft.used.store(true, std::sync::atomic::Ordering::Relaxed);
                 if soft.is_passed(admitted.at) {
                     notices.push(Notice::Passed { meter: Arc::clone(&soft.name), per: soft.per.name() });
                 }

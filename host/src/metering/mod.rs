@@ -4,7 +4,9 @@
 mod allowance;
 mod clerk;
 pub(crate) mod export;
+mod inquiry;
 mod metered;
+pub(crate) mod report;
 mod settle;
 mod status;
 mod tab;
@@ -14,15 +16,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sluice_metering::ledger::Settings as LedgerSettings;
+use sluice_metering::ledger::{Settings as LedgerSettings, TopUp};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use clerk::{Message, Opened};
+pub(crate) use inquiry::Asker;
 pub(crate) use metered::{Exhausted, Metered, Notice, Refusal, Spent};
 pub(crate) use settle::{Ending, Receipt, Unrecorded, number};
 pub(crate) use status::{Health, Status};
 pub(crate) use tab::Tab;
 pub(crate) use tariff::Tariff;
+
+use inquiry::Inquiries;
+use report::{Catalog, Document, Question, Refused};
 
 /// How metering behaves.
 #[derive(Clone, Debug)]
@@ -58,6 +64,7 @@ pub(crate) struct Metering {
     status: Arc<Status>,
     lease: Arc<Lease>,
     clerk: mpsc::UnboundedSender<Message>,
+    inquiries: Inquiries,
 }
 
 /// Until when what the ledger granted may be used.
@@ -87,9 +94,10 @@ impl Metering {
     /// Starts the ledger's thread; second, what becomes of opening it.
     pub(crate) fn start(settings: Settings, ledger: LedgerSettings) -> std::io::Result<(Arc<Self>, Opened)> {
         let (status, lease) = (Arc::new(Status::default()), Arc::new(Lease::new()));
+        let inquiries = Inquiries::start(ledger.clone(), Arc::clone(&status))?;
         let (clerk, opened) =
             clerk::start(settings.clone(), ledger, Arc::clone(&status), Arc::clone(&lease))?;
-        Ok((Arc::new(Self { settings, status, lease, clerk }), opened))
+        Ok((Arc::new(Self { settings, status, lease, clerk, inquiries }), opened))
     }
 
     /// How it fares.
@@ -115,11 +123,43 @@ impl Metering {
 
     /// Tells the ledger what is configured now. Returns when it has noted who is on which plan, or cannot at the moment.
     pub(crate) async fn publish(&self, tariff: &Arc<Tariff>) {
+        self.inquiries.publish(tariff);
         let (reply, done) = oneshot::channel();
         self.send(Message::Publish { tariff: Arc::clone(tariff), reply });
         if tokio::time::timeout(self.settings.timeout, done).await.is_err() {
             tracing::warn!("the ledger takes longer than {:?} to note the plans", self.settings.timeout);
         }
+    }
+
+    /// Has the ledger read, on a thread of its own.
+    pub(crate) async fn ask(
+        &self,
+        asker: Asker,
+        question: Question,
+        catalog: &Arc<Catalog>,
+    ) -> Result<Document, Refused> {
+        self.inquiries.ask(asker, question, catalog).await
+    }
+
+    /// Adds credit; `false` if there was a top-up of this id. An error does not say that it was not added: the same may be tried again.
+    pub(crate) async fn top_up(&self, top_up: TopUp) -> Result<bool, String> {
+        let (reply, done) = oneshot::channel();
+        self.send(Message::TopUp { top_up, reply });
+        match tokio::time::timeout(self.settings.timeout, done).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) => Err("the ledger's thread has ended".to_owned()),
+            Err(_) => Err(format!("the ledger takes longer than {:?}", self.settings.timeout)),
+        }
+    }
+
+    /// This gateway's id.
+    pub(crate) fn gateway(&self) -> &str {
+        &self.settings.gateway
+    }
+
+    /// What becomes of metered requests while the ledger cannot be written.
+    pub(crate) const fn on_failure(&self) -> OnFailure {
+        self.settings.on_failure
     }
 
     /// Writes what is left and lets go of the ledger.

@@ -15,6 +15,7 @@ use super::Metering;
 use super::allowance::Hold;
 use super::clerk::{Held, Message, Slip};
 use super::tab::{Admitted, Line, Tab};
+use super::tariff::SoftQuota;
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,8 @@ impl Metering {
         for line in lines {
             let Some(meter) = meters.get(line.meter) else { continue };
             let Some(value) = value(&line, meter, ending, forwarded) else { continue };
+            let soft = admitted.account.iter().flat_map(|account| &account.soft);
+            soft.filter(|soft| soft.meter == line.meter).for_each(SoftQuota::touch);
             let event = self.event(&line, meter, value, &admitted, &request, ending);
             let (entry, held) = entry(event, line, &admitted);
             entries.push(entry);

@@ -19,6 +19,8 @@ pub(crate) struct Status {
     pub(super) refused_quota: AtomicU64,
     pub(super) refused_credit: AtomicU64,
     pub(super) refused_unavailable: AtomicU64,
+    /// Soft quotas that were passed, once for each period.
+    pub(super) passed: AtomicU64,
     last_error: Mutex<Option<String>>,
 }
 
@@ -45,7 +47,43 @@ impl Health {
     }
 }
 
+/// What was counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Exchanges whose events wait for the ledger.
+    pub(crate) waiting: usize,
+    pub(crate) written: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) batches: u64,
+    /// Not recorded, and not answered either.
+    pub(crate) withdrawn: u64,
+    /// Answered and not recorded.
+    pub(crate) lost: u64,
+    pub(crate) refused_quota: u64,
+    pub(crate) refused_credit: u64,
+    pub(crate) refused_unavailable: u64,
+    /// Soft quotas that were passed.
+    pub(crate) passed: u64,
+}
+
 impl Status {
+    /// What was counted.
+    pub(crate) fn counts(&self) -> Counts {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            waiting: self.waiting.load(Ordering::Relaxed),
+            written: count(&self.written),
+            duplicates: count(&self.duplicates),
+            batches: count(&self.batches),
+            withdrawn: count(&self.withdrawn),
+            lost: count(&self.lost),
+            refused_quota: count(&self.refused_quota),
+            refused_credit: count(&self.refused_credit),
+            refused_unavailable: count(&self.refused_unavailable),
+            passed: count(&self.passed),
+        }
+    }
+
     pub(crate) fn health(&self) -> Health {
         match self.health.load(Ordering::Acquire) {
             1 => Health::Well,

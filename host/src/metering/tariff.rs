@@ -1,7 +1,7 @@
 //! What a snapshot says of metering: the meters, and for each consumer what its plan limits and charges.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
@@ -13,7 +13,11 @@ use sluice_metering::plan::{Charge, Plan};
 use sluice_metering::rating;
 
 use super::allowance::Allowance;
+use super::report::Catalog;
 use crate::config::Config;
+
+/// How often a soft quota is looked at after it was used.
+const LOOKS: u8 = 2;
 
 /// What a snapshot says of metering.
 #[derive(Debug, Default)]
@@ -25,6 +29,10 @@ pub(crate) struct Tariff {
     pub(super) subscriptions: Vec<Subscription>,
     /// Those that events are kept for until they have had them.
     pub(super) sinks: Vec<Arc<str>>,
+    /// Those with soft quotas.
+    watched: Vec<Arc<Account>>,
+    /// For whoever asks what was used.
+    catalog: Arc<Catalog>,
 }
 
 /// A consumer on a plan.
@@ -59,13 +67,28 @@ pub(super) struct SoftQuota {
     pub(super) name: Arc<str>,
     pub(super) limit: i64,
     pub(super) per: Every,
-    /// It has been used since it was last looked at.
-    pub(super) used: AtomicBool,
+    /// How often it is still to be looked at. Twice after each use: what was used may be in the ledger only a moment later.
+    looks: AtomicU8,
     /// The end, in microseconds since 1970, of the period in which it was found to be passed.
     pub(super) passed_until: AtomicI64,
 }
 
 impl SoftQuota {
+    /// It is used.
+    pub(super) fn touch(&self) {
+        self.looks.store(LOOKS, Ordering::Relaxed);
+    }
+
+    /// Whether it was used since it was last looked at, or just before.
+    pub(super) fn is_due(&self) -> bool {
+        self.looks.load(Ordering::Relaxed) > 0
+    }
+
+    /// It was looked at.
+    pub(super) fn looked(&self) {
+        let _ = self.looks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |looks| looks.checked_sub(1));
+    }
+
     /// Whether it is known to be passed at this moment. Known a second late at most.
     pub(super) fn is_passed(&self, at: Timestamp) -> bool {
         at.as_microsecond() < self.passed_until.load(Ordering::Relaxed)
@@ -95,12 +118,25 @@ impl Tariff {
             }
         }
         let sinks = config.sinks.iter().map(|sink| Arc::clone(&sink.name)).collect();
-        Self { meters, accounts, subscriptions, sinks }
+        let watched = accounts.values().filter(|account: &&Arc<Account>| !account.soft.is_empty());
+        let watched = watched.cloned().collect();
+        let catalog = Arc::new(Catalog::new(config));
+        Self { meters, accounts, subscriptions, sinks, watched, catalog }
     }
 
     /// The meters, as plugins number them.
     pub(crate) const fn meters(&self) -> &Arc<[Arc<Meter>]> {
         &self.meters
+    }
+
+    /// What is configured, for whoever asks what was used.
+    pub(crate) const fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The accounts with soft quotas.
+    pub(super) fn watched(&self) -> &[Arc<Account>] {
+        &self.watched
     }
 
     pub(super) fn account(&self, consumer: &str) -> Option<&Arc<Account>> {
@@ -159,9 +195,10 @@ impl<'a> Terms<'a> {
             hard.then(|| Quota { meter, limit, per, current: ArcSwapOption::empty() })
         };
         let soft = |&(meter, limit, per, hard): &(usize, i64, Every, bool)| {
-            let (used, passed_until) = (AtomicBool::new(true), AtomicI64::new(i64::MIN));
+            // What was used before this process is looked at once.
+            let (looks, passed_until) = (AtomicU8::new(1), AtomicI64::new(i64::MIN));
             let name = Arc::clone(&meters[meter].name);
-            (!hard).then(|| SoftQuota { meter, name, limit, per, used, passed_until })
+            (!hard).then_some(SoftQuota { meter, name, limit, per, looks, passed_until })
         };
         let free_until = OnceLock::new();
         if self.plan.trial.is_none() {
