@@ -24,17 +24,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use control::{ReloadRequest, Reloaded};
+pub(crate) use ledger::location as ledger_location;
 pub(crate) use state::State;
 
 use crate::admin::AdminFronts;
 use crate::chain::FaultReport;
-use crate::config::{self, Config, Problems, Watcher};
+use crate::config::{self, Config, Problem, Problems, Watcher};
+use crate::metering::Metering;
 use crate::snapshot::Builder;
 use crate::store::{MemoryStore, Stores};
 use crate::telemetry::{self, AccessLog, Metrics};
 use crate::wasm::{Clock, Engines, Loader};
 use control::Control;
 use crew::Crew;
+use exports::Exporting;
 use start::StartSettings;
 use worker::{Equipment, Worker};
 
@@ -154,15 +157,12 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     let access_log =
         AccessLog::start(&config.telemetry.access_log, &metrics).map_err(io("cannot open the access log"))?;
     let stores = counters::open(&config).map_err(|problem| problems(&problem.into()))?;
-    let metering = ledger::open(&config).await.map_err(|problem| problems(&problem.into()))?;
-    let exporting = match &metering {
-        Some(metering) => exports::open(&config, metering).map_err(|problem| problems(&problem.into()))?,
-        None => None,
-    };
+    let (metering, exporting) = open_books(&config).await.map_err(|problem| problems(&problem.into()))?;
     let mut builder = builder_with(&config, stores.clone());
     let (reports, faults) = mpsc::channel(MAX_REPORTS);
     let (reload, requests) = mpsc::channel(16);
     let state = Rc::new(RefCell::new(State::new()));
+    state.borrow_mut().meters_in(metering.clone(), exporting.clone());
     let started_with = StartSettings::of(&config);
     let (workers, drain, watch, debounce) =
         (config.workers.get(), config.reload.drain, config.reload.watch, config.reload.debounce);
@@ -204,9 +204,7 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     metrics.set_generation(1);
     tokio::task::spawn_local(tell_faults(Rc::clone(&state), faults));
     state.borrow_mut().counts_on(stores.remote().cloned());
-    if let Some(remote) = stores.remote().cloned() {
-        metrics.watch_store(move || counters::sample(&remote));
-    }
+    watch_others(&metrics, &stores, metering.as_ref().zip(exporting.as_deref()));
     tokio::task::spawn_local(sweep(Arc::clone(stores.memory()), metrics));
     let (stop_reloads, stopped) = oneshot::channel();
     tokio::task::spawn_local(control.run(requests, stopped));
@@ -218,15 +216,41 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     tracing::info!(?drain, "stopping: exchanges under way may finish");
     let _ = stop_reloads.send(());
     crew.stop(drain).await;
-    if let Some(exporting) = &exporting {
-        exporting.stop().await;
-    }
-    if let Some(metering) = &metering {
-        metering.stop().await;
-    }
+    close_books(metering, exporting).await;
     access_log.finish(LAST_LINES);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The ledger and its exports, if the configuration has one.
+async fn open_books(config: &Config) -> Result<(Option<Arc<Metering>>, Option<Rc<Exporting>>), Problem> {
+    let metering = ledger::open(config).await?;
+    let exporting = match &metering {
+        Some(metering) => exports::open(config, metering)?,
+        None => None,
+    };
+    Ok((metering, exporting))
+}
+
+/// Nothing more is metered: what there is is written.
+async fn close_books(metering: Option<Arc<Metering>>, exporting: Option<Rc<Exporting>>) {
+    if let Some(exporting) = exporting {
+        exporting.stop().await;
+    }
+    if let Some(metering) = metering {
+        metering.stop().await;
+    }
+}
+
+/// Has metrics look at what is counted elsewhere.
+fn watch_others(metrics: &Metrics, stores: &Stores, metering: Option<(&Arc<Metering>, &Exporting)>) {
+    if let Some(remote) = stores.remote().cloned() {
+        metrics.watch_store(move || counters::sample(&remote));
+    }
+    if let Some((metering, exporting)) = metering {
+        let (metering, sinks) = (Arc::clone(metering), exporting.look());
+        metrics.watch_metering(move || ledger::sample(&metering, sinks()));
+    }
 }
 
 async fn on_change(mut changes: mpsc::Receiver<()>, reload: mpsc::Sender<ReloadRequest>) {

@@ -21,6 +21,7 @@ pub mod measure;
 mod metering;
 mod net;
 mod problem_document;
+mod reports;
 mod router;
 mod snapshot;
 mod store;

@@ -1,7 +1,8 @@
-//! The gateway's own pages on a listener of their own: health, metrics, the snapshot, reload.
+//! The gateway's own pages on a listener of their own: health, metrics, the snapshot, reload, what was used.
 //! It reads everything; nothing knows it but the gateway that opens it.
 
 mod pages;
+mod usage;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -117,6 +118,6 @@ impl Handler for Pages {
         _peer: &Rc<Peer>,
         _timer: Timer,
     ) -> Result<Response<Body>, Abort> {
-        Ok(self.answer(&request).await)
+        Ok(self.answer(request).await)
     }
 }

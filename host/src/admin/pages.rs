@@ -5,19 +5,22 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::Pages;
+use super::usage::ReportPage;
 use crate::body::Body;
 use crate::gateway::{ReloadRequest, Reloaded};
 use crate::problem_document::ProblemDocument;
 
 impl Pages {
-    pub(super) async fn answer(&self, request: &Request<Body>) -> Response<Body> {
+    pub(super) async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let (admin, metrics) = self.served();
         let known = match request.uri().path() {
             "/healthz" => Some(Method::GET),
-            "/readyz" | "/snapshot" | "/reload" if !admin => None,
-            "/readyz" | "/snapshot" => Some(Method::GET),
-            "/reload" => Some(Method::POST),
             "/metrics" if metrics => Some(Method::GET),
+            _ if !admin => None,
+            "/readyz" | "/snapshot" | "/usage" | "/balance" | "/invoices/preview" | "/ledger" => {
+                Some(Method::GET)
+            }
+            "/reload" | "/credit" => Some(Method::POST),
             _ => None,
         };
         let Some(method) = known else {
@@ -38,6 +41,11 @@ impl Pages {
                 text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.metrics.render())
             }
             "/reload" => self.reload().await,
+            "/usage" => self.report(ReportPage::Usage, &request).await,
+            "/balance" => self.report(ReportPage::Balance, &request).await,
+            "/invoices/preview" => self.report(ReportPage::Invoice, &request).await,
+            "/credit" => self.credit(request).await,
+            "/ledger" => self.ledger(),
             _ => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
         }
     }
@@ -71,11 +79,11 @@ impl Pages {
     }
 }
 
-fn problem(status: StatusCode, kind: &str, detail: &str) -> Response<Body> {
+pub(super) fn problem(status: StatusCode, kind: &str, detail: &str) -> Response<Body> {
     ProblemDocument::new(status, kind, detail).into_response(None)
 }
 
-fn json_page(status: StatusCode, document: &serde_json::Value) -> Response<Body> {
+pub(super) fn json_page(status: StatusCode, document: &serde_json::Value) -> Response<Body> {
     text(status, "application/json", format!("{document:#}\n"))
 }
 

@@ -199,7 +199,7 @@ impl Context {
     ) -> Result<Response<Body>, Failure> {
         let (upstream, metrics) = match &route.destination {
             WorkerDestination::Upstream { upstream, metrics } => (upstream, metrics),
-            WorkerDestination::Usage => return usage(self, request).await,
+            WorkerDestination::Usage(metering) => return usage(self, metering.as_ref(), request).await,
         };
         let sent = Instant::now();
         if let Some(tab) = &self.tab {

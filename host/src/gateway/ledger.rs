@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use sluice_metering::ledger::{self, Backend, Handshake, Secure, Settings as LedgerSettings, Stream};
 use tokio::net::TcpStream;
 
 use crate::config::{self, Config, Durability, LedgerLocation, OnLedgerFailure, Problem};
-use crate::metering::{Metering, OnFailure, Settings};
+use crate::metering::{Health, Metering, OnFailure, Settings};
+use crate::telemetry::{MeteringSample, SinkSample};
 use crate::tls::Connector;
 
 /// How long a TLS handshake with the ledger's server may take.
@@ -63,6 +65,59 @@ pub(crate) fn location(config: &Config, ledger: &config::Ledger) -> Result<Ledge
         },
         gateway: Arc::clone(&config.gateway_id),
         lease: LedgerSettings::LEASE,
+    })
+}
+
+/// Whether nothing that is metered is served before a restart. A ledger that cannot be written for a while, or has yet to be opened, does
+/// not keep a gateway from being ready: that is mostly the same for all gateways, and routes that meter nothing are served.
+pub(super) fn keeps_out(metering: &Metering) -> bool {
+    metering.status().health() == Health::Failed && metering.on_failure() == OnFailure::Deny
+}
+
+/// How metering fares, for metrics.
+pub(super) fn sample(metering: &Metering, sinks: Vec<SinkSample>) -> MeteringSample {
+    let (status, counts) = (metering.status(), metering.status().counts());
+    MeteringSample {
+        state: status.health().name(),
+        waiting: counts.waiting,
+        written: counts.written,
+        duplicates: counts.duplicates,
+        batches: counts.batches,
+        withdrawn: counts.withdrawn,
+        lost: counts.lost,
+        refused: vec![
+            ("quota", counts.refused_quota),
+            ("credit", counts.refused_credit),
+            ("ledger", counts.refused_unavailable),
+        ],
+        soft_quotas_passed: counts.passed,
+        sinks,
+    }
+}
+
+/// How metering fares, for `/ledger` and `/snapshot`.
+pub(super) fn to_json(metering: &Metering, sinks: Value) -> Value {
+    let (status, counts) = (metering.status(), metering.status().counts());
+    let on_failure = match metering.on_failure() {
+        OnFailure::Deny => "deny",
+        OnFailure::Allow => "allow",
+    };
+    json!({
+        "gateway": metering.gateway(),
+        "state": status.health().name(),
+        "last_error": status.last_error(),
+        "on_failure": on_failure,
+        "waiting_exchanges": counts.waiting,
+        "events": { "written": counts.written, "duplicate": counts.duplicates },
+        "batches": counts.batches,
+        "given_up": { "unanswered": counts.withdrawn, "answered": counts.lost },
+        "refused": {
+            "quota": counts.refused_quota,
+            "credit": counts.refused_credit,
+            "ledger": counts.refused_unavailable,
+        },
+        "soft_quotas_passed": counts.passed,
+        "sinks": sinks,
     })
 }
 

@@ -7,10 +7,12 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::counters;
 use super::crew::Board;
+use super::exports::Exporting;
+use super::{counters, ledger};
 use crate::chain::FaultReport;
 use crate::config::Problems;
+use crate::metering::Metering;
 use crate::snapshot::Snapshot;
 use crate::store::remote::RemoteStore;
 use crate::telemetry::{Throttle, rfc3339};
@@ -30,6 +32,8 @@ pub(crate) struct State {
     faults: BTreeMap<Arc<str>, PluginFaults>,
     throttle: Throttle<String>,
     store: Option<Arc<RemoteStore>>,
+    metering: Option<Arc<Metering>>,
+    exporting: Option<Rc<Exporting>>,
 }
 
 /// A reload that was refused, and why.
@@ -66,6 +70,8 @@ impl State {
             faults: BTreeMap::new(),
             throttle: Throttle::default(),
             store: None,
+            metering: None,
+            exporting: None,
         }
     }
 
@@ -74,10 +80,28 @@ impl State {
         self.store = store;
     }
 
+    /// What is metered goes there, and from there to the sinks, if anything is.
+    pub(super) fn meters_in(&mut self, metering: Option<Arc<Metering>>, exporting: Option<Rc<Exporting>>) {
+        (self.metering, self.exporting) = (metering, exporting);
+    }
+
+    /// What was used, if anything is metered.
+    pub(crate) fn metering(&self) -> Option<&Arc<Metering>> {
+        self.metering.as_ref()
+    }
+
+    /// The document of `/ledger`.
+    pub(crate) fn ledger_json(&self) -> Option<Value> {
+        let sinks = self.exporting.as_ref().map_or_else(|| json!([]), |exporting| exporting.to_json());
+        self.metering.as_ref().map(|metering| ledger::to_json(metering, sinks))
+    }
+
     /// True once every worker serves the snapshot and has an instance of every step that denies without one, until
-    /// draining begins.
+    /// draining begins; and unless the ledger has failed for good and metered requests are refused for it.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.stopping && self.board.as_ref().is_some_and(|board| board.is_warm())
+        !self.stopping
+            && self.board.as_ref().is_some_and(|board| board.is_warm())
+            && !self.metering.as_ref().is_some_and(|metering| ledger::keeps_out(metering))
     }
 
     /// The gateway is about to end.
@@ -177,10 +201,14 @@ impl State {
         };
         document["published"] = self.published.map(rfc3339).into();
         document["ready"] = self.is_ready().into();
-        let complaints = self.board.as_ref().map(|board| board.complaints()).unwrap_or_default();
+        let mut complaints = self.board.as_ref().map(|board| board.complaints()).unwrap_or_default();
+        if self.metering.as_ref().is_some_and(|metering| ledger::keeps_out(metering)) {
+            complaints.push("the ledger has failed, and metered requests are refused".to_owned());
+        }
         document["not_ready_because"] = complaints.into();
         document["needs_restart"] = self.needs_restart.as_slice().into();
         document["last_refused_reload"] = refused.into();
+        document["ledger"] = self.ledger_json().into();
         document["store"] = self.store.as_ref().map(|store| counters::to_json(store)).into();
         document
     }

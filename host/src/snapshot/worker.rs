@@ -36,8 +36,8 @@ pub(crate) enum WorkerDestination {
         upstream: Rc<Upstream>,
         metrics: Arc<UpstreamMetrics>,
     },
-    /// The gateway itself: with what the consumer used.
-    Usage,
+    /// The gateway itself: with what the consumer used, if anything is metered.
+    Usage(Option<Arc<Metering>>),
 }
 
 /// What a worker keeps from snapshot to snapshot: connections, instances, counters.
@@ -108,7 +108,7 @@ impl WorkerParts {
                     let upstream = upstream.expect("a route's upstream is one of the configuration's");
                     WorkerDestination::Upstream { upstream: Rc::clone(upstream), metrics }
                 }
-                Destination::Usage => WorkerDestination::Usage,
+                Destination::Usage => WorkerDestination::Usage(self.metering.clone()),
             };
             routes.push(WorkerRoute {
                 name: Arc::clone(&route.name),

@@ -137,6 +137,8 @@ families! {
         "Exchanges whose events the ledger will not have.";
     METERING_REFUSED = "sluice_metering_refused_total", COUNTER, &["reason"],
         "Requests that were refused before they went on.";
+    SOFT_QUOTAS_PASSED = "sluice_soft_quotas_passed_total", COUNTER, &[],
+        "Soft quotas that were passed, once for each consumer and period.";
     SINK_LAG = "sluice_sink_lag_events", GAUGE, &["sink"],
         "Events that a sink has not taken yet.";
     SINK_LAG_TIME = "sluice_sink_lag_seconds", GAUGE, &["sink"],
@@ -292,6 +294,7 @@ fn metering(page: &mut Page, sample: &MeteringSample) {
     for (reason, count) in &sample.refused {
         page.add(METERING_REFUSED, &[reason], float(*count));
     }
+    page.add(SOFT_QUOTAS_PASSED, &[], float(sample.soft_quotas_passed));
     for sink in &sample.sinks {
         page.add(SINK_LAG, &[&sink.name], float(sink.lag_events));
         page.add(SINK_LAG_TIME, &[&sink.name], sink.lag_seconds);

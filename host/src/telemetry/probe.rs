@@ -43,6 +43,8 @@ pub(crate) struct MeteringSample {
     pub(crate) lost: u64,
     /// Reasons, and how many requests were refused for each.
     pub(crate) refused: Vec<(&'static str, u64)>,
+    /// Once for each consumer, quota and period.
+    pub(crate) soft_quotas_passed: u64,
     pub(crate) sinks: Vec<SinkSample>,
 }
 
