@@ -9,8 +9,10 @@ macro_rules! say {
 
 mod harness;
 mod keys;
+mod metering;
 mod plugin;
 mod scaffold;
+mod usage_table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,6 +50,17 @@ enum Command {
         #[command(subcommand)]
         command: keys::Command,
     },
+    /// Print what was used.
+    Usage(metering::UsageCommand),
+    /// Print what a consumer owes for a month.
+    Invoice(metering::InvoiceCommand),
+    /// Add credit that a consumer has paid for.
+    Credit(metering::CreditCommand),
+    /// Look after the ledger.
+    Ledger {
+        #[command(subcommand)]
+        command: metering::LedgerCommand,
+    },
     /// Make, build, test and look at plugins.
     Plugin {
         #[command(subcommand)]
@@ -67,6 +80,10 @@ pub fn main() -> ExitCode {
             Ok(())
         }
         Command::Keys { command } => keys::run(&command),
+        Command::Usage(command) => metering::usage(command),
+        Command::Invoice(command) => metering::invoice(command),
+        Command::Credit(command) => metering::credit(command),
+        Command::Ledger { command } => metering::ledger(&command),
         Command::Plugin { command } => plugin::run(command),
     };
     match done {
