@@ -113,15 +113,21 @@ impl Gateway {
     /// Starts it anew where it was, after it has ended, with this in its environment too.
     #[track_caller]
     pub(crate) fn restart(&mut self, variables: &[(&str, &str)]) -> Result<(), Ended> {
-        let mut command = Command::new(super::binary());
-        command
-            .args(["run", "--config", "gateway.toml"])
-            .current_dir(self.directory.path())
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .envs(variables.iter().copied())
-            .stdin(Stdio::null());
+        let mut command = self.command(&["run", "--config", "gateway.toml"]);
+        command.envs(variables.iter().copied());
         (self.process, self.stdout, self.stderr) = launch(command);
         self.wait_until_ready()
+    }
+
+    /// A command of the gateway's binary, in its directory.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(super::binary());
+        command
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        command
     }
 
     /// A new connection to the public listener.

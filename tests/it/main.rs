@@ -37,5 +37,6 @@ mod reload;
 mod routing;
 mod tokens;
 mod transforms;
+mod usage;
 mod vectors;
 mod zoo;
