@@ -8,7 +8,17 @@ use crate::harness::{Gateway, Origin, Setup, root};
 
 /// Starts the gateway of a folder. Each address of the original is replaced by a free one, or by what `upstreams` says.
 fn start(folder: &str, public: &str, admin: &str, upstreams: &HashMap<&str, String>) -> Gateway {
-    let mut setup = Setup::new();
+    start_in(Setup::new(), folder, public, admin, upstreams)
+}
+
+/// The same, with a setup of the caller's.
+pub(crate) fn start_in(
+    mut setup: Setup,
+    folder: &str,
+    public: &str,
+    admin: &str,
+    upstreams: &HashMap<&str, String>,
+) -> Gateway {
     let from = root().join(folder);
     let mut text = adapt(&fs::read_to_string(from.join("gateway.toml")).unwrap(), &from, upstreams);
     text = text.replace(public, "@public@").replace(admin, "@admin@");

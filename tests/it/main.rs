@@ -27,6 +27,7 @@ mod ledger;
 mod limits;
 mod logging;
 mod metering;
+mod monetization;
 mod phases;
 mod policies;
 mod pooling;
