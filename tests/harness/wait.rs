@@ -34,6 +34,7 @@ pub(crate) fn within<T>(deadline: Duration, what: &str, mut attempt: impl FnMut(
 }
 
 /// Whether `condition` comes to hold within this time, where it need not.
+#[allow(dead_code, reason = "not all who include this need it")]
 pub(crate) fn happens(within: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     while start.elapsed() < within {

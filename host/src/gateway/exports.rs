@@ -33,8 +33,11 @@ const LAST_EVENTS: Duration = Duration::from_secs(5);
 pub(super) struct Exporting {
     commands: mpsc::UnboundedSender<Command>,
     names: Arc<ArcSwap<Names>>,
-    statuses: Arc<ArcSwap<Vec<(Arc<str>, Arc<Status>)>>>,
+    statuses: Arc<ArcSwap<Statuses>>,
 }
+
+/// How each sink is doing, by name.
+type Statuses = Vec<(Arc<str>, Arc<Status>)>;
 
 enum Command {
     Apply(Vec<Sink>),
@@ -156,7 +159,7 @@ async fn serve(
     mut commands: mpsc::UnboundedReceiver<Command>,
     source: Arc<LedgerSource>,
     means: Means,
-    statuses: Arc<ArcSwap<Vec<(Arc<str>, Arc<Status>)>>>,
+    statuses: Arc<ArcSwap<Statuses>>,
 ) {
     let mut exports = Exports::new(Arc::clone(&source));
     let mut current = Vec::new();

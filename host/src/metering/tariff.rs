@@ -124,11 +124,6 @@ impl Tariff {
         Self { meters, accounts, subscriptions, sinks, watched, catalog }
     }
 
-    /// The meters, as plugins number them.
-    pub(crate) const fn meters(&self) -> &Arc<[Arc<Meter>]> {
-        &self.meters
-    }
-
     /// What is configured, for whoever asks what was used.
     pub(crate) const fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog

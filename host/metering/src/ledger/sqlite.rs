@@ -455,7 +455,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut sqlite = open(directory.path());
         sqlite.script("CREATE TABLE t (x BLOB); INSERT INTO t VALUES (zeroblob(100000))").unwrap();
-        let length = |sqlite: &Sqlite| std::fs::metadata(&sqlite.wal).unwrap().len();
+        let length = |sqlite: &Sqlite| fs::metadata(&sqlite.wal).unwrap().len();
         assert!(length(&sqlite) > 0);
         sqlite.full_log = 1;
         // While somebody reads what is older than the rest, that rest has to stay.
