@@ -100,9 +100,11 @@ fn the_first_plugin_of_the_readme_is_what_the_command_writes() {
 fn completed(block: &str) -> String {
     let mut text = with_hashes(block).replace("/run/secrets/", "secrets/");
     text = text.replace("target/plugins/my-policy.wasm", "plugins/security-headers.wasm");
+    text = text.replace("target/plugins/", "plugins/");
     let config: Value = toml::from_str(&text).unwrap_or_else(|error| panic!("{block}\n{error}"));
     let tables = |kind: &str| config[kind].as_object().cloned().unwrap_or_default();
     let (chains, routes, plugins) = (tables("chains"), tables("routes"), tables("plugins"));
+    complete_metering(&mut text, &config);
 
     let mut used = BTreeSet::new();
     chains.values().chain(routes.values()).for_each(|table| note_plugins(&table["steps"], &mut used));
@@ -123,6 +125,27 @@ fn completed(block: &str) -> String {
         writeln!(text, "[upstreams.{name}]\ntargets = [{{ url = \"http://127.0.0.1:9\" }}]").unwrap();
     }
     text
+}
+
+/// Meters that a block names and a ledger, where it has none.
+fn complete_metering(text: &mut String, config: &Value) {
+    for (meter, kind) in [
+        ("requests", "aggregation = \"count\""),
+        ("tokens", "aggregation = \"sum\"\ndimensions = [\"model\"]"),
+        ("egress", "aggregation = \"sum\""),
+    ] {
+        if text.contains(&format!("\"{meter}\"")) && config["meters"][meter].is_null() {
+            write!(text, "\n[meters.{meter}]\n{kind}\n").unwrap();
+        }
+    }
+    let meters = ["[meters.", "[sinks.", "serve = \"usage\""].iter().any(|table| text.contains(table));
+    if meters && config["store"]["ledger"].is_null() {
+        const LEDGER: &str = "[store]\nledger = \"sqlite:data/ledger.db\"\n";
+        match config["store"].is_null() {
+            true => write!(text, "\n{LEDGER}").unwrap(),
+            false => *text = text.replace("[store]\n", LEDGER),
+        }
+    }
 }
 
 /// Hashes of which a page shows only the beginning, each another one.
@@ -156,7 +179,8 @@ fn granted(plugin: &str) -> &'static str {
     match plugin {
         "api-key" | "basic-auth" => "capabilities = [\"consumers\"]",
         "mtls" => "capabilities = [\"consumers\", \"crypto\", \"clock\"]",
-        "ip-filter" => "capabilities = [\"log\"]",
+        "ip-filter" | "body-script" => "capabilities = [\"log\"]",
+        "meter" => "capabilities = [\"meter\"]",
         "rate-limit" => "capabilities = [\"store\"]",
         "jwt" => {
             "capabilities = [\"crypto\", \"clock\", \"consumers\"]\n\
