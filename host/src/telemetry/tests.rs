@@ -8,7 +8,7 @@ use std::time::Duration;
 use sluice_abi::Phase;
 
 use super::collect::FAMILIES;
-use super::probe::{KeySetSample, StoreSample};
+use super::probe::{KeySetSample, MeteringSample, SinkSample, StoreSample};
 use super::{CircuitState, Metrics, NO_ROUTE, ReloadResult, StepVerdict, WorkerMetrics};
 
 const MS: Duration = Duration::from_millis(1);
@@ -57,7 +57,24 @@ fn every_family_is_on_the_page_and_explained() {
     metrics.watch_key_sets(|| {
         vec![KeySetSample { name: name("login"), keys: Some(2), fetches: 3, failures: 1 }]
     });
+    metrics.watch_metering(|| {
+        let sink = SinkSample {
+            name: name("billing"),
+            lag_events: 3,
+            lag_seconds: 1.5,
+            late: true,
+            events: vec![("sent", 5)],
+        };
+        MeteringSample {
+            state: "well",
+            refused: vec![("quota", 1)],
+            sinks: vec![sink],
+            ..MeteringSample::default()
+        }
+    });
     let page = metrics.render();
+    assert!(page.contains("sluice_ledger_state{state=\"well\"} 1"), "{page}");
+    assert!(page.contains("sluice_sink_events_total{sink=\"billing\",result=\"sent\"} 5"), "{page}");
     let given: BTreeSet<&str> = page
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
