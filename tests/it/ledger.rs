@@ -180,7 +180,7 @@ fn killed_at_any_moment_it_has_lost_nothing_that_was_answered() {
     let mut gateway = setup().start(&text("", ""));
     let books = Books::at(&gateway.path("ledger.db"));
     let mut answered = HashSet::new();
-    for round in 0..times(20) {
+    for round in 0..times(200) {
         // A moment that differs from round to round, and does not depend on what the gateway is doing.
         let moment = Duration::from_micros(1_000 + (round as u64 * 7_919) % 60_000);
         answered.extend(load(&mut gateway, |id, count| {
