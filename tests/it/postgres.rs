@@ -2,10 +2,12 @@
 //! the server, is gone.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::faults::times;
 use crate::harness::metering::{Books, consumer, gateway, key, setup};
 use crate::harness::postgres::PostgresServer;
 use crate::harness::{Connection, Gateway, Origin, config, wait};
@@ -15,7 +17,7 @@ const PREPAID: &str = "[ledger]\ntimeout = \"30s\"\n[plans.free]\ncurrency = \"E
                        charges = [{ meter = \"requests\", model = \"per_unit\", unit = \"0.01\" }]\n";
 
 /// One of the gateways on a ledger.
-fn start(url: &str, id: &str, origin: std::net::SocketAddr, more: &str) -> Gateway {
+fn start(url: &str, id: &str, origin: SocketAddr, more: &str) -> Gateway {
     let text = gateway(url, "[{ meter = \"requests\" }]").replace("id = \"gw\"", &format!("id = \"{id}\""))
         + "[meters.requests]\naggregation = \"count\"\n"
         + &consumer("acme", if more.contains("[plans.free]") { "free" } else { "" })
@@ -131,10 +133,13 @@ struct Clients {
 }
 
 impl Clients {
-    fn run(&self, gateway: &Gateway) {
+    fn run(&self, gateway: SocketAddr) {
         let (header, acme) = key("acme");
         while !self.over.load(Ordering::Relaxed) {
-            let Ok(mut client) = Connection::try_open(gateway.public) else { continue };
+            let Ok(mut client) = Connection::try_open(gateway) else {
+                wait::pause(Duration::from_millis(1));
+                continue;
+            };
             while !self.over.load(Ordering::Relaxed) {
                 let Ok(answer) = client.try_request("GET", "/", &[(header, &acme)], b"") else { break };
                 match answer.status {
@@ -170,7 +175,7 @@ fn whatever_becomes_of_the_server_nothing_that_was_answered_is_lost_or_there_twi
     std::thread::scope(|scope| {
         for gateway in &gateways {
             for _ in 0..3 {
-                scope.spawn(|| clients.run(gateway));
+                scope.spawn(|| clients.run(gateway.public));
             }
         }
         for _ in 0..2 {
@@ -188,14 +193,46 @@ fn whatever_becomes_of_the_server_nothing_that_was_answered_is_lost_or_there_twi
         }
         clients.over.store(true, Ordering::Relaxed);
     });
-    let answered = clients.answered.into_inner().unwrap();
-    let recorded = server.ask(&database, "SELECT request FROM sluice.events");
+    assert_whole(&server, &database, &clients);
+}
+
+#[test]
+fn a_gateway_that_is_killed_again_and_again_has_lost_nothing_that_was_answered() {
+    let server = PostgresServer::start();
+    let database = server.database();
+    let url = server.url(&database);
+    let mut gateways =
+        ["one", "two"].map(|id| start(&url, id, Origin::echo(), "[ledger]\ntimeout = \"30s\"\n"));
+    let clients = Clients::default();
+    let addresses = [gateways[0].public, gateways[1].public];
+    std::thread::scope(|scope| {
+        for address in addresses.iter().cycle().take(6) {
+            scope.spawn(|| clients.run(*address));
+        }
+        for round in 0..times(10) {
+            clients.wait_for_more();
+            // A moment that differs from round to round.
+            wait::pause(Duration::from_micros((round as u64 * 7_919) % 40_000));
+            let gateway = &mut gateways[round % 2];
+            gateway.kill();
+            gateway.restart(&[]).unwrap();
+        }
+        clients.wait_for_more();
+        clients.over.store(true, Ordering::Relaxed);
+    });
+    assert_whole(&server, &database, &clients);
+}
+
+/// Every request that was answered is in the ledger once, and what is in the ledger adds up.
+fn assert_whole(server: &PostgresServer, database: &str, clients: &Clients) {
+    let answered = clients.answered.lock().unwrap();
+    let recorded = server.ask(database, "SELECT request FROM sluice.events");
     let all: Vec<&str> = recorded.lines().collect();
     let recorded: HashSet<&str> = all.iter().copied().collect();
     assert_eq!(recorded.len(), all.len(), "an event is there twice");
     let lost = answered.iter().filter(|id| !recorded.contains(id.as_str())).count();
     assert_eq!(lost, 0, "of {} answered requests", answered.len());
-    let books = Books::on(&url);
+    let books = Books::on(&server.url(database));
     assert_eq!(books.sum("acme", "requests"), recorded.len() as i128);
     let checked = books.ask(async |reader| reader.check().await.unwrap());
     assert!(checked.problems.is_empty(), "{:?}", checked.problems);

@@ -1,8 +1,8 @@
 //! The ledger: every event once, what they come to, and what is left of quotas and credit. In SQLite for one gateway, in PostgreSQL
 //! for several.
 //!
-//! One statement is written once for both databases ([`value`]); what differs are the two connections ([`sqlite`],
-//! [`postgres`]). Times are UTC; hours, days and months are the calendar's.
+//! One statement is written once for both databases (`value`); what differs are the two connections (`sqlite`,
+//! `postgres`). Times are UTC; hours, days and months are the calendar's.
 //!
 //! # What holds, whatever dies
 //!
