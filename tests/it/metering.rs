@@ -169,6 +169,53 @@ fn what_is_used_beyond_what_was_set_aside_is_not_there_for_the_next() {
     assert_eq!((balance.total, balance.debt), (-200_000_000, 200_000_000));
 }
 
+#[test]
+fn nobody_comes_in_where_nothing_is_left_whatever_is_expected() {
+    let text =
+        gateway("sqlite:ledger.db", "[{ meter = \"work\", value = { response_header = \"x-work\" } }]")
+            + "[meters.work]\naggregation = \"sum\"\nreserve = 0\n\
+           [plans.none]\ncharges = [{ meter = \"work\", hard_quota = 0 }]\n"
+            + &consumer("acme", "none")
+            + &service(Origin::echo());
+    assert_eq!(ask(&setup().start(&text), "acme"), 429);
+}
+
+#[test]
+fn a_quota_that_is_lowered_holds_for_who_never_pauses() {
+    let text = |quota: u32| {
+        gateway("sqlite:ledger.db", COUNTED)
+            + REQUESTS
+            + &format!(
+                "[plans.free]\ncharges = [{{ meter = \"requests\", hard_quota = {quota}, per = \"year\" }}]\n"
+            )
+            + &consumer("acme", "free")
+            + &service(Origin::echo())
+    };
+    let gateway = setup().start(&format!("workers = 2\n{}", text(1_000_000)));
+    let (header, acme) = key("acme");
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut client = gateway.connect();
+                while !over.load(Ordering::SeqCst) {
+                    let status = client.request("GET", "/", &[(header, &acme)], b"").status;
+                    assert!([200, 429].contains(&status), "{status}");
+                }
+            });
+        }
+        wait::until("it is used", || books(&gateway).sum("acme", "requests") > 50);
+        let generation = gateway.generation();
+        gateway.configure(&format!("workers = 2\n{}", text(10)));
+        gateway.wait_for_generation_after(generation);
+        wait::until("it is refused", || ask(&gateway, "acme") == 429);
+        let used = books(&gateway).sum("acme", "requests");
+        assert!((0..50).all(|_| ask(&gateway, "acme") == 429));
+        assert_eq!(books(&gateway).sum("acme", "requests"), used);
+        over.store(true, Ordering::SeqCst);
+    });
+}
+
 /// An upstream that answers by the request's path.
 fn troubled() -> Origin {
     Origin::new(|request, stream| match request.line[1].as_str() {

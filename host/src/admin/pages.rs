@@ -34,6 +34,11 @@ impl Pages {
             response.headers_mut().insert(header::ALLOW, allow);
             return response;
         }
+        // Who changes something is a program. A browser says for which page it asks, and none of ours does.
+        if method == Method::POST && request.headers().contains_key(header::ORIGIN) {
+            let detail = "a page in a browser cannot change anything here";
+            return problem(StatusCode::FORBIDDEN, "origin-refused", detail);
+        }
         match request.uri().path() {
             "/readyz" => self.ready(),
             "/snapshot" => json_page(StatusCode::OK, &self.state.borrow().to_json()),

@@ -106,6 +106,8 @@ impl Step {
             None | Some(Admission::Go) => {}
             Some(Admission::Trial) => self.metrics.set_circuit(CircuitState::HalfOpen),
             Some(Admission::Refused) => {
+                // It stands in for a call: what it meters is not free because it is left alone.
+                state.called.set(true);
                 self.metrics.call(phase, Duration::ZERO, StepVerdict::Fault("circuit-open"));
                 return self.decide(visit, index, phase, "circuit-open", None);
             }

@@ -12,7 +12,7 @@ use sluice_abi::{Outcome, Phase};
 
 use super::context::Context;
 use super::request_id::X_REQUEST_ID;
-use super::settling::{self, Held};
+use super::settling::Held;
 use crate::body::{Body, BodyError, Origin};
 use crate::telemetry::access_log::Entry;
 
@@ -97,8 +97,8 @@ impl Unanswered {
     pub(super) async fn answer(mut self, response: Response<Body>) -> Response<Body> {
         let ctx = self.context();
         let to_head = ctx.method == Method::HEAD;
-        let whole = settling::is_whole(&response, is_bodiless(&response, to_head));
-        let mut response = ctx.record(response, whole).await;
+        let bodiless = is_bodiless(&response, to_head);
+        let mut response = ctx.record(response, bodiless).await;
         let id = ctx.request_id.clone();
         // A head that is full, which no upstream and no step can bring about, goes without.
         let _ = response.headers_mut().try_insert(X_REQUEST_ID, id);
@@ -198,7 +198,8 @@ impl Drop for Followed {
     // The one moment that every exchange comes to: the last byte, a failure, or a client that left, before or after the head.
     fn drop(&mut self) {
         let ended = self.finished || (self.status != 0 && self.source.is_end_stream());
-        let finished = ended && self.held.is_none();
+        let is_unrecorded = matches!(self.ctx.failure, Some(("ledger-unavailable", _)));
+        let finished = ended && self.held.is_none() && !(is_unrecorded && self.status < 500);
         self.ctx.end(self.status, self.sent, finished);
     }
 }

@@ -50,7 +50,13 @@ pub(crate) async fn serve(
     };
     let response = match answered {
         Ok(response) => response,
-        Err(failure) => respond::to(ctx, failure),
+        Err(failure) => {
+            // What steps made of a response that nobody gets does not count.
+            if let Some(tab) = &ctx.tab {
+                tab.forget();
+            }
+            respond::to(ctx, failure)
+        }
     };
     exchange.answer(response).await
 }

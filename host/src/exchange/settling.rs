@@ -12,7 +12,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::respond;
 use crate::body::{Body, BodyError, Origin};
-use crate::metering::{Ending, Notice, Receipt, Unrecorded};
+use crate::metering::{Ending, Notice, OnFailure, Receipt, Unrecorded};
 
 /// What is beyond the time that the ledger is given, so that its own answer comes first.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(1);
@@ -39,6 +39,8 @@ impl Held {
             },
         };
         Poll::Ready(match recorded {
+            // Where that is allowed, everybody is served.
+            Err(Unrecorded) if ctx.may_go_unrecorded() => Ok(self.frame.take()),
             Ok(()) => Ok(self.frame.take()),
             Err(Unrecorded) => Err(BodyError::new(Origin::Gateway, "unrecorded")),
         })
@@ -86,11 +88,11 @@ impl Context {
 
     /// Before a response that is whole goes out: waits until the ledger has what the exchange used. Where it will not, the response
     /// is not given.
-    pub(super) async fn record(&mut self, response: Response<Body>, is_whole: bool) -> Response<Body> {
-        if self.tab.is_none() || !is_whole {
+    pub(super) async fn record(&mut self, response: Response<Body>, is_bodiless: bool) -> Response<Body> {
+        if self.tab.is_none() || !is_whole(&response, is_bodiless) {
             return response;
         }
-        let bytes = response.body().exact().unwrap_or(0);
+        let bytes = if is_bodiless { 0 } else { response.body().exact().unwrap_or(0) };
         let Some(mut receipt) = self.settle(Some(response.status().as_u16()), bytes, true) else {
             return response;
         };
@@ -102,8 +104,14 @@ impl Context {
         .await;
         match recorded {
             Ok(()) => response,
+            Err(Unrecorded) if self.may_go_unrecorded() => response,
             Err(Unrecorded) => respond::to(self, Failure::Unrecorded),
         }
+    }
+
+    fn may_go_unrecorded(&self) -> bool {
+        let metered = self.route.as_ref().and_then(|route| route.chain.metered());
+        metered.is_some_and(|metered| metered.metering().on_failure() == OnFailure::Allow)
     }
 
     fn patience(&self) -> Instant {
@@ -139,6 +147,6 @@ impl Context {
 }
 
 /// Whether a response is all there, or has nothing to come.
-pub(super) fn is_whole(response: &Response<Body>, bodiless: bool) -> bool {
+fn is_whole(response: &Response<Body>, bodiless: bool) -> bool {
     bodiless || matches!(response.body(), Body::Empty | Body::Whole(_)) || response.body().is_end_stream()
 }

@@ -94,7 +94,10 @@ impl Metered {
         };
         match admitted {
             // Who may go on unrecorded may go on unreserved.
-            Err(Refusal::Unavailable) if self.metering.settings.on_failure == OnFailure::Allow => Ok(()),
+            Err(Refusal::Unavailable) if self.metering.settings.on_failure == OnFailure::Allow => {
+                self.metering.status.unreserved();
+                Ok(())
+            }
             Err(refusal) => {
                 self.metering.status.refused(&refusal);
                 tab.open().closed = true;
@@ -107,6 +110,10 @@ impl Metered {
     async fn set_aside(&self, tab: &Tab, consumer: Option<&Arc<str>>) -> Result<(), Refusal> {
         let (at, account) = self.open(tab, consumer);
         let Some(account) = account else { return Ok(()) };
+        if account.free_until.get().is_none() {
+            // Until the ledger has said when the subscription began, nobody knows whether this is free.
+            return Err(Refusal::Unavailable);
+        }
         let mut held = Vec::new();
         for &place in &*self.meters {
             let meter = &self.tariff.meters[place];
@@ -118,7 +125,8 @@ impl Metered {
                 }
                 match meter.aggregation {
                     Aggregation::Count => 1,
-                    _ => line.recorded.expected.unwrap_or(meter.reserve),
+                    // Nobody comes in without anything being left, whatever is expected.
+                    _ => line.recorded.expected.unwrap_or(meter.reserve).max(1),
                 }
             };
             let mut quotas = Vec::new();

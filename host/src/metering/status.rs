@@ -1,12 +1,13 @@
 //! How metering fares: read by the request path, the admin pages and the metrics.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// How metering fares.
 #[derive(Debug, Default)]
 pub(crate) struct Status {
     health: AtomicU8,
+    unreserved: AtomicBool,
     /// Exchanges whose events wait for the ledger.
     pub(super) waiting: AtomicUsize,
     pub(super) written: AtomicU64,
@@ -117,6 +118,16 @@ impl Status {
         self.waiting.fetch_sub(exchanges, Ordering::Relaxed);
         self.withdrawn.fetch_add(given.withdrawn, Ordering::Relaxed);
         self.lost.fetch_add(given.lost, Ordering::Relaxed);
+    }
+
+    /// A request went on without anything being set aside.
+    pub(super) fn unreserved(&self) {
+        self.unreserved.store(true, Ordering::Release);
+    }
+
+    /// Whether one did since this was last asked.
+    pub(super) fn take_unreserved(&self) -> bool {
+        self.unreserved.swap(false, Ordering::AcqRel)
     }
 
     /// A request was refused.

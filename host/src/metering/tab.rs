@@ -63,6 +63,13 @@ impl Tab {
         self.open().lines.iter().map(|line| (line.meter, line.recorded.clone())).collect()
     }
 
+    /// Nothing that was recorded counts.
+    pub(crate) fn forget(&self) {
+        for line in &mut self.open().lines {
+            line.recorded.cancel();
+        }
+    }
+
     /// The request goes to the upstream.
     pub(crate) fn forwarded(&self) {
         self.open().forwarded = true;

@@ -28,7 +28,8 @@ const DELETE_EVENTS: Many = Many {
 
 const FORGET: Many = Many {
     columns: &[("consumer", Text), ("cost", Int)],
-    sql: "UPDATE accounts SET forgotten = accounts.forgotten + v.cost FROM {v} WHERE accounts.consumer = v.consumer",
+    sql: "UPDATE accounts SET forgotten = CASE WHEN accounts.forgotten > 9223372036854775807 - v.cost \
+          THEN 9223372036854775807 ELSE accounts.forgotten + v.cost END FROM {v} WHERE accounts.consumer = v.consumer",
     sqlite: None,
 };
 
@@ -181,14 +182,15 @@ async fn delete(db: &mut Db, before: i64, sinks: &[&str], piece: i64) -> Result<
     let sql = match db {
         Db::Sqlite(_) => {
             "SELECT seq, at, cost, consumer FROM events WHERE seq <= $2 AND seq < (SELECT max(seq) FROM events) AND $1 >= 0 \
-             ORDER BY seq LIMIT $3"
+             AND at < $4 ORDER BY seq LIMIT $3"
         }
         Db::Postgres(_) => {
             "SELECT seq, at, cost, consumer FROM events WHERE (xid, seq) <= (CAST(CAST($1 AS bigint) AS text)::xid8, $2) \
-             AND seq < (SELECT max(seq) FROM events) ORDER BY xid, seq LIMIT $3"
+             AND seq < (SELECT max(seq) FROM events) AND at < $4 ORDER BY xid, seq LIMIT $3"
         }
     };
-    let parameters = [Value::Int(until.transaction), Value::Int(until.sequence), Value::Int(piece)];
+    let parameters =
+        [Value::Int(until.transaction), Value::Int(until.sequence), Value::Int(piece), Value::Int(before)];
     let (mut sequences, mut costs) = (Vec::new(), BTreeMap::new());
     let rows = db.query(sql, &parameters).await?;
     for row in &rows {

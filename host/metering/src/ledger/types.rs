@@ -310,8 +310,8 @@ impl Quantities {
     #[must_use]
     pub fn of(&self, aggregation: Aggregation) -> i128 {
         match aggregation {
-            Aggregation::Count => self.count.into(),
-            Aggregation::Sum => self.sum,
+            // A plugin may count several at once: what quotas and prices go by is how many there are, not how many events.
+            Aggregation::Count | Aggregation::Sum => self.sum,
             Aggregation::Max => self.max.into(),
             Aggregation::Unique => self.unique.into(),
             Aggregation::Latest => self.latest.into(),

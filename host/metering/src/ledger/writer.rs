@@ -171,21 +171,28 @@ impl Ledger {
     /// Gives back what is held and not reserved.
     ///
     /// # Errors
-    /// [`Error::Away`] if the server cannot be reached. What was to be given back is still held then.
+    /// [`Error::Away`] if the server cannot be reached. What was to be given back is not held any more either way: if it is not known
+    /// to be free, it is when the connection is made anew.
     pub async fn give_back(&mut self, back: &[(Pool, i64)]) -> Result<(), Error> {
         let mut sums = Held::new();
         for (pool, amount) in back.iter().filter(|(_, amount)| *amount > 0) {
             let sum = sums.entry(pool.clone()).or_default();
             *sum = sum.saturating_add(*amount);
         }
-        if !sums.is_empty() && self.dial.is_some() {
-            let gateway = Arc::clone(&self.settings.gateway);
-            self.transaction(async |db| grants::give_back(db, &gateway, &sums).await).await?;
-        }
+        // First: whatever becomes of the answer, nobody hands out here what others may have been given.
         for (pool, amount) in &sums {
             grants::reduce(&mut self.held, pool, *amount);
         }
-        Ok(())
+        if sums.is_empty() || self.dial.is_none() {
+            return Ok(());
+        }
+        let gateway = Arc::clone(&self.settings.gateway);
+        let given = self.transaction(async |db| grants::give_back(db, &gateway, &sums).await).await;
+        if given.is_err() {
+            // A new connection writes down what is held, which is less now.
+            self.db = None;
+        }
+        given
     }
 
     /// Prolongs the lease; until when, by our clock. After that nothing that is held may be reserved from: others may have it.

@@ -16,6 +16,8 @@ pub(super) struct Batch {
     parts: Vec<Part>,
     /// Exchanges that one transaction takes at the moment.
     most: usize,
+    /// So many of the first were in a transaction of which nobody knows whether it was committed.
+    doubtful: usize,
 }
 
 /// One exchange's share of a batch.
@@ -69,7 +71,7 @@ pub(super) enum Rule {
 impl Batch {
     /// Nothing waits.
     pub(super) const fn new() -> Self {
-        Self { entries: Vec::new(), holds: Vec::new(), parts: Vec::new(), most: BATCH }
+        Self { entries: Vec::new(), holds: Vec::new(), parts: Vec::new(), most: BATCH, doubtful: 0 }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -115,8 +117,42 @@ impl Batch {
             beyond.extend(held.credit.and_then(|hold| hold.spend(written.cost)));
         }
         self.most = (self.most * 2).min(BATCH);
+        self.doubtful = self.doubtful.saturating_sub(parts);
         let replies = self.parts.drain(..parts).filter_map(|part| part.reply).collect();
         Done { exchanges: parts, fresh, duplicates: written.len() as u64 - fresh, beyond, replies }
+    }
+
+    /// Forgets exchanges of which nothing went out and nobody waits any more: they got nothing, so they pay nothing. Not those that may be
+    /// in the ledger already.
+    pub(super) fn prune(&mut self) -> GivenUp {
+        let left = |part: &Part| part.withheld && part.reply.as_ref().is_some_and(Reply::is_closed);
+        let (before, doubtful) = (self.parts.len(), self.doubtful);
+        if self.parts.iter().skip(doubtful).any(left) {
+            self.retain(|place, part| place < doubtful || !left(part));
+        }
+        GivenUp { withdrawn: (before - self.parts.len()) as u64, lost: 0 }
+    }
+
+    /// Keeps those of which this is true.
+    fn retain(&mut self, mut keep: impl FnMut(usize, &mut Part) -> bool) {
+        let mut entries = std::mem::take(&mut self.entries).into_iter();
+        let mut holds = std::mem::take(&mut self.holds).into_iter();
+        for (place, mut part) in std::mem::take(&mut self.parts).into_iter().enumerate() {
+            let own = entries.by_ref().take(part.entries).zip(holds.by_ref());
+            if keep(place, &mut part) {
+                let (own_entries, own_holds): (Vec<_>, Vec<_>) = own.unzip();
+                self.entries.extend(own_entries);
+                self.holds.extend(own_holds);
+                self.parts.push(part);
+            } else {
+                own.for_each(drop);
+            }
+        }
+    }
+
+    /// There was no answer to the last transaction: it may have been committed.
+    pub(super) fn doubt(&mut self) {
+        self.doubtful = self.doubtful.max(self.parts.len().min(self.most));
     }
 
     /// Pools were lost.
@@ -144,41 +180,29 @@ impl Batch {
     /// Applies the rule for what cannot be written.
     pub(super) fn expire(&mut self, rule: Rule, now: Instant) -> GivenUp {
         let (mut withdrawn, mut lost) = (0, 0);
-        let mut entries = std::mem::take(&mut self.entries).into_iter();
-        let mut holds = std::mem::take(&mut self.holds).into_iter();
-        let waiting = self.parts.len();
-        for (place, mut part) in std::mem::take(&mut self.parts).into_iter().enumerate() {
-            let own = entries.by_ref().take(part.entries).zip(holds.by_ref());
-            let keep = match rule {
-                Rule::Deny { after, at_once } if at_once || now - part.since >= after => {
-                    if let Some(reply) = part.reply.take() {
-                        let _ = reply.send(Err(Unrecorded));
-                    }
-                    // A client that got a part of its response pays for it, if that can be recorded one day.
-                    let keep = !at_once && !part.withheld;
-                    withdrawn += u64::from(!keep);
-                    keep
+        let (waiting, doubtful) = (self.parts.len(), self.doubtful);
+        self.retain(|place, part| match rule {
+            Rule::Deny { after, at_once } if at_once || now - part.since >= after => {
+                if let Some(reply) = part.reply.take() {
+                    let _ = reply.send(Err(Unrecorded));
                 }
-                Rule::Deny { .. } => true,
-                Rule::Allow { most, at_once } => {
-                    if let Some(reply) = part.reply.take() {
-                        let _ = reply.send(Ok(()));
-                    }
-                    // The oldest go first.
-                    let keep = !at_once && waiting - place <= most;
-                    lost += u64::from(!keep);
-                    keep
-                }
-            };
-            if keep {
-                let (own_entries, own_holds): (Vec<_>, Vec<_>) = own.unzip();
-                self.entries.extend(own_entries);
-                self.holds.extend(own_holds);
-                self.parts.push(part);
-            } else {
-                own.for_each(drop);
+                // A client that got a part of its response pays for it, if that can be recorded one day. What may be in the ledger
+                // is settled when that is known.
+                let keep = !at_once && (!part.withheld || place < doubtful);
+                withdrawn += u64::from(!keep);
+                keep
             }
-        }
+            Rule::Deny { .. } => true,
+            Rule::Allow { most, at_once } => {
+                if let Some(reply) = part.reply.take() {
+                    let _ = reply.send(Ok(()));
+                }
+                // The oldest go first.
+                let keep = !at_once && waiting - place <= most;
+                lost += u64::from(!keep);
+                keep
+            }
+        });
         GivenUp { withdrawn, lost }
     }
 }
@@ -297,6 +321,21 @@ mod tests {
         assert!(answers.iter_mut().all(|answer| answer.try_recv() == Ok(Ok(()))));
         let left: Vec<i64> = batch.entries().iter().map(|entry| entry.event.value).collect();
         assert_eq!(left, [2, 3]);
+    }
+
+    #[test]
+    fn what_may_have_been_written_is_kept_until_that_is_known() {
+        let (allowance, mut batch) = (allowance(10), Batch::new());
+        let (first, mut answer) = slip(&allowance, 1, 1, true);
+        batch.add(first);
+        batch.doubt();
+        batch.add(slip(&allowance, 1, 1, true).0);
+        let rule = Rule::Deny { after: Duration::ZERO, at_once: false };
+        let given_up = batch.expire(rule, Instant::now());
+        assert_eq!((given_up.withdrawn, batch.len(), answer.try_recv()), (1, 1, Ok(Err(Unrecorded))));
+        assert_eq!(batch.written(&[written(true)]).fresh, 1);
+        batch.add(slip(&allowance, 1, 1, true).0);
+        assert_eq!(batch.expire(rule, Instant::now()).withdrawn, 1);
     }
 
     #[test]

@@ -31,6 +31,14 @@ impl Grants {
         if short.is_empty() {
             return Ok(());
         }
+        if !self.closed.is_empty()
+            && let Err(error) = self.give_back(ledger).await
+        {
+            for (ask, _) in short {
+                let _ = ask.reply.send(Err(Unrecorded));
+            }
+            return Err(error);
+        }
         // One question for each pool, for as much as all who wait for it want.
         let mut wants: HashMap<Pool, Want> = HashMap::new();
         for (ask, _) in &short {
@@ -67,6 +75,11 @@ impl Grants {
         }
         // Where there was not as much as all want together, there may be as much as one wants.
         for (ask, allowance) in unserved {
+            // One of them has just heard it: the others need not ask too.
+            if allowance.is_refused(ask.amount) {
+                let _ = ask.reply.send(Ok((allowance, None)));
+                continue;
+            }
             let want = Want { pool: ask.pool.clone(), limit: ask.limit, amount: ask.amount, at: ask.at };
             let hold = match ledger.acquire(std::slice::from_ref(&want)).await {
                 Ok(granted) => {
@@ -95,12 +108,8 @@ impl Grants {
         }
         let allowance = Arc::new(Allowance::new(ask.pool.clone(), ask.limit));
         if let Some(other) = self.held.insert(ask.pool.clone(), Arc::clone(&allowance)) {
-            // If the quota is another now, what was granted under the old one is still granted. If not, more was used than was granted,
-            // and what is left of it goes back first.
+            // The quota is another now, or more was used than was granted: what is left of it goes back before more is asked for.
             other.close();
-            if other.limit != ask.limit {
-                allowance.granted(other.take(), 0);
-            }
             self.closed.push(other);
         }
         allowance
@@ -116,15 +125,7 @@ impl Grants {
             return Ok(());
         }
         let back: Vec<_> = beyond.iter().map(|it| (it.allowance.pool.clone(), it.taken)).collect();
-        let given = ledger.give_back(&back).await;
-        if given.is_err() {
-            // It goes back with all that is left, when that is possible.
-            for Beyond { allowance, taken } in beyond {
-                allowance.close();
-                allowance.granted(taken, 0);
-            }
-        }
-        given
+        ledger.give_back(&back).await
     }
 
     /// Gives back what nobody has used since the last time, and what is left of periods that are over.
@@ -149,26 +150,20 @@ impl Grants {
             !is_over
         });
         self.closed.retain(|allowance| {
-            // What an exchange gave up after it was closed.
+            // Looked at first: what an exchange gives up after that is taken the next time.
+            let is_held = Arc::strong_count(allowance) > 1;
+            // What exchanges gave up after it was closed.
             let free = allowance.take();
             if free > 0 {
                 back.push((allowance.pool.clone(), free));
             }
-            Arc::strong_count(allowance) > 1
+            is_held
         });
         if back.is_empty() {
             return Ok(());
         }
-        let given = ledger.give_back(&back).await;
-        if given.is_err() {
-            // It is not known to be back, so it is still ours.
-            for (pool, amount) in back {
-                if let Some(allowance) = self.held.get(&pool) {
-                    allowance.granted(amount, 0);
-                }
-            }
-        }
-        given
+        // If there is no answer it is not ours any more either.
+        ledger.give_back(&back).await
     }
 
     /// Plans have changed: what is held under limits that are no longer configured is given back.

@@ -100,8 +100,6 @@ struct Clerk {
     again: Option<Instant>,
     /// Written and not yet on disk, since then.
     unsynced: Option<Instant>,
-    /// Requests went on without anything being set aside.
-    unreserved: bool,
     /// Of the ledger: another one whenever all that it had granted is lost.
     epoch: u64,
     /// When leases and grants are looked after next.
@@ -134,7 +132,9 @@ impl Clerk {
             if self.ledger.is_none() && self.may_try() {
                 self.open_again().await;
             }
+            self.status.gave_up(&self.batch.prune());
             self.write().await;
+            self.follow();
             self.regrant().await;
             self.grant().await;
             self.sync_if_due().await;
@@ -231,7 +231,12 @@ impl Clerk {
                         self.status.gave_up(&given_up);
                     }
                 }
-                Err(error) => self.failed(&error),
+                Err(error) => {
+                    if matches!(error, Error::Away(_)) {
+                        self.batch.doubt();
+                    }
+                    self.failed(&error);
+                }
             }
         }
         if !self.batch.is_empty() {
@@ -254,7 +259,13 @@ impl Clerk {
         if self.asks.is_empty() {
             return;
         }
-        let asks = std::mem::take(&mut self.asks);
+        let mut asks = std::mem::take(&mut self.asks);
+        if let Some((tariff, _)) = &self.published {
+            // An exchange of the snapshot before asks under the quota that is configured now.
+            for ask in &mut asks {
+                ask.limit = tariff.limit_of(&ask.pool).unwrap_or(ask.limit);
+            }
+        }
         let may = self.may_try() && self.ledger.is_some();
         let (Some(ledger), true) = (self.ledger.as_mut(), may) else {
             for ask in asks {
@@ -291,11 +302,14 @@ impl Clerk {
     }
 
     async fn sync(&mut self) {
-        self.unsynced = None;
-        if let Some(ledger) = self.ledger.as_mut()
-            && let Err(error) = ledger.sync().await
-        {
-            self.failed(&error);
+        let Some(ledger) = self.ledger.as_mut() else { return };
+        match ledger.sync().await {
+            Ok(()) => self.unsynced = None,
+            Err(error) => {
+                // What can be tried again is, in a while.
+                self.unsynced = error.is_transient().then(Instant::now);
+                self.failed(&error);
+            }
         }
     }
 
@@ -329,11 +343,12 @@ impl Clerk {
 
     /// Where requests went on unreserved, what was granted is not what there is: it goes back, and is asked for anew.
     async fn regrant(&mut self) {
-        if self.unreserved && self.batch.is_empty() {
-            self.unreserved = false;
-            if let Some(ledger) = self.ledger.as_mut() {
-                self.grants.close(ledger).await;
-            }
+        if self.batch.is_empty()
+            && self.status.health() == Health::Well
+            && let Some(ledger) = self.ledger.as_mut()
+            && self.status.take_unreserved()
+        {
+            self.grants.close(ledger).await;
         }
     }
 
@@ -355,6 +370,8 @@ impl Clerk {
         match ledger.maintain(&retention, &sinks, now()).await {
             Ok(done) if done.more => self.clean = Instant::now() + ROUND / 10,
             Ok(_) => {}
+            // That it could not be cleaned keeps nobody from writing it.
+            Err(error) if error.is_transient() => tracing::warn!(%error, "the ledger could not be cleaned"),
             Err(error) => self.failed(&error),
         }
     }
@@ -362,7 +379,6 @@ impl Clerk {
     fn well(&mut self) {
         (self.pause, self.again) = (PAUSE.0, None);
         if self.status.health() != Health::Well {
-            self.unreserved = self.settings.on_failure == OnFailure::Allow;
             tracing::info!("the ledger can be written");
             self.status.set(Health::Well, None);
         }
@@ -392,7 +408,7 @@ impl Clerk {
     /// Writes what there is, for as long as an answer may wait, and lets go of the ledger.
     async fn finish(&mut self) {
         let deadline = Instant::now() + self.settings.timeout;
-        while !self.batch.is_empty() && Instant::now() < deadline {
+        while !self.batch.is_empty() && self.ledger.is_some() && Instant::now() < deadline {
             if let Some(again) = self.again {
                 tokio::time::sleep_until(again.into()).await;
             }

@@ -37,7 +37,6 @@ pub(crate) fn start(
         pause: PAUSE.0,
         again: None,
         unsynced: None,
-        unreserved: false,
         epoch: 0,
         round: Instant::now(),
         clean: Instant::now() + CLEAN,

@@ -58,6 +58,10 @@ impl Parameters {
             if value.is_empty() {
                 return Err(Refused::parameter(name, "it is empty"));
             }
+            // No name has one, and not every database is asked for it without complaint.
+            if value.contains(char::is_control) {
+                return Err(Refused::parameter(name, "it has a control character"));
+            }
         }
         Ok(Self(pairs))
     }
