@@ -51,12 +51,21 @@ pub(super) struct Delta {
     pub(super) latest: (i64, i64),
 }
 
+/// What a month grows by.
+#[derive(Default)]
+pub(super) struct Month {
+    pub(super) sum: i128,
+    /// The part of it that was free.
+    pub(super) free: i128,
+    /// What was drawn for it.
+    pub(super) cost: i64,
+}
+
 /// What is written beside the events.
 #[derive(Default)]
 pub(super) struct Tally<'a> {
     pub(super) hours: BTreeMap<Hourly<'a>, Delta>,
-    /// All, and the part that was free.
-    pub(super) months: BTreeMap<Monthly<'a>, (i128, i128)>,
+    pub(super) months: BTreeMap<Monthly<'a>, Month>,
     pub(super) subjects: BTreeMap<(Hourly<'a>, &'a [u8]), ()>,
     /// What is taken off grants.
     pub(super) settled: BTreeMap<&'a Pool, i64>,
@@ -183,7 +192,7 @@ impl<'a> Batch<'a> {
                 })
                 .or_insert(Delta { count: 1, sum: event.value.into(), max: event.value, latest });
             if line.is_free() {
-                tally.months.entry(line.monthly()).or_default().1 += i128::from(event.value);
+                tally.months.entry(line.monthly()).or_default().free += i128::from(event.value);
             }
             if let Some(subject) = &event.subject {
                 tally.subjects.insert((key, subject.as_slice()), ());
@@ -191,10 +200,12 @@ impl<'a> Batch<'a> {
         }
         for (key, delta) in &hours {
             let month = Every::Month.containing(moment(key.3)).start.as_microsecond();
-            tally.months.entry((key.0, key.1, key.2, month)).or_default().0 += delta.sum;
+            tally.months.entry((key.0, key.1, key.2, month)).or_default().sum += delta.sum;
         }
         for (line, written) in self.lines.iter().zip(written) {
             if written.fresh && written.cost != 0 {
+                let month = tally.months.entry(line.monthly()).or_default();
+                month.cost = month.cost.saturating_add(written.cost);
                 let drawn = tally.drawn.entry(&*line.entry.event.consumer).or_default();
                 *drawn = drawn.saturating_add(written.cost);
             }

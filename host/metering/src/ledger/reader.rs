@@ -119,7 +119,8 @@ impl Reader {
         consumer: &str,
         month: Period,
     ) -> Result<Vec<(String, crate::Nanos)>, Error> {
-        // The debt that there is belongs to what was used last: a top-up pays the oldest first.
+        // The debt that there is belongs to the months used last: a top-up pays the oldest first. Of two plans in one month it is not
+        // known which of them it belongs to.
         self.read(async |db| {
             let consumer = Value::from(consumer);
             let (start, end) = (month.start.as_microsecond(), month.end().as_microsecond());
@@ -129,23 +130,24 @@ impl Reader {
                     std::slice::from_ref(&consumer),
                 )
                 .await?;
-            let later = db
-                .query(
-                    "SELECT CAST(coalesce(sum(cost), 0) AS bigint) FROM events WHERE consumer = $1 AND at >= $2",
-                    &[consumer.clone(), Value::Int(end)],
-                )
-                .await?;
             let debt = debt.first().map_or(Ok(0), |row| row.int(0))?;
-            let mut debt = (debt - later.first().map_or(Ok(0), |row| row.int(0))?).max(0);
-            let sql =
-                "SELECT plan, CAST(sum(cost) AS bigint) FROM events WHERE consumer = $1 AND at >= $2 AND at < $3 \
-                 GROUP BY plan HAVING sum(cost) > 0 ORDER BY max(at) DESC, plan";
+            // A few rows of each month, however much was used.
+            let sql = "SELECT plan, cost FROM usage_months WHERE consumer = $1 AND start >= $2 AND cost > 0";
+            let mut debt = debt;
+            for row in &db.query(sql, &[consumer.clone(), Value::Int(end)]).await? {
+                debt = debt.saturating_sub(row.int(1)?).max(0);
+            }
+            let sql = "SELECT plan, cost FROM usage_months WHERE consumer = $1 AND start = $2 AND cost > 0 ORDER BY plan";
+            let mut costs = std::collections::BTreeMap::<String, i64>::new();
+            for row in &db.query(sql, &[consumer, Value::Int(start)]).await? {
+                let cost = costs.entry(row.text(0)?.to_owned()).or_default();
+                *cost = cost.saturating_add(row.int(1)?);
+            }
             let mut drawn = Vec::new();
-            for row in &db.query(sql, &[consumer, Value::Int(start), Value::Int(end)]).await? {
-                let cost = row.int(1)?;
+            for (plan, cost) in costs {
                 let uncovered = debt.min(cost);
                 debt -= uncovered;
-                drawn.push((row.text(0)?.to_owned(), cost - uncovered));
+                drawn.push((plan, cost - uncovered));
             }
             Ok(drawn)
         })

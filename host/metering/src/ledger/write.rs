@@ -109,13 +109,16 @@ const MONTHS: Many = Many {
         ("sum_high", Int),
         ("free", Int),
         ("free_high", Int),
+        ("cost", Int),
     ],
-    sql: "INSERT INTO usage_months AS u (consumer, meter, plan, start, sum, sum_high, free, free_high) {rows} \
+    sql: "INSERT INTO usage_months AS u (consumer, meter, plan, start, sum, sum_high, free, free_high, cost) {rows} \
           ON CONFLICT (consumer, meter, plan, start) DO UPDATE SET \
           sum = (u.sum + excluded.sum) % 1000000000000000000, \
           sum_high = u.sum_high + excluded.sum_high + (u.sum + excluded.sum) / 1000000000000000000, \
           free = (u.free + excluded.free) % 1000000000000000000, \
-          free_high = u.free_high + excluded.free_high + (u.free + excluded.free) / 1000000000000000000",
+          free_high = u.free_high + excluded.free_high + (u.free + excluded.free) / 1000000000000000000, \
+          cost = CASE WHEN u.cost > 9223372036854775807 - excluded.cost THEN 9223372036854775807 \
+          ELSE u.cost + excluded.cost END",
     sqlite: None,
 };
 
@@ -294,8 +297,8 @@ async fn events(db: &mut Db, batch: &Batch<'_>, written: &[Written]) -> Result<(
 
 async fn rollups(db: &mut Db, tally: &Tally<'_>) -> Result<(), Failure> {
     let months: Vec<_> = tally.months.keys().collect();
-    let (high, low) = parts(tally.months.values().map(|sums| sums.0));
-    let (free_high, free) = parts(tally.months.values().map(|sums| sums.1));
+    let (high, low) = parts(tally.months.values().map(|month| month.sum));
+    let (free_high, free) = parts(tally.months.values().map(|month| month.free));
     let columns = [
         Column::Text(months.iter().map(|key| key.0).collect()),
         Column::Text(months.iter().map(|key| key.1).collect()),
@@ -305,6 +308,7 @@ async fn rollups(db: &mut Db, tally: &Tally<'_>) -> Result<(), Failure> {
         Column::Int(high),
         Column::Int(free),
         Column::Int(free_high),
+        Column::Int(tally.months.values().map(|month| month.cost).collect()),
     ];
     db.many(&MONTHS, &columns).await?;
 

@@ -65,6 +65,7 @@ CREATE TABLE usage_months (
     sum_high   bigint NOT NULL,
     free       bigint NOT NULL,
     free_high  bigint NOT NULL,
+    cost       bigint NOT NULL,    -- what was drawn from credit, and what became a debt
     PRIMARY KEY (consumer, meter, plan, start)
 ) WITH (fillfactor = 70);
 

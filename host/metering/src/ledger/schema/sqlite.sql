@@ -60,6 +60,7 @@ CREATE TABLE usage_months (
     sum_high   INTEGER NOT NULL,
     free       INTEGER NOT NULL,
     free_high  INTEGER NOT NULL,
+    cost       INTEGER NOT NULL,    -- what was drawn from credit, and what became a debt
     PRIMARY KEY (consumer, meter, plan, start)
 ) STRICT, WITHOUT ROWID;
 
