@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::harness::faulty_disk::SetClock;
 use crate::harness::h2::H2;
 use crate::harness::metering::{Books, consumer, gateway, key, setup};
 use crate::harness::{Gateway, Origin, config, echo, guest, wait};
@@ -214,6 +215,23 @@ fn a_quota_that_is_lowered_holds_for_who_never_pauses() {
         assert_eq!(books(&gateway).sum("acme", "requests"), used);
         over.store(true, Ordering::SeqCst);
     });
+}
+
+#[test]
+fn credit_that_has_expired_lets_nobody_in() {
+    let text = gateway("sqlite:ledger.db", COUNTED)
+        + REQUESTS
+        + "[plans.paygo]\ncurrency = \"EUR\"\nprepaid = { grant = \"5.00\", expires = \"30m\" }\n\
+           charges = [{ meter = \"requests\", model = \"per_unit\", unit = \"0.01\" }]\n"
+        + &consumer("acme", "paygo")
+        + &service(Origin::echo());
+    let (setup, clock) = SetClock::of(setup());
+    let gateway = setup.start(&text);
+    assert_eq!((ask(&gateway, "acme"), ask(&gateway, "acme")), (200, 200));
+    // Without a pause in which what is held would be given back.
+    clock.set(3600);
+    assert_eq!((ask(&gateway, "acme"), ask(&gateway, "acme")), (402, 402));
+    assert_eq!(books(&gateway).sum("acme", "requests"), 2);
 }
 
 /// An upstream that answers by the request's path.

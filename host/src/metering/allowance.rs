@@ -18,7 +18,7 @@ pub(crate) struct Allowance {
     pub(super) limit: i64,
     /// In microseconds since 1970: when the pool's period begins and is over.
     begins: i64,
-    ends: i64,
+    ends: AtomicI64,
     free: AtomicI64,
     /// What all gateways together had left when the ledger was last asked.
     left: AtomicI64,
@@ -59,7 +59,7 @@ impl Allowance {
             pool,
             limit,
             begins,
-            ends,
+            ends: AtomicI64::new(ends),
             free: AtomicI64::new(0),
             left: AtomicI64::new(0),
             closed: AtomicBool::new(false),
@@ -74,7 +74,7 @@ impl Allowance {
     /// Whether it is for this moment, and still handed out.
     pub(super) fn is_current(&self, at: Timestamp) -> bool {
         let at = at.as_microsecond();
-        self.begins <= at && at < self.ends && !self.closed.load(Ordering::Acquire)
+        self.begins <= at && at < self.ends.load(Ordering::Relaxed) && !self.closed.load(Ordering::Acquire)
     }
 
     /// Sets an amount aside, if there is as much.
@@ -92,6 +92,11 @@ impl Allowance {
     pub(super) fn granted(&self, amount: i64, left: i64) {
         self.free.fetch_add(amount, Ordering::AcqRel);
         self.left.store(left, Ordering::Relaxed);
+    }
+
+    /// A part of it is there until then and no longer.
+    pub(super) fn expires(&self, at: Timestamp) {
+        self.ends.fetch_min(at.as_microsecond(), Ordering::Relaxed);
     }
 
     /// The ledger had less than this.
@@ -141,6 +146,7 @@ impl Allowance {
         self.lost.load(Ordering::Acquire)
     }
 
+    #[cfg(test)]
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -157,10 +163,11 @@ impl Allowance {
 
     /// Seconds until its period is over; `None` for credit.
     pub(super) fn resets(&self, at: Timestamp) -> Option<u64> {
-        if self.ends == i64::MAX {
+        if matches!(self.pool, Pool::Credit { .. }) {
             return None;
         }
-        let micros = u64::try_from(self.ends.saturating_sub(at.as_microsecond())).unwrap_or(0);
+        let ends = self.ends.load(Ordering::Relaxed);
+        let micros = u64::try_from(ends.saturating_sub(at.as_microsecond())).unwrap_or(0);
         Some(micros.div_ceil(1_000_000))
     }
 }

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::batch::Batch;
+use super::batch::{Batch, moment};
 use super::db::Db;
 use super::failure::{Failure, Remedy};
 use super::grants::{self, Held};
 use super::postgres::{Dial, Session};
 use super::sqlite::Sqlite;
 use super::types::{Backend, Checked, Entry, Granted, Pool, Settings, Want, Written};
+use super::value::Value;
 use super::write::{self, Doubt};
 use super::{Error, check, schema};
 use crate::failpoint;
@@ -166,6 +167,22 @@ impl Ledger {
             *held = held.saturating_add(granted.amount);
         }
         Ok(granted)
+    }
+
+    /// When the next of a consumer's credits expires that something is left of: until then what is granted of it is there.
+    ///
+    /// # Errors
+    /// As of all reads.
+    pub async fn credit_until(&mut self, consumer: &str, at: Timestamp) -> Result<Option<Timestamp>, Error> {
+        let parameters = [Value::from(consumer), Value::Int(at.as_microsecond())];
+        let sql = "SELECT CAST(min(expires) AS bigint) FROM credits WHERE consumer = $1 AND drawn < amount AND expires > $2";
+        let until = self
+            .transaction(async |db| {
+                let rows = db.query(sql, &parameters).await?;
+                rows.first().map_or(Ok(None), |row| row.maybe_int(0)).map_err(Failure::from)
+            })
+            .await?;
+        Ok(until.map(moment))
     }
 
     /// Gives back what is held and not reserved.

@@ -57,6 +57,11 @@ impl Grants {
                 for (want, granted) in wants.iter().zip(granted) {
                     if let Some(allowance) = self.held.get(&want.pool) {
                         allowance.granted(granted.amount, granted.left - granted.amount);
+                        if matches!(want.pool, Pool::Credit { .. })
+                            && let Some(until) = ledger.credit_until(want.pool.consumer(), want.at).await?
+                        {
+                            allowance.expires(until);
+                        }
                     }
                 }
             }
@@ -102,7 +107,8 @@ impl Grants {
     }
 
     fn allowance(&mut self, ask: &Ask) -> Arc<Allowance> {
-        let known = self.held.get(&ask.pool).filter(|known| known.limit == ask.limit && !known.is_closed());
+        let fits = |known: &&Arc<Allowance>| known.limit == ask.limit && known.is_current(ask.at);
+        let known = self.held.get(&ask.pool).filter(fits);
         if let Some(known) = known {
             return Arc::clone(known);
         }
