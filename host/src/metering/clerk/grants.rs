@@ -5,9 +5,16 @@ use std::sync::Arc;
 
 use sluice_metering::ledger::{Error, Ledger, Pool, Want};
 
-use super::{Ask, Unrecorded};
-use crate::metering::allowance::{Allowance, Beyond};
+use super::Ask;
+use crate::metering::allowance::{Allowance, Beyond, Hold};
 use crate::metering::tariff::Tariff;
+
+impl Ask {
+    /// So much of what it asks for.
+    fn want(&self, amount: i64) -> Want {
+        Want { pool: self.pool.clone(), limit: self.limit, amount, at: self.at }
+    }
+}
 
 /// What this gateway holds of each pool.
 #[derive(Default)]
@@ -31,79 +38,58 @@ impl Grants {
         if short.is_empty() {
             return Ok(());
         }
-        if !self.closed.is_empty()
-            && let Err(error) = self.give_back(ledger).await
-        {
-            for (ask, _) in short {
-                let _ = ask.reply.send(Err(Unrecorded));
-            }
-            return Err(error);
+        // Whoever is not answered because of an error finds that nobody will.
+        if !self.closed.is_empty() {
+            self.give_back(ledger).await?;
         }
-        // One question for each pool, for as much as all who wait for it want.
-        let mut wants: HashMap<Pool, Want> = HashMap::new();
-        for (ask, _) in &short {
-            let want = wants.entry(ask.pool.clone()).or_insert_with(|| Want {
-                pool: ask.pool.clone(),
-                limit: ask.limit,
-                amount: 0,
-                at: ask.at,
-            });
+        self.acquire(&short, ledger).await?;
+        // Where there was not as much as all want together, there may be as much as one wants.
+        for (ask, allowance) in short {
+            let hold = match allowance.reserve(ask.amount) {
+                // One of them has just heard that there is not: the others need not ask too.
+                None if allowance.is_refused(ask.amount) => None,
+                None => self.ask_again(&ask, &allowance, ledger).await?,
+                hold => hold,
+            };
+            let _ = ask.reply.send(Ok((allowance, hold)));
+        }
+        Ok(())
+    }
+
+    /// One question for each pool, for as much as all who wait for it want.
+    async fn acquire(&self, short: &[(Ask, Arc<Allowance>)], ledger: &mut Ledger) -> Result<(), Error> {
+        let mut wants: HashMap<&Pool, Want> = HashMap::new();
+        for (ask, _) in short {
+            let want = wants.entry(&ask.pool).or_insert_with(|| ask.want(0));
             want.amount = want.amount.saturating_add(ask.amount);
         }
         let wants: Vec<Want> = wants.into_values().collect();
-        let granted = ledger.acquire(&wants).await;
-        match &granted {
-            Ok(granted) => {
-                for (want, granted) in wants.iter().zip(granted) {
-                    if let Some(allowance) = self.held.get(&want.pool) {
-                        allowance.granted(granted.amount, granted.left - granted.amount);
-                        if matches!(want.pool, Pool::Credit { .. })
-                            && let Some(until) = ledger.credit_until(want.pool.consumer(), want.at).await?
-                        {
-                            allowance.expires(until);
-                        }
-                    }
-                }
-            }
-            Err(_) => {
-                for (ask, _) in short.drain(..) {
-                    let _ = ask.reply.send(Err(Unrecorded));
-                }
+        for (want, granted) in wants.iter().zip(ledger.acquire(&wants).await?) {
+            let Some(allowance) = self.held.get(&want.pool) else { continue };
+            allowance.granted(granted.amount, granted.left - granted.amount);
+            if matches!(want.pool, Pool::Credit { .. })
+                && let Some(until) = ledger.credit_until(want.pool.consumer(), want.at).await?
+            {
+                allowance.expires(until);
             }
         }
-        let mut unserved = Vec::new();
-        for (ask, allowance) in short {
-            match allowance.reserve(ask.amount) {
-                Some(hold) => drop(ask.reply.send(Ok((allowance, Some(hold))))),
-                None => unserved.push((ask, allowance)),
-            }
+        Ok(())
+    }
+
+    async fn ask_again(
+        &self,
+        ask: &Ask,
+        allowance: &Arc<Allowance>,
+        ledger: &mut Ledger,
+    ) -> Result<Option<Hold>, Error> {
+        for granted in ledger.acquire(&[ask.want(ask.amount)]).await? {
+            allowance.granted(granted.amount, granted.left - granted.amount);
         }
-        // Where there was not as much as all want together, there may be as much as one wants.
-        for (ask, allowance) in unserved {
-            // One of them has just heard it: the others need not ask too.
-            if allowance.is_refused(ask.amount) {
-                let _ = ask.reply.send(Ok((allowance, None)));
-                continue;
-            }
-            let want = Want { pool: ask.pool.clone(), limit: ask.limit, amount: ask.amount, at: ask.at };
-            let hold = match ledger.acquire(std::slice::from_ref(&want)).await {
-                Ok(granted) => {
-                    for granted in granted {
-                        allowance.granted(granted.amount, granted.left - granted.amount);
-                    }
-                    allowance.reserve(ask.amount)
-                }
-                Err(error) => {
-                    let _ = ask.reply.send(Err(Unrecorded));
-                    return Err(error);
-                }
-            };
-            if hold.is_none() {
-                allowance.refuse(ask.amount);
-            }
-            let _ = ask.reply.send(Ok((allowance, hold)));
+        let hold = allowance.reserve(ask.amount);
+        if hold.is_none() {
+            allowance.refuse(ask.amount);
         }
-        granted.map(drop)
+        Ok(hold)
     }
 
     fn allowance(&mut self, ask: &Ask) -> Arc<Allowance> {
