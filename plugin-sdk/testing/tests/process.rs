@@ -31,20 +31,22 @@ case "$ask" in
 esac
 "#;
 
-#[test]
-#[ignore = "run by `the_partner_is_started_with_the_module`, in an environment of its own"]
-fn a_conversation_with_a_process() {
-    let refused = Harness::<Nothing>::new(json!({ "a": 1 })).start().unwrap_err();
-    assert_eq!((refused.stage, refused.message.as_str()), (Stage::Load, "plugin harness /x/y.wasm"));
-}
+/// Tells the test that it is the child, in an environment of its own.
+const CHILD: &str = "SLUICE_TEST_CONVERSES";
 
 #[test]
 fn the_partner_is_started_with_the_module() {
+    if std::env::var_os(CHILD).is_some() {
+        let refused = Harness::<Nothing>::new(json!({ "a": 1 })).start().unwrap_err();
+        assert_eq!((refused.stage, refused.message.as_str()), (Stage::Load, "plugin harness /x/y.wasm"));
+        return;
+    }
     let partner = std::env::temp_dir().join(format!("sluice-partner-{}", std::process::id()));
     fs::write(&partner, PARTNER).unwrap();
     fs::set_permissions(&partner, fs::Permissions::from_mode(0o700)).unwrap();
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "a_conversation_with_a_process"])
+        .args(["--exact", "the_partner_is_started_with_the_module"])
+        .env(CHILD, "1")
         .env("SLUICE_TEST_WASM", "/x/y.wasm")
         .env("SLUICE_BIN", &partner)
         .output()
