@@ -54,6 +54,7 @@ fn problem(refused: &Refused, detailed: bool) -> ProblemDocument {
         Refused::Unrated(_) => {
             ProblemDocument::new(StatusCode::INTERNAL_SERVER_ERROR, "invoice-failed", &text)
         }
+        Refused::Conflict(_) => ProblemDocument::new(StatusCode::CONFLICT, "top-up-conflict", &text),
         Refused::Busy => ProblemDocument::new(StatusCode::SERVICE_UNAVAILABLE, "usage-busy", &text),
         Refused::Ledger(error) => {
             let detail = "the ledger cannot be read at the moment";

@@ -134,6 +134,8 @@ fn credit_is_booked_once_and_spent() {
     let top_up = json!({ "id": "pay-1", "consumer": "bolt", "amount": "0.02" });
     assert_eq!(pay(&gateway, &top_up).expect(201).json(), json!({ "id": "pay-1", "result": "booked" }));
     assert_eq!(pay(&gateway, &top_up).expect(200).json(), json!({ "id": "pay-1", "result": "known" }));
+    let other = json!({ "id": "pay-1", "consumer": "bolt", "amount": "0.03" });
+    assert_eq!(pay(&gateway, &other).expect(409).json()["type"], "urn:sluice:problem:top-up-conflict");
     assert_eq!((ask(&gateway, "bolt"), ask(&gateway, "bolt"), ask(&gateway, "bolt")), (200, 200, 402));
     let credit = &page(&gateway, "/balance?consumer=bolt").expect(200).json()["credit"];
     assert_eq!((&credit["balance"], &credit["currency"]), (&json!("0.00"), &json!("EUR")));

@@ -12,12 +12,17 @@ pub fn seen(text: &str) -> String {
     text.chars().map(|it| if acts(it) { char::REPLACEMENT_CHARACTER } else { it }).collect()
 }
 
+/// Whether a spreadsheet would take a text for a formula, and run it.
+#[must_use]
+pub fn is_formula(text: &str) -> bool {
+    text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+}
+
 /// A field of RFC 4180 in one line, quoted if it has to be, that no spreadsheet takes for a formula.
 #[must_use]
 pub fn csv_field(text: &str) -> String {
     let mut text = seen(text);
-    let formula = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
-    if text.trim_start().starts_with(formula) {
+    if is_formula(&text) {
         text.insert(0, '\'');
     }
     if text.contains([',', '"']) || text.trim() != text {

@@ -1,5 +1,8 @@
 //! The pages, by path and method.
 
+use std::net::IpAddr;
+
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -12,6 +15,10 @@ use crate::problem_document::ProblemDocument;
 
 impl Pages {
     pub(super) async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        if self.settings.borrow().bind.ip().is_loopback() && !names_this_machine(&request) {
+            let detail = "on loopback this listener is called by an address or as localhost";
+            return problem(StatusCode::MISDIRECTED_REQUEST, "host-refused", detail);
+        }
         let (admin, metrics) = self.served();
         let known = match request.uri().path() {
             "/healthz" => Some(Method::GET),
@@ -84,6 +91,17 @@ impl Pages {
     }
 }
 
+/// Whether a request is for an address or for `localhost`. A page in a browser can have its own name lead to loopback (DNS rebinding),
+/// and would read what is here as if it were its own.
+fn names_this_machine(request: &Request<Body>) -> bool {
+    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    let authority = host.and_then(|host| host.parse().ok()).or_else(|| request.uri().authority().cloned());
+    let Some(authority): Option<Authority> = authority else { return host.is_none_or(str::is_empty) };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+    let name = name.to_ascii_lowercase();
+    name.parse::<IpAddr>().is_ok() || name == "localhost" || name.ends_with(".localhost")
+}
+
 pub(super) fn problem(status: StatusCode, kind: &str, detail: &str) -> Response<Body> {
     ProblemDocument::new(status, kind, detail).into_response(None)
 }
@@ -99,4 +117,35 @@ fn text(status: StatusCode, content_type: &'static str, body: String) -> Respons
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_anybody_may_have_lead_here_is_none_of_ours() {
+        let asked = |host: &str| {
+            let request = Request::builder().uri("/usage").header(header::HOST, host);
+            names_this_machine(&request.body(Body::Empty).unwrap())
+        };
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1:9901",
+            "[::1]:9901",
+            "localhost:9901",
+            "LOCALHOST.",
+            "sluice.localhost",
+            "",
+        ] {
+            assert!(asked(host), "{host}");
+        }
+        for host in
+            ["rebound.example", "rebound.example:9901", "localhost.example", "127.0.0.1.example", "a b"]
+        {
+            assert!(!asked(host), "{host}");
+        }
+        let h2 = |uri: &str| names_this_machine(&Request::builder().uri(uri).body(Body::Empty).unwrap());
+        assert!(h2("http://127.0.0.1:9901/usage") && !h2("http://rebound.example/usage"));
+    }
 }

@@ -77,7 +77,7 @@ impl Pages {
                 let result = if fresh { "booked" } else { "known" };
                 json_page(status, &json!({ "id": written.id, "result": result }))
             }
-            Err(error) => reports::response(Err(Refused::Ledger(error)), true, None),
+            Err(refused) => reports::response(Err(refused), true, None),
         }
     }
 

@@ -56,7 +56,8 @@ impl Held {
 impl Context {
     /// Hands what the exchange used to the ledger, once; `None` if it used nothing.
     pub(super) fn settle(&self, status: Option<u16>, response_bytes: u64, withheld: bool) -> Option<Receipt> {
-        let tab = self.tab.as_ref()?;
+        // What follows is worked out once, though an exchange may end in more than one way.
+        let tab = self.tab.as_ref().filter(|tab| !tab.is_closed())?;
         let (route, visit) = (self.route.as_ref()?, self.visit.as_ref()?);
         let metered = route.chain.metered()?;
         let measured = Measured {

@@ -141,14 +141,17 @@ impl Metering {
         self.inquiries.ask(asker, question, catalog).await
     }
 
-    /// Adds credit; `false` if there was a top-up of this id. An error does not say that it was not added: the same may be tried again.
-    pub(crate) async fn top_up(&self, top_up: TopUp) -> Result<bool, String> {
+    /// Adds credit; `false` if that was done before. That the ledger is away does not say that it was not added: the same may be tried
+    /// again.
+    pub(crate) async fn top_up(&self, top_up: TopUp) -> Result<bool, Refused> {
         let (reply, done) = oneshot::channel();
         self.send(Message::TopUp { top_up, reply });
         match tokio::time::timeout(self.settings.timeout, done).await {
             Ok(Ok(done)) => done,
-            Ok(Err(_)) => Err("the ledger's thread has ended".to_owned()),
-            Err(_) => Err(format!("the ledger takes longer than {:?}", self.settings.timeout)),
+            Ok(Err(_)) => Err(Refused::Ledger("the ledger's thread has ended".to_owned())),
+            Err(_) => {
+                Err(Refused::Ledger(format!("the ledger takes longer than {:?}", self.settings.timeout)))
+            }
         }
     }
 

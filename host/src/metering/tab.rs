@@ -70,6 +70,11 @@ impl Tab {
         }
     }
 
+    /// Whether nothing more is recorded.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.open().closed
+    }
+
     /// The request goes to the upstream.
     pub(crate) fn forwarded(&self) {
         self.open().forwarded = true;

@@ -22,6 +22,7 @@ pub(super) struct Case {
     pub(super) subscriptions: Vec<Subscribed>,
     pub(super) usage: Vec<Usage>,
     pub(super) drawn: Vec<Drawn>,
+    pub(super) compacted: Vec<(Arc<str>, Timestamp)>,
 }
 
 pub(super) fn at(text: &str) -> Timestamp {
@@ -49,6 +50,7 @@ pub(super) fn month(first: &str, plans: Vec<Plan>) -> Case {
         subscriptions: Vec::new(),
         usage: Vec::new(),
         drawn: Vec::new(),
+        compacted: Vec::new(),
     }
 }
 
@@ -102,6 +104,7 @@ impl Case {
             subscriptions: &self.subscriptions,
             usage: &self.usage,
             drawn: &self.drawn,
+            compacted: &self.compacted,
         })
     }
 

@@ -70,6 +70,9 @@ pub struct Input<'a> {
     pub usage: &'a [Usage],
     /// What credit paid of the month's charges.
     pub drawn: &'a [Drawn],
+    /// Plans, and days (midnight, UTC) on which one of their [`spans`] begins or ends, if of a day only the whole is kept: no usage of it
+    /// is here.
+    pub compacted: &'a [(Arc<str>, Timestamp)],
 }
 
 /// For how long a consumer was on a plan.
@@ -224,10 +227,12 @@ pub enum InvoiceError {
 }
 
 impl Invoice {
-    /// Whether every usage could be rated: no plan was missing.
+    /// Whether every usage could be rated: no plan was missing, and all hours that mattered were kept.
     #[must_use]
     pub fn is_complete(&self) -> bool {
+        let is_compacted = |it: &Note| matches!(it, Note::Compacted { .. });
         self.unrated.iter().all(|it| it.why != Why::UnknownPlan)
+            && !self.sections.iter().any(|section| section.notes.iter().any(is_compacted))
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
 use crate::money::Money;
@@ -31,6 +32,11 @@ pub enum Note {
         /// Of what.
         currency: Currency,
     },
+    /// A trial began or ended within a day of which only the whole is kept: what was used on that day is not charged.
+    Compacted {
+        /// Midnight before, UTC.
+        day: Timestamp,
+    },
     /// A unique meter was counted apart before and after a trial; who was seen in both cannot be told, so the greater count is charged.
     CountedApart {
         /// Its name.
@@ -46,6 +52,7 @@ impl Note {
             Self::Trial { .. } => "trial",
             Self::Uncovered { .. } => "uncovered",
             Self::Overdrawn { .. } => "overdrawn",
+            Self::Compacted { .. } => "compacted",
             Self::CountedApart { .. } => "counted-apart",
         }
     }
@@ -63,6 +70,13 @@ impl fmt::Display for Note {
             Self::Overdrawn { amount, currency } => {
                 let money = Money::new(*amount, *currency);
                 write!(f, "{money} more was drawn from credit than the charges come to.")
+            }
+            Self::Compacted { day } => {
+                let day = day.to_zoned(TimeZone::UTC).date();
+                write!(
+                    f,
+                    "A trial began or ended on {day}, whose hours are no longer kept: usage of that day is not charged."
+                )
             }
             Self::CountedApart { meter } => {
                 write!(

@@ -14,6 +14,8 @@ use crate::rating::{self, Part, RatingError, Step, free_until};
 /// What a plan costs in the month; without lines and notes if there is nothing to say.
 pub(super) fn section(input: &Input<'_>, calendar: &Calendar, plan: &Plan) -> Result<Section, InvoiceError> {
     let mut notes = trials(input, plan);
+    let compacted = input.compacted.iter().filter(|(name, _)| *name == plan.name);
+    notes.extend(compacted.map(|(_, day)| Note::Compacted { day: *day }));
     let mut lines = fees(input, calendar, plan)?;
     let days = (calendar.paid(&plan.name, input.subscriptions), calendar.length());
     let used = input.usage.iter().any(|it| it.plan == plan.name);

@@ -136,6 +136,23 @@ fn a_trial_is_free() {
 }
 
 #[test]
+fn a_day_that_is_kept_as_a_whole_makes_an_invoice_incomplete() {
+    let plan =
+        Plan { trial: Some(14 * DAY), charges: vec![charge("Tokens", "tokens", per_unit("0.01"))], ..pro() };
+    let day = at("2026-11-17T00:00:00Z");
+    let mut case = november(vec![plan]).on("pro", "2026-11-03T10:20:00Z", "").used("pro", "tokens", 500);
+    assert!(case.invoice().is_complete());
+    case.compacted = vec![("pro".into(), day)];
+    let invoice = case.invoice();
+    let note = Note::Compacted { day };
+    assert_eq!(
+        note.to_string(),
+        "A trial began or ended on 2026-11-17, whose hours are no longer kept: usage of that day is not charged."
+    );
+    assert!(invoice.sections[0].notes.contains(&note) && !invoice.is_complete());
+}
+
+#[test]
 fn hours_between_trials_are_paid_for() {
     let plan = Plan { trial: Some(3 * DAY), ..pro() };
     let subscribed =

@@ -25,11 +25,11 @@ const GIVEN: Many = Many {
 };
 
 impl Ledger {
-    /// Adds credit, and pays the debt with it first. `false` if there is one of this id: then nothing changes. It is on the disk when
+    /// Adds credit, and pays the debt with it first. `false` if this was done before: then nothing changes. It is on the disk when
     /// this returns, whatever the durability.
     ///
     /// # Errors
-    /// [`Error::Invalid`] unless the amount is above 0.
+    /// [`Error::Invalid`] unless the amount is above 0. [`Error::Conflict`] if one of this id is of another consumer, amount or expiry.
     pub async fn top_up(&mut self, top_up: &TopUp) -> Result<bool, Error> {
         if top_up.amount <= 0 {
             return Err(Error::Invalid("a top-up is of more than 0".into()));
@@ -40,6 +40,9 @@ impl Ledger {
                 last(db, durability).await?;
                 write::lock(db, &[&top_up.consumer]).await?;
                 let is_new = add(db, "paid", top_up).await?;
+                if !is_new && !is_as_booked(db, top_up).await? {
+                    return Err(Error::Conflict(top_up.id.clone()).into());
+                }
                 failpoint::hit("ledger.top-up");
                 Ok(is_new)
             })
@@ -122,6 +125,16 @@ async fn add(db: &mut Db, kind: &str, top_up: &TopUp) -> Result<bool, Failure> {
         db.execute("UPDATE credits SET drawn = drawn - $1 WHERE kind = 'debt' AND id = $2", &row).await?;
     }
     Ok(true)
+}
+
+/// Whether the top-up of this id is of the same.
+async fn is_as_booked(db: &mut Db, top_up: &TopUp) -> Result<bool, Failure> {
+    let sql = "SELECT consumer, amount, expires FROM credits WHERE kind = 'paid' AND id = $1";
+    let rows = db.query(sql, &[Value::from(&*top_up.id)]).await?;
+    let Some(row) = rows.first() else { return Ok(false) };
+    let expires = top_up.expires.map(Timestamp::as_microsecond);
+    let is_same = row.text(0)? == &*top_up.consumer && row.int(1)? == top_up.amount;
+    Ok(is_same && row.maybe_int(2)? == expires)
 }
 
 /// A row of `subscriptions`.

@@ -36,6 +36,9 @@ pub enum Error {
     /// The database holds something that no ledger writes.
     #[error("the ledger is damaged: {0}")]
     Corrupt(String),
+    /// There is a top-up of this id that was of something else.
+    #[error("there is a top-up `{0}` already, of another consumer, amount or expiry")]
+    Conflict(String),
     /// What was asked makes no sense.
     #[error("{0}")]
     Invalid(String),

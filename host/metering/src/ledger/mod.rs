@@ -26,6 +26,7 @@ mod reader;
 mod schema;
 mod secure;
 mod sqlite;
+mod transaction;
 mod types;
 mod usage;
 mod value;

@@ -1,5 +1,7 @@
 //! Those who read: admin, exports, invoices, also in other processes than the writer's.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::batch::moment;
@@ -14,7 +16,7 @@ use super::types::{
 use super::value::{Row, Value};
 use super::{Error, check, grants, maintain, schema, usage};
 use crate::event::Event;
-use crate::period::Period;
+use crate::period::{Every, Period};
 
 /// Events beyond these are not counted one by one.
 const MOST_LAG: i64 = 100_000;
@@ -106,6 +108,21 @@ impl Reader {
         self.read(async |db| {
             let sql = "SELECT consumer, plan, since, until FROM subscriptions WHERE until IS NULL ORDER BY consumer";
             db.query(sql, &[]).await?.iter().map(subscribed).collect()
+        })
+        .await
+    }
+
+    /// Whether of the day (UTC) of a time only the whole is kept of what a consumer used under a plan, and no longer its hours.
+    ///
+    /// # Errors
+    /// As of all reads.
+    pub async fn is_compacted(&mut self, consumer: &str, plan: &str, at: Timestamp) -> Result<bool, Error> {
+        let day = Every::Day.containing(at).start.as_microsecond();
+        let parameters = [Value::from(consumer), Value::from(plan), Value::Int(day)];
+        self.read(async |db| {
+            let sql = "SELECT count(*) FROM usage_days WHERE consumer = $1 AND plan = $2 AND start = $3";
+            let rows = db.query(sql, &parameters).await?;
+            Ok(rows.first().map_or(Ok(0), |row| row.int(0))? > 0)
         })
         .await
     }
@@ -295,7 +312,7 @@ impl Reader {
     /// # Errors
     /// As of all reads.
     pub async fn check(&mut self) -> Result<Checked, Error> {
-        self.try_read(&mut async |db: &mut Db| check::check(db).await).await
+        self.try_read(None, &mut async |db: &mut Db| check::check(db).await).await
     }
 
     /// All of one moment.
@@ -303,18 +320,20 @@ impl Reader {
         &mut self,
         mut work: impl AsyncFnMut(&mut Db) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        if self.dial.is_none() {
-            return self.try_read(&mut work).await;
-        }
         let patience = self.settings.patience();
-        match tokio::time::timeout(patience, self.try_read(&mut work)).await {
+        if self.dial.is_none() {
+            return self.try_read(Some(patience), &mut work).await;
+        }
+        match tokio::time::timeout(patience, self.try_read(None, &mut work)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Error::Away(format!("no answer within {patience:?}"))),
         }
     }
 
+    /// With SQLite, which waits for nothing but its own work, that may be limited.
     async fn try_read<T>(
         &mut self,
+        limit: Option<Duration>,
         work: &mut impl AsyncFnMut(&mut Db) -> Result<T, Failure>,
     ) -> Result<T, Error> {
         let mut db = match (self.db.take(), &self.dial, &self.settings.backend) {
@@ -326,6 +345,9 @@ impl Reader {
             }
         };
         let outcome = async {
+            if let Db::Sqlite(sqlite) = &mut db {
+                sqlite.limit(limit)?;
+            }
             db.begin_read().await?;
             let value = work(&mut db).await?;
             db.commit().await?;

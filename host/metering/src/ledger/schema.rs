@@ -35,7 +35,8 @@ pub(super) async fn version(db: &mut Db) -> Result<i64, Failure> {
 /// In a transaction.
 pub(super) async fn migrate(db: &mut Db, now: i64) -> Result<(), Failure> {
     if let Db::Postgres(_) = db {
-        // Gateways that start together take turns.
+        // Gateways that start together take turns, and it may take a while.
+        db.script("SET LOCAL statement_timeout = 0").await?;
         db.query("SELECT count(pg_advisory_xact_lock(hashtextextended('sluice schema', 0)))", &[]).await?;
     }
     let found = version(db).await?;
@@ -53,20 +54,26 @@ pub(super) async fn migrate(db: &mut Db, now: i64) -> Result<(), Failure> {
         let row = [Value::Int(number), Value::Int(now)];
         db.execute("INSERT INTO versions (version, since) VALUES ($1, $2)", &row).await?;
     }
-    if db.is_shared() { transplant(db).await } else { Ok(()) }
+    if db.is_shared() && is_ahead(db).await? { transplant(db).await } else { Ok(()) }
+}
+
+/// Whether there is nothing for [`migrate`] to do.
+pub(super) async fn is_ready(db: &mut Db) -> Result<bool, Failure> {
+    Ok(version(db).await? == VERSION && !is_ahead(db).await?)
+}
+
+/// Whether there are transactions that the server has yet to come to.
+async fn is_ahead(db: &mut Db) -> Result<bool, Failure> {
+    let ahead = "SELECT xid >= pg_snapshot_xmax(pg_current_snapshot()) FROM events ORDER BY xid DESC, seq DESC LIMIT 1";
+    Ok(db.query(ahead, &[]).await?.first().map_or(Ok(0), |row| row.int(0))? != 0)
 }
 
 /// A copy that was restored on another server has transactions that this server has yet to come to: what is written next would come
 /// before them, and no export would find it. All that is there then becomes one transaction of long ago. A sink goes on at the first
 /// event that it has not had, and may get some twice.
 async fn transplant(db: &mut Db) -> Result<(), Failure> {
-    let ahead = "SELECT xid >= pg_snapshot_xmax(pg_current_snapshot()) FROM events ORDER BY xid DESC, seq DESC LIMIT 1";
-    if db.query(ahead, &[]).await?.first().map_or(Ok(0), |row| row.int(0))? == 0 {
-        return Ok(());
-    }
     db.script(
-        "SET LOCAL statement_timeout = 0; \
-         UPDATE sinks AS s SET xid = 3, seq = coalesce((SELECT min(e.seq) - 1 FROM events e \
+        "UPDATE sinks AS s SET xid = 3, seq = coalesce((SELECT min(e.seq) - 1 FROM events e \
          WHERE (e.xid, e.seq) > (s.xid::text::xid8, s.seq)), (SELECT max(e.seq) FROM events e)); \
          UPDATE events SET xid = '3'",
     )

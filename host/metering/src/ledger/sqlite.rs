@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::ffi;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -27,6 +27,9 @@ const LOG: u64 = 64 << 20;
 
 /// Of pages, in KiB.
 const CACHE: i64 = 64 << 10;
+
+/// Steps of SQLite's between two looks at the clock, some tenths of a millisecond.
+const STEPS: i32 = 10_000;
 
 /// A connection to the file.
 pub(super) struct Sqlite {
@@ -94,6 +97,16 @@ impl Sqlite {
             full_log: LOG,
             lock,
         }
+    }
+
+    /// How long what is read from now on may take together.
+    pub(super) fn limit(&mut self, patience: Option<Duration>) -> Result<(), Failure> {
+        let handler = patience.map(|patience| {
+            let start = Instant::now();
+            move || start.elapsed() > patience
+        });
+        let outcome = self.connection.progress_handler(STEPS, handler);
+        self.seen(outcome)
     }
 
     fn set_up(&mut self) -> Result<(), Failure> {
@@ -351,6 +364,8 @@ fn read(error: &rusqlite::Error) -> Failure {
         ffi::SQLITE_FULL => Error::Full,
         ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => Error::Busy,
         ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB | ffi::SQLITE_CONSTRAINT => Error::Corrupt(words),
+        // The limit of what is read.
+        ffi::SQLITE_INTERRUPT => Error::Away("the answer takes longer than it may".into()),
         _ => Error::Io(words),
     };
     Failure { error, remedy: Remedy::RollBack }

@@ -177,7 +177,7 @@ pub struct Subscribed {
 /// Credit that somebody paid for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopUp {
-    /// Chosen by whoever pays: a second one of the same id changes nothing.
+    /// Chosen by whoever pays: what is booked again under the same id changes nothing.
     pub id: String,
     /// Whose.
     pub consumer: Arc<str>,

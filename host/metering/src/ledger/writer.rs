@@ -1,4 +1,4 @@
-//! The one who writes: transactions, retries, and what is held meanwhile.
+//! The one who writes, and what is held meanwhile.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,14 +7,14 @@ use jiff::Timestamp;
 
 use super::batch::{Batch, moment};
 use super::db::Db;
-use super::failure::{Failure, Remedy};
+use super::failure::Failure;
 use super::grants::{self, Held};
 use super::postgres::{Dial, Session};
 use super::sqlite::Sqlite;
 use super::types::{Backend, Checked, Entry, Granted, Pool, Settings, Want, Written};
 use super::value::Value;
 use super::write::{self, Doubt};
-use super::{Error, check, schema};
+use super::{Error, check};
 use crate::failpoint;
 
 /// For a lease that nobody else could take.
@@ -22,16 +22,18 @@ const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// The writer of a ledger; a process has one.
 ///
-/// A call's future stays on the thread that made it. With SQLite calls block that thread. With PostgreSQL they have to be made on a runtime of tokio's with its I/O and its time; no
-/// call but [`check`](Self::check) waits longer than the lease or 5 s. A call that is given up halfway costs the connection, and may have been done all the same.
+/// A call's future stays on the thread that made it. With SQLite calls block that thread. With PostgreSQL they have to be made on a
+/// runtime of tokio's with its I/O and its time; no call but [`check`](Self::check) waits longer than the lease or 5 s, unless a new
+/// connection leads to tables that have to be brought up to date. A call that is given up halfway costs the connection, and may have
+/// been done all the same.
 pub struct Ledger {
     pub(super) settings: Settings,
     /// Away while a transaction runs, so that nobody finds it half done; `None` until the next call connects.
-    db: Option<Db>,
-    dial: Option<Dial>,
+    pub(super) db: Option<Db>,
+    pub(super) dial: Option<Dial>,
     /// The server's process that we spoke to last.
-    session: Option<Session>,
-    held: Held,
+    pub(super) session: Option<Session>,
+    pub(super) held: Held,
     /// What the last write was about to commit when nothing more was heard of it.
     doubt: Option<Doubt>,
     /// Until then by our clock.
@@ -64,10 +66,7 @@ impl Ledger {
             lease: Instant::now(),
             epoch: 0,
         };
-        ledger.transaction(async |db| schema::migrate(db, now()).await).await?;
-        if let Some(Db::Sqlite(sqlite)) = &mut ledger.db {
-            sqlite.sync()?;
-        }
+        ledger.prepare().await?;
         ledger.renew().await?;
         Ok(ledger)
     }
@@ -83,21 +82,7 @@ impl Ledger {
             return Ok(Vec::new());
         }
         let batch = Batch::new(batch);
-        self.patiently(async |ledger: &mut Self| {
-            let mut attempt = 0;
-            loop {
-                attempt += 1;
-                let mut db = ledger.take().await?;
-                match ledger.try_write(&mut db, &batch).await {
-                    Ok(written) => {
-                        ledger.db = Some(db);
-                        return Ok(written);
-                    }
-                    Err(failure) => ledger.after(db, failure, attempt).await?,
-                }
-            }
-        })
-        .await
+        self.insistently(async |ledger, db| ledger.try_write(db, &batch).await).await
     }
 
     async fn try_write(&mut self, db: &mut Db, batch: &Batch<'_>) -> Result<Vec<Written>, Failure> {
@@ -294,110 +279,21 @@ impl Ledger {
         self.held.retain(|pool, _| !is_over(pool));
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.dial.is_some() && Instant::now() >= self.lease
     }
 
-    fn lose(&mut self) {
+    pub(super) fn lose(&mut self) {
         self.held.clear();
         self.epoch += 1;
     }
-
-    /// Work that is committed whole, and done again if others are in the way.
-    pub(super) async fn transaction<T>(
-        &mut self,
-        mut work: impl AsyncFnMut(&mut Db) -> Result<T, Failure>,
-    ) -> Result<T, Error> {
-        self.patiently(async |ledger: &mut Self| {
-            let mut attempt = 0;
-            loop {
-                attempt += 1;
-                let mut db = ledger.take().await?;
-                match run(&mut db, &mut work).await {
-                    Ok(value) => {
-                        ledger.db = Some(db);
-                        return Ok(value);
-                    }
-                    Err(failure) => ledger.after(db, failure, attempt).await?,
-                }
-            }
-        })
-        .await
-    }
-
-    /// No longer than the server may take, if there is one.
-    async fn patiently<T>(
-        &mut self,
-        mut work: impl AsyncFnMut(&mut Self) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        if self.dial.is_none() {
-            return work(self).await;
-        }
-        let patience = self.settings.patience();
-        match tokio::time::timeout(patience, work(self)).await {
-            Ok(outcome) => outcome,
-            // Whatever it was doing with the connection, the connection went with it.
-            Err(_) => Err(Error::Away(format!("no answer within {patience:?}"))),
-        }
-    }
-
-    /// After a failure: `Ok` if it is worth another attempt.
-    async fn after(&mut self, mut db: Db, failure: Failure, attempt: usize) -> Result<(), Error> {
-        let again = write::is_worth_it(&failure, attempt);
-        if failure.remedy != Remedy::Reconnect && db.roll_back().await.is_ok() {
-            self.db = Some(db);
-        }
-        if again { Ok(()) } else { Err(failure.error) }
-    }
-
-    /// The connection, or a new one.
-    async fn take(&mut self) -> Result<Db, Error> {
-        if let Some(db) = self.db.take() {
-            return Ok(db);
-        }
-        let Some(dial) = &self.dial else {
-            return Err(Error::Io("the file is closed, because a call was given up halfway".into()));
-        };
-        let (postgres, session) = dial.connect_as(&self.settings.gateway, self.session.as_ref()).await?;
-        let mut db = Db::Postgres(Box::new(postgres));
-        self.session = Some(session);
-        // Perhaps there are no tables yet; or it is not the server that it was.
-        run(&mut db, &mut async |db: &mut Db| schema::migrate(db, now()).await).await?;
-        let (gateway, lease) = (Arc::clone(&self.settings.gateway), self.settings.lease);
-        let (is_over, held) = (self.is_over(), self.held.clone());
-        let mut work = async |db: &mut Db| {
-            let kept = grants::keep(db, &gateway, lease, is_over).await?;
-            if kept {
-                grants::restore(db, &gateway, &held).await?;
-            }
-            Ok(kept)
-        };
-        if !run(&mut db, &mut work).await? {
-            self.lose();
-        }
-        Ok(db)
-    }
-}
-
-async fn run<T>(
-    db: &mut Db,
-    work: &mut impl AsyncFnMut(&mut Db) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    db.begin().await?;
-    let value = work(db).await?;
-    db.commit().await?;
-    Ok(value)
-}
-
-fn now() -> i64 {
-    Timestamp::now().as_microsecond()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::Event;
-    use crate::ledger::{Durability, Reader};
+    use crate::ledger::{Durability, Reader, schema};
 
     fn settings(directory: &tempfile::TempDir) -> Settings {
         Settings {

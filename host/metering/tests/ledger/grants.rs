@@ -64,7 +64,8 @@ fn credit_is_held_and_drawn() {
             expires: None,
         };
         assert!(ledger.top_up(&top_up("one", 100)).await.unwrap());
-        assert!(!ledger.top_up(&top_up("one", 900)).await.unwrap());
+        assert!(!ledger.top_up(&top_up("one", 100)).await.unwrap());
+        assert_eq!(ledger.top_up(&top_up("one", 900)).await, Err(Error::Conflict("one".into())));
         assert_eq!(ledger.acquire(&[want(credit("acme"), 0, 90)]).await.unwrap()[0].left, 100);
         let before = ledger.held(&credit("acme"));
         // 30 were reserved, and 40 it is.

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use sluice_metering::ledger::{
-    Credit, Draw, Entry, Ledger, Pool, Reader, Retention, TopUp, UsageQuery, Written,
+    Credit, Draw, Entry, Error, Ledger, Pool, Reader, Retention, TopUp, UsageQuery, Written,
 };
 use sluice_metering::period::Every;
 
@@ -169,9 +169,11 @@ impl Model {
         *self.debts.entry(consumer.to_owned()).or_default() += cost;
     }
 
-    fn top_up(&mut self, top_up: &TopUp) -> bool {
-        if self.credits.contains_key(&top_up.id) {
-            return false;
+    fn top_up(&mut self, top_up: &TopUp) -> Result<bool, Error> {
+        if let Some((consumer, credit)) = self.credits.get(&top_up.id) {
+            let is_same = (&**consumer, credit.amount, credit.expires)
+                == (&*top_up.consumer, top_up.amount, top_up.expires);
+            return if is_same { Ok(false) } else { Err(Error::Conflict(top_up.id.clone())) };
         }
         let debt = self.debts.entry(top_up.consumer.to_string()).or_default();
         let drawn = top_up.amount.min(*debt);
@@ -179,7 +181,7 @@ impl Model {
         let TopUp { id, amount, at, expires, .. } = top_up.clone();
         let credit = Credit { id: id.clone(), amount, drawn, at, expires };
         self.credits.insert(id, (top_up.consumer.to_string(), credit));
-        true
+        Ok(true)
     }
 
     fn used(&self, pool: &Pool) -> i128 {
@@ -286,7 +288,7 @@ async fn run(place: &Place, which: Which, steps: &[Step]) {
                     at: time(0),
                     expires: expires.map(time),
                 };
-                assert_eq!(ledger.top_up(&top_up).await.unwrap(), model.top_up(&top_up));
+                assert_eq!(ledger.top_up(&top_up).await, model.top_up(&top_up));
             }
             Step::Maintain(now) => {
                 // Events stay: the model knows what was written by them.

@@ -1,5 +1,6 @@
 //! What waits to be written, in the order in which it came.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use sluice_metering::ledger::{Entry, Written};
@@ -11,13 +12,15 @@ use crate::metering::settle::Unrecorded;
 
 /// What waits to be written.
 pub(super) struct Batch {
-    entries: Vec<Entry>,
-    holds: Vec<Held>,
-    parts: Vec<Part>,
+    entries: VecDeque<Entry>,
+    holds: VecDeque<Held>,
+    parts: VecDeque<Part>,
     /// Exchanges that one transaction takes at the moment.
     most: usize,
     /// So many of the first were in a transaction of which nobody knows whether it was committed.
     doubtful: usize,
+    /// Of so many of the first nobody waits for an answer any more, under [`Rule::Allow`].
+    told: usize,
 }
 
 /// One exchange's share of a batch.
@@ -71,30 +74,37 @@ pub(super) enum Rule {
 impl Batch {
     /// Nothing waits.
     pub(super) const fn new() -> Self {
-        Self { entries: Vec::new(), holds: Vec::new(), parts: Vec::new(), most: BATCH, doubtful: 0 }
+        Self {
+            entries: VecDeque::new(),
+            holds: VecDeque::new(),
+            parts: VecDeque::new(),
+            most: BATCH,
+            doubtful: 0,
+            told: 0,
+        }
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
     /// Exchanges.
-    pub(super) const fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.parts.len()
     }
 
     pub(super) fn add(&mut self, slip: Slip) {
         let Slip { mut entries, holds, reply, since, withheld } = slip;
         forget_lost(&mut entries, &holds);
-        self.parts.push(Part { entries: entries.len(), reply, since, withheld });
+        self.parts.push_back(Part { entries: entries.len(), reply, since, withheld });
         self.entries.extend(entries);
         self.holds.extend(holds);
     }
 
     /// The next that one transaction takes.
-    pub(super) fn entries(&self) -> &[Entry] {
+    pub(super) fn entries(&mut self) -> &[Entry] {
         let count = self.parts.iter().take(self.most).map(|part| part.entries).sum();
-        &self.entries[..count]
+        &self.entries.make_contiguous()[..count]
     }
 
     /// These, the first, are in the ledger: what was not used goes back.
@@ -117,7 +127,7 @@ impl Batch {
             beyond.extend(held.credit.and_then(|hold| hold.spend(written.cost)));
         }
         self.most = (self.most * 2).min(BATCH);
-        self.doubtful = self.doubtful.saturating_sub(parts);
+        self.gone(parts);
         let replies = self.parts.drain(..parts).filter_map(|part| part.reply).collect();
         Done { exchanges: parts, fresh, duplicates: written.len() as u64 - fresh, beyond, replies }
     }
@@ -133,8 +143,15 @@ impl Batch {
         GivenUp { withdrawn: (before - self.parts.len()) as u64, lost: 0 }
     }
 
+    /// So many of the first are there no more.
+    fn gone(&mut self, parts: usize) {
+        self.doubtful = self.doubtful.saturating_sub(parts);
+        self.told = self.told.saturating_sub(parts);
+    }
+
     /// Keeps those of which this is true.
     fn retain(&mut self, mut keep: impl FnMut(usize, &mut Part) -> bool) {
+        self.told = 0;
         let mut entries = std::mem::take(&mut self.entries).into_iter();
         let mut holds = std::mem::take(&mut self.holds).into_iter();
         for (place, mut part) in std::mem::take(&mut self.parts).into_iter().enumerate() {
@@ -143,7 +160,7 @@ impl Batch {
                 let (own_entries, own_holds): (Vec<_>, Vec<_>) = own.unzip();
                 self.entries.extend(own_entries);
                 self.holds.extend(own_holds);
-                self.parts.push(part);
+                self.parts.push_back(part);
             } else {
                 own.for_each(drop);
             }
@@ -168,48 +185,70 @@ impl Batch {
             self.most = tried / 2;
             return None;
         }
-        let part = self.parts.remove(0);
+        let part = self.parts.pop_front()?;
         self.entries.drain(..part.entries);
         self.holds.drain(..part.entries);
+        self.gone(1);
         if let Some(reply) = part.reply {
             let _ = reply.send(Err(Unrecorded));
         }
         Some(GivenUp { withdrawn: 1, lost: 0 })
     }
 
-    /// Applies the rule for what cannot be written.
+    /// Applies the rule for what cannot be written. While nothing can, this is done whenever an exchange comes, so it looks at those
+    /// alone that it has something to do for.
     pub(super) fn expire(&mut self, rule: Rule, now: Instant) -> GivenUp {
-        let (mut withdrawn, mut lost) = (0, 0);
-        let (waiting, doubtful) = (self.parts.len(), self.doubtful);
-        self.retain(|place, part| match rule {
-            Rule::Deny { after, at_once } if at_once || now - part.since >= after => {
-                if let Some(reply) = part.reply.take() {
-                    let _ = reply.send(Err(Unrecorded));
-                }
-                // A client that got a part of its response pays for it, if that can be recorded one day. What may be in the ledger
-                // is settled when that is known.
-                let keep = !at_once && (!part.withheld || place < doubtful);
-                withdrawn += u64::from(!keep);
-                keep
-            }
-            Rule::Deny { .. } => true,
+        match rule {
+            Rule::Deny { after, at_once } => GivenUp { withdrawn: self.deny(after, at_once, now), lost: 0 },
             Rule::Allow { most, at_once } => {
-                if let Some(reply) = part.reply.take() {
-                    let _ = reply.send(Ok(()));
-                }
-                // The oldest go first.
-                let keep = !at_once && waiting - place <= most;
-                lost += u64::from(!keep);
-                keep
+                GivenUp { withdrawn: 0, lost: self.allow(if at_once { 0 } else { most }) }
             }
+        }
+    }
+
+    fn deny(&mut self, after: Duration, at_once: bool, now: Instant) -> u64 {
+        let is_due = |part: &Part| at_once || part.reply.is_some() && now - part.since >= after;
+        if !self.parts.iter().any(is_due) {
+            return 0;
+        }
+        let (before, doubtful) = (self.parts.len(), self.doubtful);
+        self.retain(|place, part| {
+            if !is_due(part) {
+                return true;
+            }
+            if let Some(reply) = part.reply.take() {
+                let _ = reply.send(Err(Unrecorded));
+            }
+            // A client that got a part of its response pays for it, if that can be recorded one day. What may be in the ledger is
+            // settled when that is known.
+            !at_once && (!part.withheld || place < doubtful)
         });
-        GivenUp { withdrawn, lost }
+        (before - self.parts.len()) as u64
+    }
+
+    fn allow(&mut self, most: usize) -> u64 {
+        for part in self.parts.iter_mut().skip(self.told) {
+            if let Some(reply) = part.reply.take() {
+                let _ = reply.send(Ok(()));
+            }
+        }
+        self.told = self.parts.len();
+        // The oldest go first.
+        let lost = self.parts.len().saturating_sub(most);
+        let entries: usize = self.parts.drain(..lost).map(|part| part.entries).sum();
+        self.entries.drain(..entries);
+        self.holds.drain(..entries);
+        self.gone(lost);
+        lost as u64
     }
 }
 
 /// What was reserved from pools that are lost is not reserved any more.
-fn forget_lost(entries: &mut [Entry], holds: &[Held]) {
-    for (entry, held) in entries.iter_mut().zip(holds) {
+fn forget_lost<'a>(
+    entries: impl IntoIterator<Item = &'a mut Entry>,
+    holds: impl IntoIterator<Item = &'a Held>,
+) {
+    for (entry, held) in entries.into_iter().zip(holds) {
         for ((_, reserved), hold) in entry.quotas.iter_mut().zip(&held.quotas) {
             if hold.allowance().is_lost() {
                 *reserved = 0;

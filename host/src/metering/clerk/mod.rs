@@ -18,6 +18,7 @@ pub(super) use self::batch::{Done, GivenUp};
 use self::grants::Grants;
 pub(crate) use self::thread::{Opened, start};
 use super::allowance::{Allowance, Hold};
+use super::report::Refused;
 use super::settle::{Unrecorded, now};
 use super::status::{Health, Status};
 use super::tariff::Tariff;
@@ -44,7 +45,7 @@ pub(crate) enum Message {
     /// This is what is configured now.
     Publish { tariff: Arc<Tariff>, reply: oneshot::Sender<()> },
     /// Credit was paid.
-    TopUp { top_up: TopUp, reply: oneshot::Sender<Result<bool, String>> },
+    TopUp { top_up: TopUp, reply: oneshot::Sender<Result<bool, Refused>> },
     /// A sink has taken everything up to here.
     Advance { sink: String, to: Cursor, state: String, reply: oneshot::Sender<Result<(), String>> },
     /// Nothing more comes: write what there is and end.
@@ -181,8 +182,8 @@ impl Clerk {
             }
             Message::TopUp { top_up, reply } => {
                 let done = match self.ledger.as_mut() {
-                    Some(ledger) => ledger.top_up(&top_up).await.map_err(|error| error.to_string()),
-                    None => Err("the ledger is not open".to_owned()),
+                    Some(ledger) => ledger.top_up(&top_up).await.map_err(Refused::from),
+                    None => Err(Refused::Ledger("the ledger is not open".to_owned())),
                 };
                 self.grants.forget_refusals();
                 let _ = reply.send(done);

@@ -3,11 +3,13 @@
 //! Every event is in them exactly once. What the ledger keeps with the sink's cursor is the length of each file that is being
 //! written, as of the events before the cursor. What is longer was written and not acknowledged, so it is cut off, and written again. A
 //! file that is not among them is told of, with its length, before it is touched.
+//!
+//! What is cut off is a batch at most, unless the ledger is an older one than the file's, from a backup: then a copy of the file is kept.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
@@ -29,6 +31,8 @@ type Lengths = BTreeMap<String, u64>;
 #[derive(Debug)]
 pub(super) struct FileSender {
     target: FileTarget,
+    /// Events in one batch.
+    batch: usize,
     lengths: Lengths,
 }
 
@@ -40,8 +44,8 @@ struct State<'a> {
 }
 
 impl FileSender {
-    pub(super) fn new(target: FileTarget) -> Self {
-        Self { target, lengths: Lengths::new() }
+    pub(super) fn new(target: FileTarget, batch: usize) -> Self {
+        Self { target, batch, lengths: Lengths::new() }
     }
 
     /// Takes up what the ledger keeps, and cuts off what was written and not acknowledged.
@@ -56,9 +60,10 @@ impl FileSender {
             return Ok(());
         }
         let (directory, lengths) = (self.target.directory.clone(), files.into_owned());
+        let batch = self.batch;
         let cutting = blocking(move || {
             for (name, length) in &lengths {
-                cut(&directory.join(name), *length)?;
+                cut(&directory, name, *length, batch)?;
             }
             Ok(lengths)
         });
@@ -182,16 +187,45 @@ fn append(directory: &Path, name: &str, length: u64, format: FileFormat, piece: 
 }
 
 /// Cuts a file that is longer. One that is missing is none of ours any more.
-fn cut(path: &Path, length: u64) -> io::Result<()> {
-    let file = match OpenOptions::new().write(true).open(path) {
+fn cut(directory: &Path, name: &str, length: u64, batch: usize) -> io::Result<()> {
+    let path = directory.join(name);
+    let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file?,
     };
-    if file.metadata()?.len() > length {
-        file.set_len(length)?;
-        file.sync_all()?;
+    if file.metadata()?.len() <= length {
+        return Ok(());
     }
-    Ok(())
+    // A new file has its header before its first batch.
+    if lines_after(&mut file, length)? > batch + 1 {
+        let copy = unused(directory, name);
+        fs::copy(&path, &copy)?;
+        File::open(&copy)?.sync_all()?;
+        File::open(directory)?.sync_all()?;
+        tracing::error!(
+            file = %path.display(), copy = %copy.display(),
+            "a file of usage events has more than the ledger knows to be in it, as after the ledger was restored from a backup: \
+             it is cut to what the ledger knows, and the copy has all that was there"
+        );
+    }
+    file.set_len(length)?;
+    file.sync_all()
+}
+
+/// Ends of lines from a place on.
+fn lines_after(file: &mut File, place: u64) -> io::Result<usize> {
+    file.seek(SeekFrom::Start(place))?;
+    let mut lines = 0;
+    for byte in BufReader::new(file).bytes() {
+        lines += usize::from(byte? == b'\n');
+    }
+    Ok(lines)
+}
+
+/// A name beside a file's that nothing has yet. Its ending is none that readers of such files look for.
+fn unused(directory: &Path, name: &str) -> PathBuf {
+    let names = (1_u32..).map(|number| directory.join(format!("{name}.before-cut-{number}")));
+    names.into_iter().find(|path| !path.exists()).expect("numbers do not end")
 }
 
 fn last_byte(file: &mut File, length: u64) -> io::Result<u8> {

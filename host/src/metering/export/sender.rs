@@ -27,7 +27,7 @@ impl Sender {
             Target::Nats(target) => {
                 Self::Nats(NatsSender::new(target.clone(), sink.timeout, means.secure.clone()))
             }
-            Target::Files(target) => Self::Files(FileSender::new(target.clone())),
+            Target::Files(target) => Self::Files(FileSender::new(target.clone(), sink.batch)),
         }
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sluice_metering::invoice::{self, Drawn, Input, Invoice, Subscribed, Usage};
 use sluice_metering::ledger::{PlanUsage, Reader};
 use sluice_metering::meter::{Aggregation, Meter};
-use sluice_metering::period::Period;
+use sluice_metering::period::{Every, Period};
 use sluice_metering::plan::Plan;
 
 use super::{Catalog, Document, Parameters, Refused};
@@ -55,7 +55,7 @@ async fn of(
         .into_iter()
         .map(|it| Subscribed { plan: it.plan.into(), from: it.from, to: it.to })
         .collect();
-    let used = used(reader, catalog, (consumer, month), &subscriptions).await?;
+    let Used { usage: used, compacted } = used(reader, catalog, (consumer, month), &subscriptions).await?;
     if used.is_empty() && subscriptions.is_empty() && !catalog.knows(consumer) {
         return Err(Refused::consumer(consumer, catalog.consumer_names()));
     }
@@ -73,8 +73,22 @@ async fn of(
         subscriptions: &subscriptions,
         usage: &usage,
         drawn: &drawn,
+        compacted: &compacted,
     };
     invoice::invoice(&input).map_err(|error| Refused::Unrated(error.to_string()))
+}
+
+/// What was used in a month.
+struct Used {
+    usage: Vec<PlanUsage>,
+    /// Plans and days of which the part that is charged is not known any more.
+    compacted: Vec<(Arc<str>, Timestamp)>,
+}
+
+/// The day that a time lies within.
+fn begun(at: Timestamp) -> Option<Timestamp> {
+    let day = Every::Day.containing(at).start;
+    (day != at).then_some(day)
 }
 
 /// The month's usage; under plans of which a part of the month is a trial, only what lies outside of it.
@@ -83,21 +97,34 @@ async fn used(
     catalog: &Catalog,
     (consumer, month): (&str, Period),
     subscriptions: &[Subscribed],
-) -> Result<Vec<PlanUsage>, Refused> {
+) -> Result<Used, Refused> {
     let whole = vec![(month.start, month.end())];
     let mut used = reader.rated(consumer, month.start, month.end()).await?;
+    let mut compacted = Vec::new();
     for plan in catalog.plans.values() {
         let spans = invoice::spans(plan, subscriptions, month);
         if spans == whole || used.iter().all(|it| *it.plan != *plan.name) {
             continue;
         }
         used.retain(|it| *it.plan != *plan.name);
-        for (from, to) in spans {
+        for (from, mut to) in spans {
+            for (day, is_end) in [(begun(from), false), (begun(to), true)] {
+                let Some(day) = day else { continue };
+                if !reader.is_compacted(consumer, &plan.name, day).await? {
+                    continue;
+                }
+                // A day as a whole is kept at its first hour, which is before the trial.
+                to = if is_end { day } else { to };
+                let day = (Arc::clone(&plan.name), day);
+                if !compacted.contains(&day) {
+                    compacted.push(day);
+                }
+            }
             let of_span = reader.rated(consumer, from, to).await?;
             used.extend(of_span.into_iter().filter(|it| *it.plan == *plan.name));
         }
     }
-    Ok(used)
+    Ok(Used { usage: used, compacted })
 }
 
 /// As the meter aggregates it. One that is no longer configured is listed by its sum.

@@ -15,6 +15,8 @@ pub(crate) enum Refused {
     Consumer { name: String, hint: Option<String> },
     /// The invoice cannot be exact.
     Unrated(String),
+    /// Something else was booked under the same id.
+    Conflict(String),
     /// Too many ask at the moment.
     Busy,
     /// The ledger does not answer, and why; for the operator.
@@ -60,7 +62,10 @@ pub(super) fn shown(text: &str) -> String {
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Self::Ledger(error.to_string())
+        match error {
+            Error::Conflict(_) => Self::Conflict(error.to_string()),
+            error => Self::Ledger(error.to_string()),
+        }
     }
 }
 
@@ -74,7 +79,7 @@ impl fmt::Display for Refused {
             }
             Self::Unrated(problem) => write!(f, "there is no invoice: {problem}"),
             Self::Busy => f.write_str("too many ask for usage at the moment"),
-            Self::Ledger(error) => f.write_str(error),
+            Self::Conflict(problem) | Self::Ledger(problem) => f.write_str(problem),
         }
     }
 }

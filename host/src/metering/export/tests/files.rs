@@ -136,6 +136,26 @@ async fn half_a_line_is_cut_off() {
 }
 
 #[tokio::test]
+async fn what_a_ledger_from_a_backup_does_not_know_is_kept_beside_the_file() {
+    let (directory, ledger) = (TempDir::new().unwrap(), Ledger::with(20));
+    let mut exports = run(&ledger, sink(directory.path(), FileFormat::Csv)).await;
+    within("all are written", PATIENCE, || ledger.at("sink") == 20).await;
+    exports.stop().await;
+    let name = "usage-2026-11-23.csv";
+    let file = directory.path().join(name);
+    let known = fs::read_to_string(&file).unwrap();
+    // More than one batch, which is all that a gateway that was killed can have written and not told of.
+    let lines: Vec<&str> = known.lines().skip(1).take(12).collect();
+    let more = format!("{known}{}\r\n", lines.join("\r\n"));
+    fs::write(&file, &more).unwrap();
+    let _exports = run(&ledger, sink(directory.path(), FileFormat::Csv)).await;
+    within("it is cut", PATIENCE, || fs::read_to_string(&file).unwrap() == known).await;
+    let copy = format!("{name}.before-cut-1");
+    assert_eq!(files(directory.path()), [name.to_owned(), copy.clone()]);
+    assert_eq!(fs::read_to_string(directory.path().join(copy)).unwrap(), more);
+}
+
+#[tokio::test]
 async fn files_of_another_ledger_or_directory_are_not_cut() {
     let (directory, ledger) = (TempDir::new().unwrap(), Ledger::with(20));
     let mut first = run(&ledger, sink(directory.path(), FileFormat::Csv)).await;
