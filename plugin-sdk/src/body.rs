@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sluice_abi::Number;
+use sluice_abi::{HeaderMap, Number};
 
 use crate::host::{self, raw};
-use crate::{Result, error::ErrorContext};
+use crate::{Headers, HeadersMut, Result, error::ErrorContext};
 
 /// The whole body of the request or response at hand.
 #[derive(Debug)]
@@ -71,6 +71,18 @@ impl Body {
     pub fn set_json(&mut self, value: &impl Serialize) -> Result<()> {
         write(&serde_json::to_vec(value)?)
     }
+
+    /// The trailers that came after it (RFC 9110 section 6.5).
+    #[must_use]
+    pub fn trailers(&self) -> Headers<'_> {
+        Headers::of(HeaderMap::Trailers)
+    }
+
+    /// The trailers, to change or to add. Those of a response reach clients over HTTP/2, and over HTTP/1.1 those that ask for them
+    /// with `TE: trailers`; what frames or routes a message is left out.
+    pub fn trailers_mut(&mut self) -> HeadersMut<'_> {
+        HeadersMut::of(HeaderMap::Trailers)
+    }
 }
 
 impl Chunk {
@@ -101,8 +113,42 @@ impl Chunk {
         read()
     }
 
-    /// Replaces it; with nothing, to hold it back.
+    /// Replaces it; with nothing, to hold it back. What is written goes on at once, before the next chunk is waited for.
     pub fn set(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         write(bytes.as_ref())
+    }
+
+    /// Has the host keep its bytes from `from` on, and show them again in front of what comes next. This plugin is not called before
+    /// `want` bytes are there together, or the end. If it is not [`set`](Self::set), what is before `from` goes on as it is.
+    ///
+    /// So a plugin that reads messages which the network has cut anywhere keeps nothing itself: it takes the whole ones and holds
+    /// the beginning of the next.
+    ///
+    /// # Errors
+    /// If `want` is more than `limits.body`, if `from` is 0 and so many bytes are there already, or if `from` is 0 in the last
+    /// chunk, to which nothing will be added.
+    pub fn hold(&mut self, from: usize, want: usize) -> Result<()> {
+        host::done("hold a part of the chunk", raw::body_hold(from, want))
+    }
+
+    /// Has the host call this plugin again at once, with the bytes from `from` on, after what this call has written went on: for
+    /// chunks that have more in them than one call should do.
+    ///
+    /// # Errors
+    /// If `from` is 0.
+    pub fn again(&mut self, from: usize) -> Result<()> {
+        self.hold(from, 0)
+    }
+
+    /// The trailers that came after it (RFC 9110 section 6.5), in the last chunk; before it there are none.
+    #[must_use]
+    pub fn trailers(&self) -> Headers<'_> {
+        Headers::of(HeaderMap::Trailers)
+    }
+
+    /// The trailers, to change or to add, in the last chunk. Those of a response reach clients over HTTP/2, and over HTTP/1.1 those
+    /// that ask for them with `TE: trailers`; what frames or routes a message is left out.
+    pub fn trailers_mut(&mut self) -> HeadersMut<'_> {
+        HeadersMut::of(HeaderMap::Trailers)
     }
 }

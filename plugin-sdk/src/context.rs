@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sluice_abi::{HeaderMap, Number, Scope, Text};
+use sluice_abi::{BodyMode, HeaderMap, Number, Scope, Text};
 
 use crate::consumers::Consumer;
 use crate::host::{self, raw};
@@ -106,13 +106,23 @@ impl Context {
     /// # Panics
     /// In any other phase.
     pub fn skip_body(&mut self) {
+        self.body_mode(BodyMode::Skip);
+    }
+
+    /// How this step takes the body: of the request in [`on_request`](crate::Plugin::on_request), of the response in
+    /// [`on_response`](crate::Plugin::on_response). A plugin that has both a body and a chunk phase for it chooses so for each
+    /// exchange; where it says nothing, the body comes in chunks.
+    ///
+    /// # Panics
+    /// In any other phase, and if the plugin does not have the phase, or skips it.
+    pub fn body_mode(&mut self, mode: BodyMode) {
         let map = if raw::number_get(Number::ResponseStatus) < 0 {
             HeaderMap::Request
         } else {
             HeaderMap::Response
         };
-        let skipped = host::done("skip the body", raw::body_skip(map));
-        skipped.unwrap_or_else(|error| panic!("{error}"));
+        let told = host::done("say how the body is taken", raw::body_mode(map, mode));
+        told.unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// The client's certificate in DER, if it has shown one over TLS to a trusted proxy, which vouches for it with `Client-Cert`

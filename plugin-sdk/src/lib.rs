@@ -96,9 +96,9 @@ pub use problem::Problem;
 pub use reply::Reply;
 pub use request::Request;
 pub use response::{Origin, Response};
-pub use sluice_abi::{Code, Descriptor, Isolation, Outcome, Phase, RESERVED_HEADERS};
+pub use sluice_abi::{BodyMode, Code, Descriptor, Isolation, Outcome, Phase, RESERVED_HEADERS};
 pub use sluice_sdk_macros::plugin;
-pub use types::{Duration, HeaderName, HeaderValue, InvalidValue, Method, OneOrMany, Size};
+pub use types::{Asset, Duration, HeaderName, HeaderValue, InvalidValue, Method, OneOrMany, Size};
 pub use verdict::Verdict;
 
 pub use {schemars, serde, serde_json};

@@ -43,10 +43,10 @@ pub trait Plugin: Sized + 'static {
         Ok(Verdict::Continue)
     }
 
-    /// One chunk of the request body as it passes. Not together with `on_request_body`, unless [`skips`](Self::skips) leaves one of
-    /// the two out in every configuration.
+    /// One chunk of the request body as it passes. Beside `on_request_body` it is for exchanges in which that was not chosen with
+    /// [`body_mode`](Context::body_mode).
     ///
-    /// The last one is empty and comes after all others, for what was held back. The head has been sent: an answer ends what the
+    /// The last one has nothing new in it and comes after all others, for what was held back. The head has been sent: an answer ends what the
     /// upstream receives, and reaches the client unless the upstream has answered already; an `Err` ends the exchange as the
     /// operator's `on_error` says.
     fn on_request_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<Verdict> {
@@ -71,10 +71,10 @@ pub trait Plugin: Sized + 'static {
         Ok(Verdict::Continue)
     }
 
-    /// One chunk of the response body as it passes. Not together with `on_response_body`, unless [`skips`](Self::skips) leaves one
-    /// of the two out in every configuration.
+    /// One chunk of the response body as it passes. Beside `on_response_body` it is for exchanges in which that was not chosen with
+    /// [`body_mode`](Context::body_mode).
     ///
-    /// The last one is empty and comes after all others. The head has been sent: an `Err` can only cut the
+    /// The last one has nothing new in it and comes after all others. The head has been sent: an `Err` can only cut the
     /// response off.
     fn on_response_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<()> {
         let _ = (chunk, ctx);

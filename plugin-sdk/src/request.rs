@@ -32,6 +32,12 @@ impl Request {
         write(Text::Method, "set the method", method.as_str())
     }
 
+    /// The protocol in which the client asked: `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`. What the upstream speaks is its configuration.
+    #[must_use]
+    pub fn protocol(&self) -> String {
+        read(Text::Protocol)
+    }
+
     /// The path as received, beginning with `/`, without the query.
     #[must_use]
     pub fn path(&self) -> String {

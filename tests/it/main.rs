@@ -26,6 +26,7 @@ mod identity_provider;
 mod ledger;
 mod limits;
 mod logging;
+mod messages;
 mod metering;
 mod monetization;
 mod phases;

@@ -12,6 +12,7 @@ use crate::wasm::{ContextValues, ExchangeView};
 pub(super) struct Before {
     request: Option<(Method, Uri, HeaderMap)>,
     response: Option<(StatusCode, HeaderMap)>,
+    trailers: Option<HeaderMap>,
     consumer: Option<Arc<Consumer>>,
     context: ContextValues,
 }
@@ -22,6 +23,7 @@ impl Before {
         Self {
             request: request.map(|head| (head.method.clone(), head.uri.clone(), head.headers.clone())),
             response: view.response.as_ref().map(|head| (head.status, head.headers.clone())),
+            trailers: view.trailers.clone(),
             consumer: view.consumer.clone(),
             context: view.context.clone(),
         }
@@ -37,7 +39,8 @@ impl Before {
         }
         view.consumer = self.consumer;
         view.context.restore_shared(self.context);
-        view.written = None;
+        view.trailers = self.trailers;
+        (view.written, view.hold) = (None, None);
         view.reply = None;
     }
 

@@ -5,62 +5,72 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Frame;
 use sluice_abi::Phase;
 
 use super::{Chain, Visit};
 use crate::body::{Body, BodyError, Origin};
-use crate::wasm::Clockwork;
+use crate::wasm::{Clockwork, ExchangeView, Left};
 
-type Call = Pin<Box<dyn Future<Output = Result<Bytes, BodyError>>>>;
+/// What a call counts for beside its bytes: a body of many small messages costs a call for each of them.
+const CALL: usize = 4 << 10;
 
-/// A body that a step sees chunk by chunk. After the last chunk the step is called once more with an empty
-/// one, to hand out what it held back.
+type Call = Pin<Box<dyn Future<Output = Result<Left, BodyError>>>>;
+
+/// A body that a step sees chunk by chunk. After the last chunk the step is called once more, to hand out what it held back.
 pub(super) struct Chunks {
     chain: Rc<Chain>,
     visit: Rc<Visit>,
     index: usize,
     phase: Phase,
     source: Body,
+    /// Nothing more comes from the source.
+    at_end: bool,
+    held: Held,
     state: State,
+}
+
+/// What the step wants to see again.
+#[derive(Default)]
+struct Held {
+    bytes: BytesMut,
+    /// Together with what comes it has to be so much before the step is called.
+    want: usize,
 }
 
 enum State {
     Reading,
-    Calling(Call, Next),
+    Calling(Call),
+    /// What was held is shown again at once, with the trailers if it is the end.
+    Again(Bytes, Option<HeaderMap>),
     Trailers(HeaderMap),
     Ended,
-}
-
-/// What comes after a call.
-enum Next {
-    Reading,
-    Trailers(HeaderMap),
-    Ended,
+    /// It did not come to its end.
+    Broken,
 }
 
 impl Chunks {
-    pub(super) const fn new(
-        chain: Rc<Chain>,
-        visit: Rc<Visit>,
-        index: usize,
-        phase: Phase,
-        source: Body,
-    ) -> Self {
-        Self { chain, visit, index, phase, source, state: State::Reading }
+    pub(super) fn new(chain: Rc<Chain>, visit: Rc<Visit>, index: usize, phase: Phase, source: Body) -> Self {
+        let (at_end, held) = (false, Held::default());
+        Self { chain, visit, index, phase, source, at_end, held, state: State::Reading }
     }
 
-    fn call(&self, chunk: Bytes, last: bool) -> Call {
+    /// Bytes that earn the step time.
+    fn passed(&self, bytes: usize) {
+        let passed = &self.visit.steps[self.index].passed;
+        passed.set(passed.get().saturating_add(bytes));
+    }
+
+    fn call(&self, chunk: Bytes, trailers: Option<HeaderMap>) -> State {
+        self.passed(CALL);
         let (chain, visit) = (Rc::clone(&self.chain), Rc::clone(&self.visit));
-        let (index, phase) = (self.index, self.phase);
-        let seen = &visit.steps[index].passed;
-        seen.set(seen.get().saturating_add(chunk.len()));
-        Box::pin(async move {
-            visit.slot.lend(|view| view.show_body(chunk)).await;
+        let (index, phase, last) = (self.index, self.phase, self.at_end);
+        State::Calling(Box::pin(async move {
+            visit.slot.lend(|view| view.show_body(chunk, trailers)).await;
             match chain.steps[index].call(&visit, index, phase, last, &mut Clockwork::default()).await {
-                Ok(None) => Ok(visit.slot.lend(|view| view.take_body()).await),
+                Ok(None) => Ok(visit.slot.lend(ExchangeView::take_body).await),
                 Ok(Some(reply)) => {
                     visit.answer.borrow_mut().get_or_insert((index, reply));
                     Err(BodyError::new(Origin::Step, "answered"))
@@ -70,7 +80,64 @@ impl Chunks {
                     Err(BodyError::new(Origin::Step, "fault"))
                 }
             }
-        })
+        }))
+    }
+
+    /// A frame came, or the end.
+    fn came(&mut self, frame: Option<Frame<Bytes>>) -> State {
+        let mut trailers = None;
+        let chunk = match frame.map(Frame::into_data) {
+            Some(Ok(data)) => data,
+            Some(Err(frame)) => match frame.into_trailers() {
+                Ok(map) => {
+                    (self.at_end, trailers) = (true, Some(map));
+                    Bytes::new()
+                }
+                // No frame that we know.
+                Err(_) => return State::Reading,
+            },
+            None => {
+                self.at_end = true;
+                Bytes::new()
+            }
+        };
+        self.passed(chunk.len());
+        let shown = if self.held.bytes.is_empty() {
+            chunk
+        } else {
+            self.held.bytes.extend_from_slice(&chunk);
+            if self.held.bytes.len() < self.held.want && !self.at_end {
+                return State::Reading;
+            }
+            std::mem::take(&mut self.held).bytes.freeze()
+        };
+        if self.at_end {
+            return self.call(shown, Some(trailers.unwrap_or_default()));
+        }
+        if shown.len() < self.held.want {
+            self.held.bytes = BytesMut::from(shown);
+            return State::Reading;
+        }
+        self.call(shown, None)
+    }
+
+    /// What follows a call.
+    fn after(&mut self, held: Option<(Bytes, usize)>, trailers: Option<HeaderMap>) -> State {
+        if let Some((bytes, want)) = held {
+            if self.at_end || want <= bytes.len() {
+                return State::Again(bytes, trailers);
+            }
+            self.held = Held { bytes: BytesMut::from(bytes), want };
+        } else {
+            self.held.want = 0;
+        }
+        if !self.at_end {
+            return State::Reading;
+        }
+        match trailers.filter(|trailers| !trailers.is_empty()) {
+            Some(trailers) => State::Trailers(trailers),
+            None => State::Ended,
+        }
     }
 }
 
@@ -84,41 +151,40 @@ impl http_body::Body for Chunks {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         loop {
-            match std::mem::replace(&mut this.state, State::Ended) {
+            match std::mem::replace(&mut this.state, State::Broken) {
                 State::Reading => {
                     let Poll::Ready(frame) = Pin::new(&mut this.source).poll_frame(cx) else {
                         this.state = State::Reading;
                         return Poll::Pending;
                     };
-                    let (chunk, next) = match frame.transpose()?.map(Frame::into_data) {
-                        Some(Ok(data)) => (data, Next::Reading),
-                        Some(Err(frame)) => match frame.into_trailers() {
-                            Ok(trailers) => (Bytes::new(), Next::Trailers(trailers)),
-                            Err(_) => (Bytes::new(), Next::Reading),
-                        },
-                        None => (Bytes::new(), Next::Ended),
-                    };
-                    let last = !matches!(next, Next::Reading);
-                    this.state = State::Calling(this.call(chunk, last), next);
+                    this.state = this.came(frame.transpose()?);
                 }
-                State::Calling(mut call, next) => {
-                    let Poll::Ready(result) = call.as_mut().poll(cx) else {
-                        this.state = State::Calling(call, next);
+                State::Again(bytes, trailers) => this.state = this.call(bytes, trailers),
+                State::Calling(mut call) => {
+                    let Poll::Ready(left) = call.as_mut().poll(cx) else {
+                        this.state = State::Calling(call);
                         return Poll::Pending;
                     };
-                    let chunk = result?;
-                    this.state = match next {
-                        Next::Reading => State::Reading,
-                        Next::Trailers(trailers) => State::Trailers(trailers),
-                        Next::Ended => State::Ended,
-                    };
-                    if !chunk.is_empty() {
-                        return Poll::Ready(Some(Ok(Frame::data(chunk))));
+                    let Left { passed, held, trailers, .. } = left?;
+                    this.state = this.after(held, trailers);
+                    if !passed.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(passed))));
                     }
                 }
-                State::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-                State::Ended => return Poll::Ready(None),
+                State::Trailers(trailers) => {
+                    this.state = State::Ended;
+                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                }
+                State::Ended => {
+                    this.state = State::Ended;
+                    return Poll::Ready(None);
+                }
+                State::Broken => return Poll::Ready(None),
             }
         }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.state, State::Ended)
     }
 }

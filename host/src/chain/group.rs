@@ -102,7 +102,7 @@ impl Chain {
             if let Some(reply) = step.call(visit, index, Phase::Request, false, clock).await? {
                 return Ok(Some((index, reply)));
             }
-            self.note_skip(visit, index, sluice_abi::HeaderMap::Request);
+            self.note_body_mode(visit, index, super::visit::Message::Request);
             let found = visit.slot.lend(|view| view.consumer.clone()).await;
             if let (Some(first), Some(second)) = (&known, &found)
                 && first.name != second.name

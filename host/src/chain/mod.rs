@@ -16,9 +16,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use sluice_abi::{HeaderMap as Message, Origin, Outcome, Phase, Reply};
+use sluice_abi::{BodyMode, Origin, Outcome, Phase, Reply};
 
 pub(crate) use circuit::Circuit;
 pub(crate) use failure::{ChainFailure, FaultReport, FaultReports};
@@ -31,6 +31,7 @@ use crate::problem_document::ProblemDocument;
 use crate::wasm::{Clockwork, ExchangeView};
 use before::Before;
 use chunks::Chunks;
+use visit::Message;
 
 /// The steps of one route on one worker.
 pub(crate) struct Chain {
@@ -120,7 +121,7 @@ impl Chain {
                         {
                             return Ok(Verdict::Respond(render(visit, step, reply).await));
                         }
-                        self.note_skip(visit, index, Message::Request);
+                        self.note_body_mode(visit, index, Message::Request);
                     }
                     index..index + 1
                 }
@@ -186,7 +187,7 @@ impl Chain {
                 } else if let Some(before) = before {
                     visit.slot.lend(|view| before.restore(view)).await;
                 }
-                self.note_skip(visit, index, Message::Response);
+                self.note_body_mode(visit, index, Message::Response);
             }
             if !sees_bodies || show == Show::Head || !visit.wants_body(index, Message::Response) {
                 continue;
@@ -197,12 +198,7 @@ impl Chain {
                 continue;
             }
             clock.forget();
-            let taken = if step.has(Phase::ResponseBody) {
-                self.whole(visit, index, Phase::ResponseBody, body).await?
-            } else {
-                self.pass_chunks(visit, index, Phase::ResponseChunk, body).await?
-            };
-            body = match taken {
+            body = match self.show_body(visit, index, Message::Response, body).await? {
                 Taken::Body(taken) => taken,
                 Taken::Reply(index, reply) => {
                     replace(visit, render(visit, &self.steps[index], reply).await).await
@@ -236,14 +232,11 @@ impl Chain {
         }
     }
 
-    /// Whether a step that has a phase for a body wants the one that follows, which it says when it sees the head.
-    fn note_skip(&self, visit: &Visit, index: usize, message: Message) {
-        let (whole, chunk) = match message {
-            Message::Request => (Phase::RequestBody, Phase::RequestChunk),
-            Message::Response => (Phase::ResponseBody, Phase::ResponseChunk),
-        };
+    /// How a step that has a phase for a body takes the one that follows, which it may say when it sees the head.
+    fn note_body_mode(&self, visit: &Visit, index: usize, message: Message) {
+        let (whole, chunk) = message.phases();
         if self.steps[index].has(whole) || self.steps[index].has(chunk) {
-            visit.note_skip(index, message);
+            visit.note_body_mode(index, message);
             let leaves = message == Message::Response && !visit.wants_body(index, message);
             if leaves && !self.steps[index].has(Phase::Complete) {
                 // Nothing of this exchange comes to it any more: an instance that it keeps is free for another.
@@ -267,10 +260,27 @@ impl Chain {
             return Ok(Taken::Body(body));
         }
         clock.forget();
-        if step.has(Phase::RequestBody) {
-            self.whole(visit, index, Phase::RequestBody, body).await
+        self.show_body(visit, index, Message::Request, body).await
+    }
+
+    /// Shows a body to a step as it takes it.
+    async fn show_body(
+        self: &Rc<Self>,
+        visit: &Rc<Visit>,
+        index: usize,
+        message: Message,
+        body: Body,
+    ) -> Result<Taken, ChainFailure> {
+        let (whole, chunk) = message.phases();
+        let step = &self.steps[index];
+        let takes_whole = match visit.body_mode(index, message) {
+            Some(mode) => mode == BodyMode::Whole,
+            None => !step.has(chunk),
+        };
+        if takes_whole {
+            self.whole(visit, index, whole, body).await
         } else {
-            self.pass_chunks(visit, index, Phase::RequestChunk, body).await
+            self.pass_chunks(visit, index, chunk, body).await
         }
     }
 
@@ -309,15 +319,17 @@ impl Chain {
                 };
             }
         };
-        visit.slot.lend(|view| view.show_body(bytes)).await;
+        visit.slot.lend(|view| view.show_body(bytes, Some(trailers.unwrap_or_default()))).await;
         if let Some(reply) = step.call(visit, index, phase, true, &mut Clockwork::default()).await? {
             return Ok(Taken::Reply(index, reply));
         }
-        let (rewritten, bytes) = visit.slot.lend(|view| (view.written.is_some(), view.take_body())).await;
-        if rewritten {
+        let left = visit.slot.lend(ExchangeView::take_body).await;
+        let trailers = left.trailers.filter(|trailers| !trailers.is_empty());
+        // A message with trailers has no stated length in HTTP/1.1.
+        if left.is_written || trailers.is_some() {
             forget_length(visit, phase).await;
         }
-        Ok(Taken::Body(Body::from_parts(bytes, trailers)))
+        Ok(Taken::Body(Body::from_parts(left.passed, trailers)))
     }
 
     /// Lets a step see a body chunk by chunk, later, as it passes. One that is empty passes at once.
@@ -333,16 +345,17 @@ impl Chain {
             let chunks = Chunks::new(Rc::clone(self), Rc::clone(visit), index, phase, body);
             return Ok(Taken::Body(Body::stream(chunks)));
         }
-        visit.slot.lend(|view| view.show_body(Bytes::new())).await;
+        visit.slot.lend(|view| view.show_body(Bytes::new(), Some(HeaderMap::new()))).await;
         let mut clock = Clockwork::default();
         if let Some(reply) = self.steps[index].call(visit, index, phase, true, &mut clock).await? {
             return Ok(Taken::Reply(index, reply));
         }
-        let bytes = visit.slot.lend(ExchangeView::take_body).await;
-        if !bytes.is_empty() {
+        let left = visit.slot.lend(ExchangeView::take_body).await;
+        let trailers = left.trailers.filter(|trailers| !trailers.is_empty());
+        if !left.passed.is_empty() || trailers.is_some() {
             forget_length(visit, phase).await;
         }
-        Ok(Taken::Body(Body::from(bytes)))
+        Ok(Taken::Body(Body::from_parts(left.passed, trailers)))
     }
 }
 

@@ -17,6 +17,9 @@ use crate::metering::Metered;
 use crate::telemetry::{CircuitState, StepMetrics, StepVerdict};
 use crate::wasm::{Clockwork, Fault, FaultKind, Pool, Task};
 
+/// Bytes of a body that passes in chunks which earn a step its time for an exchange again.
+const EARNING: usize = 256 << 10;
+
 /// One step of a chain on one worker.
 pub(crate) struct Step {
     name: Arc<str>,
@@ -114,7 +117,7 @@ impl Step {
         }
         let limits = &self.pool.bound().limits;
         // A body that passes earns its step time by its length, or every long one would be cut off in the end.
-        let earned = u32::try_from(state.passed.get() >> 20).unwrap_or(u32::MAX).saturating_add(1);
+        let earned = u32::try_from(state.passed.get() / EARNING).unwrap_or(u32::MAX).saturating_add(1);
         let whole = limits.exchange_time.saturating_mul(earned);
         let limit = limits.time.min(whole.saturating_sub(state.spent.get()));
         if limit.is_zero() {

@@ -63,6 +63,7 @@ async fn start(phases: &[&str], more: &str, groups: Vec<Group>) -> Setup {
         store: Stores::local(Arc::new(MemoryStore::new(&Store::default()))),
         consumers: Arc::default(),
         secrets: Arc::default(),
+        assets: crate::config::Assets::default(),
         meters: Arc::default(),
         clock: Clock::System,
         tap: None,
@@ -85,6 +86,7 @@ async fn start(phases: &[&str], more: &str, groups: Vec<Group>) -> Setup {
 fn view() -> Box<ExchangeView> {
     Box::new(ExchangeView::new(Asked {
         scheme: "http",
+        protocol: http::Version::HTTP_11,
         authority: HeaderValue::from_static("api.shop.example"),
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         request_id: HeaderValue::from_static("0123456789abcdef"),

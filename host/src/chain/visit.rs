@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_abi::{HeaderMap, Reply};
+use sluice_abi::{BodyMode, Phase, Reply};
 
 use crate::metering::Tab;
 use crate::wasm::{ExchangeView, Lease, Slot};
@@ -21,6 +21,23 @@ pub(crate) struct Visit {
     pub(super) answer: RefCell<Option<(usize, Reply)>>,
     /// The step, and what it did, that ended a body after its head had left.
     pub(super) broken: RefCell<Option<super::ChainFailure>>,
+}
+
+/// A message of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Message {
+    Request,
+    Response,
+}
+
+impl Message {
+    /// The phases that take its body: whole, and in chunks.
+    pub(super) const fn phases(self) -> (Phase, Phase) {
+        match self {
+            Self::Request => (Phase::RequestBody, Phase::RequestChunk),
+            Self::Response => (Phase::ResponseBody, Phase::ResponseChunk),
+        }
+    }
 }
 
 /// What one step keeps of one exchange.
@@ -42,8 +59,8 @@ pub(super) struct StepVisit {
     pub(super) refused: Cell<bool>,
     /// It faulted and the exchange failed by it: it does not see the answer to that.
     pub(super) failed: Cell<bool>,
-    /// It does not want the body of the request, of the response.
-    pub(super) skips_body: [Cell<bool>; 2],
+    /// How it takes the body of the request, of the response, if it has said so.
+    pub(super) body_mode: [Cell<Option<BodyMode>>; 2],
 }
 
 impl Visit {
@@ -64,16 +81,22 @@ impl Visit {
         self.slot.with(look)
     }
 
-    /// Notes whether a step that has seen the head of a message wants its body.
-    pub(super) fn note_skip(&self, index: usize, message: HeaderMap) {
-        let skips = self.slot.with(|view| std::mem::take(&mut view.skips_body));
-        self.steps[index].skips_body[message as usize].set(skips.unwrap_or_default());
+    /// Notes how a step that has seen the head of a message takes its body.
+    pub(super) fn note_body_mode(&self, index: usize, message: Message) {
+        let mode = self.slot.with(|view| view.body_mode.take()).flatten();
+        self.steps[index].body_mode[message as usize].set(mode);
+    }
+
+    /// How a step takes the body of a message, if it has said so.
+    pub(super) fn body_mode(&self, index: usize, message: Message) -> Option<BodyMode> {
+        self.steps[index].body_mode[message as usize].get()
     }
 
     /// Whether a step wants to see the body of a message.
-    pub(super) fn wants_body(&self, index: usize, message: HeaderMap) -> bool {
+    pub(super) fn wants_body(&self, index: usize, message: Message) -> bool {
         let step = &self.steps[index];
-        !step.passed_over.get() && !step.refused.get() && !step.skips_body[message as usize].get()
+        let skips = self.body_mode(index, message) == Some(BodyMode::Skip);
+        !step.passed_over.get() && !step.refused.get() && !skips
     }
 
     /// The failure of a step that ended a body, if one did.

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::assets::Assets;
 use super::document::Document;
 use super::places::join;
 use super::problem::{Place, Problem, Problems};
@@ -23,6 +24,8 @@ pub(super) struct Files {
     pub(super) watched: Vec<PathBuf>,
     /// SHA-256 in hex over all bytes that were read.
     pub(super) digest: String,
+    /// Of all files.
+    pub(super) assets: Assets,
 }
 
 /// Reads the main file and everything that it includes.
@@ -33,6 +36,7 @@ pub(super) fn read(path: &Path, env: &dyn Environment, problems: &mut Problems) 
         documents: Vec::new(),
         watched: Vec::new(),
         digest: Sha256::new(),
+        assets: Assets::default(),
         done: BTreeSet::new(),
         open: Vec::new(),
     };
@@ -42,7 +46,7 @@ pub(super) fn read(path: &Path, env: &dyn Environment, problems: &mut Problems) 
         let _infallible = write!(hex, "{byte:02x}");
         hex
     });
-    Files { documents: loader.documents, watched: loader.watched, digest }
+    Files { documents: loader.documents, watched: loader.watched, digest, assets: loader.assets }
 }
 
 struct Loader<'a> {
@@ -51,6 +55,7 @@ struct Loader<'a> {
     documents: Vec<Document>,
     watched: Vec<PathBuf>,
     digest: Sha256,
+    assets: Assets,
     /// Canonical paths of files that were read.
     done: BTreeSet<PathBuf>,
     /// Those among them whose includes are being read, with the place that included them.
@@ -85,10 +90,11 @@ impl Loader<'_> {
         self.open.push((canonical, included.cloned()));
         self.hash(text.as_bytes());
         let (document, read) = Document::parse(path, &text, self.env, self.problems);
-        for (path, bytes) in read {
+        for (path, bytes) in read.files {
             self.watch(path);
             self.hash(&bytes);
         }
+        self.assets.extend(read.assets);
         let includes = includes(&document);
         self.documents.push(document);
         for (pattern, place) in includes {

@@ -4,6 +4,7 @@
 //! that finds problems does not keep the next one from looking for more.
 
 mod amount;
+mod assets;
 mod document;
 mod explain;
 mod field;
@@ -30,6 +31,7 @@ mod tests;
 
 use std::path::Path;
 
+pub(crate) use assets::Assets;
 pub(crate) use model::{
     AccessLog, Capability, CircuitSettings, Config, Consumer, Destination, Durability, FileFormat,
     HttpFormat, Isolation, Key, KeyMaterial, KeySet, KeySource, Ledger, LedgerLocation, Limits, Listener,

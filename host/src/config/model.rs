@@ -21,6 +21,7 @@ pub(crate) use metering::{
     Durability, FileFormat, HttpFormat, Ledger, LedgerLocation, OnLedgerFailure, Sink, SinkKind,
 };
 
+use super::assets::Assets;
 use super::pattern::RouteMatch;
 use super::problem::Place;
 use super::value::ConfigValue;
@@ -57,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) files: Vec<PathBuf>,
     /// SHA-256 in hex over the bytes of all those files.
     pub(crate) digest: String,
+    /// Files that plugins are given with their configurations.
+    pub(crate) assets: Assets,
 }
 
 /// An address that the gateway listens on.

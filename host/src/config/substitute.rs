@@ -1,12 +1,17 @@
-//! `${env:NAME}` and `${file:PATH}` in string values.
+//! `${env:NAME}` and `${file:PATH}` in string values, and `${asset:PATH}` as one.
 
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::assets::Assets;
+
 /// A file that is meant to be a value is not a log.
 const LARGEST: u64 = 1 << 20;
+
+/// The largest asset: as large as a plugin's own file may be.
+const LARGEST_ASSET: u64 = 64 << 20;
 
 /// Why something could not be read, without the numbers of the operating system.
 pub(super) fn reason(error: &io::Error) -> String {
@@ -62,6 +67,7 @@ pub(super) struct Sources<'a> {
     pub(super) directory: &'a Path,
     /// Files that were read, or that were missing, with their bytes.
     pub(super) read: Vec<(PathBuf, Vec<u8>)>,
+    pub(super) assets: Assets,
 }
 
 impl Sources<'_> {
@@ -91,6 +97,14 @@ impl Sources<'_> {
                 break;
             };
             let piece = &rest[start..end];
+            if piece.starts_with("${asset:") {
+                match self.asset(piece, text) {
+                    Ok(value) => result.push_str(&value),
+                    Err(refusal) => refusals.push(refusal),
+                }
+                rest = &rest[end..];
+                continue;
+            }
             match self.look_up(piece) {
                 Ok(value) => {
                     result.push_str(&value);
@@ -122,16 +136,28 @@ impl Sources<'_> {
                 )
             }),
             Some(("file", path)) if !path.is_empty() => self
-                .read(path)
+                .text(path)
                 .map_err(|error| refuse(format!("cannot read `{path}`: {}", reason(&error)), None)),
             _ => Err(refuse(
-                format!("`{piece}` is neither `${{env:NAME}}` nor `${{file:PATH}}`"),
+                format!("`{piece}` is none of `${{env:NAME}}`, `${{file:PATH}}` and `${{asset:PATH}}`"),
                 Some("`$${` stands for `${` itself"),
             )),
         }
     }
 
-    fn read(&mut self, path: &str) -> io::Result<String> {
+    /// What stands for an asset, which is all of its string.
+    fn asset(&mut self, piece: &str, text: &str) -> Result<String, Refusal> {
+        let refuse = |message: String| Refusal { piece: piece.to_owned(), message, hint: None };
+        let path = &piece["${asset:".len()..piece.len() - 1];
+        if path.is_empty() || piece != text {
+            return Err(refuse("an asset stands alone in its string, as `\"${asset:PATH}\"`".to_owned()));
+        }
+        let bytes = self.read(path, LARGEST_ASSET);
+        let bytes = bytes.map_err(|error| refuse(format!("cannot read `{path}`: {}", reason(&error))))?;
+        Ok(self.assets.add(bytes))
+    }
+
+    fn read(&mut self, path: &str, most: u64) -> io::Result<Vec<u8>> {
         let path = self.directory.join(path);
         // recorded first: a file that is not there yet is watched too
         self.read.push((path.clone(), Vec::new()));
@@ -140,13 +166,18 @@ impl Sources<'_> {
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("it is not a file"));
         }
-        file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > LARGEST {
-            return Err(io::Error::other("it is larger than 1MiB"));
+        file.take(most + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
+            return Err(io::Error::other(format!("it is larger than {}MiB", most >> 20)));
         }
         if let Some((_, kept)) = self.read.last_mut() {
             kept.clone_from(&bytes);
         }
+        Ok(bytes)
+    }
+
+    fn text(&mut self, path: &str) -> io::Result<String> {
+        let bytes = self.read(path, LARGEST)?;
         let mut text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))?;
         // editors and `kubectl create secret --from-file` end files with a newline that nobody means
         if text.ends_with('\n') {

@@ -176,6 +176,7 @@ impl Context {
         }
         let mut view = Box::new(ExchangeView::new(Asked {
             scheme: forwarded::scheme(request.headers(), &self.peer),
+            protocol: request.version(),
             authority: self.authority.clone(),
             client: self.client,
             request_id: self.request_id.clone(),

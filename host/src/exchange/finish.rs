@@ -14,6 +14,7 @@ use super::context::Context;
 use super::request_id::X_REQUEST_ID;
 use super::settling::Held;
 use crate::body::{Body, BodyError, Origin};
+use crate::net::strip_trailers;
 use crate::telemetry::access_log::Entry;
 
 /// Body bytes received from the client: stated beforehand, or counted as they come.
@@ -154,15 +155,20 @@ impl http_body::Body for Followed {
         // says so, is not.
         let streams = matches!(this.source, Body::Received(_) | Body::Stream(_));
         let late = streams && this.ctx.timer.poll(cx, this.ctx.deadline).is_ready();
-        let frame = if late {
+        let mut frame = if late {
             Some(Err(BodyError::new(Origin::Gateway, "timeout")))
         } else {
             ready!(Pin::new(&mut this.source).poll_frame(cx))
         };
-        match &frame {
+        match &mut frame {
             Some(Ok(frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    strip_trailers(trailers);
+                }
                 this.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
-                this.finished = this.source.is_end_stream() || this.expected == Some(this.sent);
+                // Nothing follows trailers, whether or not their source says so.
+                let is_last = frame.is_trailers() || this.source.is_end_stream();
+                this.finished = is_last || this.expected == Some(this.sent);
             }
             Some(Err(error)) => this.ctx.body_failed(error),
             None => this.finished = true,

@@ -92,6 +92,7 @@ impl Workshop {
             store: crate::store::Stores::local(Arc::new(MemoryStore::new(&Store::default()))),
             consumers: Arc::default(),
             secrets: Arc::default(),
+            assets: crate::config::Assets::default(),
             meters: Arc::default(),
             clock: Clock::System,
             tap: None,

@@ -8,6 +8,7 @@ mod permits;
 mod present;
 mod scratch;
 mod timer;
+mod trailers;
 
 pub(crate) use alarm::Alarm;
 pub(crate) use chunks::{ChunkError, Chunks, Piece};
@@ -16,6 +17,7 @@ pub(crate) use permits::{Permit, Permits};
 pub(crate) use present::{Field, Present, is_claim, is_disguised, is_identity};
 pub(crate) use scratch::with_scratch;
 pub(crate) use timer::Timer;
+pub(crate) use trailers::strip_trailers;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use sluice_metering::meter::Meter;
 use sluice_metering::plan::Plan;
 
-use crate::config::{self, Capability, Config, Consumer, Plugin, Problem, Problems, Secret};
+use crate::config::{self, Assets, Capability, Config, Consumer, Plugin, Problem, Problems, Secret};
 use crate::consumers::Consumers;
 use crate::jwks::{KeySetConfig, KeySets, KeySource};
 use crate::store::Stores;
@@ -29,6 +29,7 @@ struct Current {
     secrets: (BTreeMap<String, Secret>, u64),
     jwks: (Vec<(Arc<str>, KeySetConfig)>, u64),
     meters: (Arc<[Arc<Meter>]>, u64),
+    assets: Assets,
     services: Services,
 }
 
@@ -99,7 +100,9 @@ impl Bounds {
                 consumers_generation,
             ),
             secrets: (config.secrets.clone(), secrets_generation),
+            assets: config.assets.clone(),
             services: Services {
+                assets: Assets::default(),
                 store: self.store.clone(),
                 consumers,
                 secrets,
@@ -149,7 +152,7 @@ impl Bounds {
             plugin.capabilities.clone(),
             plugin.limits,
             plugin.isolation,
-            current.services.clone(),
+            Services { assets: current.assets.of(config), ..current.services.clone() },
         ));
         self.by_key.insert(key, Arc::downgrade(&bound));
         (bound, true)

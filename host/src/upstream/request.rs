@@ -1,10 +1,10 @@
 //! The head of a request as it goes to a target: framed in one way.
 
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, TRAILER, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Version, request};
 
 use crate::body::Body;
-use crate::net::is_claim;
+use crate::net::{is_claim, strip_trailers};
 
 /// Makes the head say what the body is, and nothing else about framing: an exact length, or chunks.
 pub(super) fn frame(request: &mut Request<Body>) {
@@ -77,16 +77,18 @@ fn write_fields(headers: &HeaderMap, out: &mut Vec<u8>) {
     }
 }
 
-/// The last chunk and what follows it. Fields that frame, route or authenticate a message have no place there (RFC 9110, 6.5.1),
-/// nor have those that tell who is asking.
-pub(super) fn write_last_chunk(mut trailers: HeaderMap, out: &mut Vec<u8>) {
-    for name in [TRANSFER_ENCODING, CONTENT_LENGTH, HOST, TE, TRAILER, CONNECTION, AUTHORIZATION, COOKIE] {
-        trailers.remove(name);
-    }
+/// Takes from the trailers of a request what has no place there, and what tells who is asking.
+pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
+    strip_trailers(trailers);
     let claims: Vec<_> = trailers.keys().filter(|name| is_claim(name)).cloned().collect();
     for name in claims {
         trailers.remove(name);
     }
+}
+
+/// The last chunk and what follows it.
+pub(super) fn write_last_chunk(mut trailers: HeaderMap, out: &mut Vec<u8>) {
+    clean_trailers(&mut trailers);
     out.extend_from_slice(b"0\r\n");
     write_fields(&trailers, out);
     out.extend_from_slice(b"\r\n");

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use sluice_abi::Phase;
 
 use super::fault::Fault;
 use super::instance::Instance;
-use super::load::Module;
+use super::load::{CONFIGURE_EARNING, CONFIGURE_TIME, Module};
 use super::state::Services;
 use crate::config::{Capability, Isolation, Limits};
 
@@ -75,13 +76,14 @@ impl Bound {
         let _call = place.call();
         let mut instance = Instance::create(self, None).await?;
         self.skipped.store(instance.skipped().await?, Ordering::Relaxed);
-        let both =
-            |whole, chunk| [whole, chunk].iter().all(|phase| self.phases().any(|known| known == *phase));
-        if both(Phase::RequestBody, Phase::RequestChunk) || both(Phase::ResponseBody, Phase::ResponseChunk) {
-            return Err(BindError::Refused("a body is taken either whole or in chunks".to_owned()));
-        }
         let _ = self.meters.set(instance.meters().into());
         instance.self_test().await.map_err(BindError::from)
+    }
+
+    /// CPU time for starting and configuring an instance.
+    pub(super) fn configure_time(&self) -> Duration {
+        let earned = u32::try_from(self.services.assets.size() / CONFIGURE_EARNING).unwrap_or(u32::MAX);
+        CONFIGURE_TIME.saturating_mul(earned.saturating_add(1))
     }
 
     /// The phases that are called: those of the plugin that its configuration leaves something to do.

@@ -67,7 +67,7 @@ impl Instance {
     pub(crate) async fn create(bound: &Arc<Bound>, fetch: Option<FetchSender>) -> Result<Self, BindError> {
         let module = &bound.module;
         let mut store = new_store(module.engine(), HostState::bound(bound, fetch));
-        store.data_mut().deadline.start(CONFIGURE_TIME, Instant::now());
+        store.data_mut().deadline.start(bound.configure_time(), Instant::now());
         let instance = module.instantiate(&mut store).await?;
         let suspends = module.suspends;
         let mut phases = [const { None }; Phase::ALL.len()];
@@ -136,8 +136,8 @@ impl Instance {
         state.forget();
         let mut view = view;
         view.reply = None;
-        // What another step did not want is not this one's wish.
-        view.skips_body = false;
+        // How another step takes it is not this one's choice.
+        view.body_mode = None;
         view.wrote = false;
         state.view = Some(view);
         state.activity = Activity::Phase(phase);

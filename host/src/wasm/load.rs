@@ -24,6 +24,9 @@ pub(super) const LOAD_TIME: Duration = Duration::from_millis(500);
 /// CPU time that starting and configuring an instance may take: after a fault this happens beside traffic.
 pub(super) const CONFIGURE_TIME: Duration = Duration::from_millis(50);
 
+/// As much again for so many bytes of assets that come with the configuration.
+pub(super) const CONFIGURE_EARNING: usize = 1 << 20;
+
 /// The largest plugin file, in bytes.
 const MAX_FILE: u64 = 64 << 20;
 
@@ -300,13 +303,6 @@ fn check_descriptor(descriptor: &Descriptor, compiled: &wasmtime::Module) -> Res
         if phases.contains(&phase) && compiled.get_export(phase.export()).is_none() {
             return Err(LoadError::MissingExport(phase.export()));
         }
-    }
-    let both = |whole, chunk| phases.contains(&whole) && phases.contains(&chunk);
-    let is_both =
-        both(Phase::RequestBody, Phase::RequestChunk) || both(Phase::ResponseBody, Phase::ResponseChunk);
-    // One that can leave a phase out is asked once it is configured.
-    if is_both && compiled.get_export(export::SKIPPED).is_none() {
-        return Err(LoadError::Descriptor("a body is taken either whole or in chunks".to_owned()));
     }
     if !descriptor.config_schema.is_object() && !descriptor.config_schema.is_boolean() {
         return Err(LoadError::Descriptor("its `config_schema` is no JSON Schema".to_owned()));

@@ -30,4 +30,4 @@ pub(crate) use load::{LoadError, Loader, Module};
 pub(crate) use pool::{Clockwork, Lease, Pool, PoolMetrics, Task};
 pub(crate) use seal::{SealError, seal, sha256_hex};
 pub(crate) use state::{Clock, Services, Tap};
-pub(crate) use view::{Asked, ContextKey, ContextValues, ExchangeView, Slot};
+pub(crate) use view::{Asked, ContextKey, ContextValues, ExchangeView, Left, Slot};

@@ -15,7 +15,7 @@ use super::imports::crypto::Keys;
 use super::imports::fetch::FetchSender;
 use super::limits::{Budget, Deadline, Space};
 use super::view::ExchangeView;
-use crate::config::{Capability, Secret};
+use crate::config::{Assets, Capability, Secret};
 use crate::consumers::Consumers;
 use crate::jwks::KeySets;
 use crate::store::Stores;
@@ -29,6 +29,8 @@ pub(crate) struct Services {
     pub(crate) store: Stores,
     pub(crate) consumers: Arc<Consumers>,
     pub(crate) secrets: Arc<BTreeMap<String, Secret>>,
+    /// Those that the plugin's configuration names.
+    pub(crate) assets: Assets,
     pub(crate) jwks: KeySets,
     /// By the numbers that plugins know them by.
     pub(crate) meters: Arc<[Arc<Meter>]>,

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Uri, request, response};
-use sluice_abi::{Origin, Outcome, Reply};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, request, response};
+use sluice_abi::{BodyMode, Hold, Origin, Outcome, Reply};
 use tokio::sync::Notify;
 
 use crate::consumers::Consumer;
@@ -33,8 +33,12 @@ pub(crate) struct ExchangeView {
     pub(crate) body: Bytes,
     /// What the plugin put in its place.
     pub(crate) written: Option<Bytes>,
-    /// The body of the message at hand is not to be shown to this step.
-    pub(crate) skips_body: bool,
+    /// What the plugin keeps of the chunk for another call.
+    pub(crate) hold: Option<Hold>,
+    /// The trailers, where the end of a body is at hand.
+    pub(crate) trailers: Option<HeaderMap>,
+    /// How this step takes the body of the message at hand, if it has said so.
+    pub(crate) body_mode: Option<BodyMode>,
     /// The call at hand has changed a head, or the body.
     pub(crate) wrote: bool,
     /// The answer given to `respond`.
@@ -53,6 +57,8 @@ pub(crate) struct ExchangeView {
     pub(crate) context: ContextValues,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
+    /// In which the client asked.
+    pub(crate) protocol: Version,
     /// The authority asked for.
     pub(crate) authority: HeaderValue,
     /// The client's address.
@@ -68,6 +74,7 @@ pub(crate) struct ExchangeView {
 /// What is known of an exchange before any step has seen it.
 pub(crate) struct Asked {
     pub(crate) scheme: &'static str,
+    pub(crate) protocol: Version,
     pub(crate) authority: HeaderValue,
     pub(crate) client: IpAddr,
     pub(crate) request_id: HeaderValue,
@@ -78,7 +85,7 @@ pub(crate) struct Asked {
 impl ExchangeView {
     /// An exchange that no step has seen.
     pub(crate) fn new(asked: Asked) -> Self {
-        let Asked { scheme, authority, client, request_id, route, path_params } = asked;
+        let Asked { scheme, protocol, authority, client, request_id, route, path_params } = asked;
         Self {
             request: None,
             sent: None,
@@ -87,7 +94,9 @@ impl ExchangeView {
             origin: Origin::Upstream,
             body: Bytes::new(),
             written: None,
-            skips_body: false,
+            hold: None,
+            trailers: None,
+            body_mode: None,
             wrote: false,
             reply: None,
             outcome: None,
@@ -97,6 +106,7 @@ impl ExchangeView {
             store_budget: None,
             context: ContextValues::default(),
             scheme,
+            protocol,
             authority,
             client,
             request_id,
@@ -105,16 +115,25 @@ impl ExchangeView {
         }
     }
 
-    /// The body or chunk for the next call.
-    pub(crate) fn show_body(&mut self, body: Bytes) {
+    /// The body or chunk for the next call, and its trailers if this is its end.
+    pub(crate) fn show_body(&mut self, body: Bytes, trailers: Option<HeaderMap>) {
         self.body = body;
         self.written = None;
+        self.hold = None;
+        self.trailers = trailers;
     }
 
     /// The body or chunk as the plugin left it.
-    pub(crate) fn take_body(&mut self) -> Bytes {
-        let body = std::mem::take(&mut self.body);
-        self.written.take().unwrap_or(body)
+    pub(crate) fn take_body(&mut self) -> Left {
+        let shown = std::mem::take(&mut self.body);
+        let is_written = self.written.is_some();
+        let held = self.hold.take().map(|hold| (shown.slice(hold.from..), hold.want));
+        let passed = match (self.written.take(), &held) {
+            (Some(written), _) => written,
+            (None, Some((held, _))) => shown.slice(..shown.len() - held.len()),
+            (None, None) => shown,
+        };
+        Left { passed, is_written, held, trailers: self.trailers.take() }
     }
 
     /// The request's head leaves; what it asked for stays known.
@@ -123,6 +142,18 @@ impl ExchangeView {
         self.sent = Some((parts.method.clone(), parts.uri.clone()));
         Some(parts)
     }
+}
+
+/// What a call leaves of a body or chunk.
+pub(crate) struct Left {
+    /// What goes on.
+    pub(crate) passed: Bytes,
+    /// The plugin wrote that.
+    pub(crate) is_written: bool,
+    /// What is to be shown again, and how many bytes together with it.
+    pub(crate) held: Option<(Bytes, usize)>,
+    /// Where this is the end.
+    pub(crate) trailers: Option<HeaderMap>,
 }
 
 /// Where a context value belongs: to a step (by its place in the chain) or to the exchange.

@@ -68,6 +68,22 @@ numbers! {
         Request = 0,
         /// The response's headers; in the response phases.
         Response = 1,
+        /// The trailers of the message whose body is at hand; where its end is: with a whole body, and with the last chunk.
+        Trailers = 2,
+    }
+}
+
+numbers! {
+    /// How a step takes the body of a message.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    BodyMode {
+        /// Not at all: it passes as it is.
+        Skip = 0,
+        /// Whole, in the body phase.
+        Whole = 1,
+        /// As it passes, in the chunk phase.
+        Chunks = 2,
     }
 }
 
@@ -94,6 +110,8 @@ numbers! {
         Step = 8,
         /// The name of the consumer, once an authentication step has set it.
         Consumer = 9,
+        /// The protocol in which the client asked: `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
+        Protocol = 10,
     }
 }
 

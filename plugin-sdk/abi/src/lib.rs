@@ -20,6 +20,7 @@ extern crate alloc;
 mod codes;
 mod descriptor;
 pub mod harness;
+mod hold;
 mod message;
 mod meter;
 mod names;
@@ -27,10 +28,11 @@ mod take;
 mod wire;
 
 pub use codes::{
-    Aggregation, Answer, Code, Digest, HeaderMap, Identity, LogLevel, Measure, Number, Origin, Scope,
-    Signature, Text,
+    Aggregation, Answer, BodyMode, Code, Digest, HeaderMap, Identity, LogLevel, Measure, Number, Origin,
+    Scope, Signature, Text,
 };
 pub use descriptor::{Descriptor, Isolation, Phase};
+pub use hold::Hold;
 pub use message::{Consumer, FetchError, FetchRequest, FetchResponse, Headers, Outcome, Problem, Reply};
 pub use meter::{Measured, MeterKind, Recorded};
 pub use names::{RESERVED_HEADERS, export, import, section};

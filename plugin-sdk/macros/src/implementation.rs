@@ -49,19 +49,6 @@ impl Implementation {
         for method in &methods {
             check_name(method, mistakes);
         }
-        // Which of the two a configuration leaves is for the host to ask.
-        let chooses = methods.iter().any(|method| *method == "skips");
-        for (whole, chunks) in
-            [("on_request_body", "on_request_chunk"), ("on_response_body", "on_response_chunk")]
-        {
-            let written = |name: &str| methods.iter().find(|method| **method == name);
-            if let (Some(_), Some(second), false) = (written(whole), written(chunks), chooses) {
-                let message = format!(
-                    "a body is either whole or in chunks: write `{whole}` or `{chunks}`, or `skips`, which leaves one of them out"
-                );
-                mistakes.at(second, message);
-            }
-        }
         let has_config =
             item.items.iter().any(|item| matches!(item, ImplItem::Type(name) if name.ident == "Config"));
         if !has_config {

@@ -4,7 +4,7 @@
 //! something calls its function, so a plugin asks for no capability that it does not use.
 #![allow(unsafe_code, reason = "calling an import is unsafe, and this file is where the imports are")]
 
-use sluice_abi::{Digest, HeaderMap, Identity, LogLevel, Measure, Number, Scope, Signature, Text};
+use sluice_abi::{BodyMode, Digest, HeaderMap, Identity, LogLevel, Measure, Number, Scope, Signature, Text};
 
 mod http {
     #[link(wasm_import_module = "sluice:v1/http")]
@@ -69,7 +69,16 @@ mod http {
         pub(super) fn consumer(out: *mut u8, capacity: usize) -> i64;
         pub(super) fn path_param(name: *const u8, length: usize, out: *mut u8, capacity: usize) -> i64;
         pub(super) fn certificate(out: *mut u8, capacity: usize) -> i64;
-        pub(super) safe fn body_skip(map: i32) -> i32;
+        pub(super) safe fn body_mode(map: i32, mode: i32) -> i32;
+        pub(super) safe fn body_hold(from: usize, want: usize) -> i32;
+        pub(super) fn asset_length(name: *const u8, length: usize) -> i64;
+        pub(super) fn asset_read(
+            name: *const u8,
+            length: usize,
+            offset: usize,
+            out: *mut u8,
+            capacity: usize,
+        ) -> i64;
     }
 }
 
@@ -315,8 +324,20 @@ pub(crate) fn certificate(out: &mut [u8]) -> i64 {
     call!(http::certificate, out.as_mut_ptr(), out.len())
 }
 
-pub(crate) fn body_skip(map: HeaderMap) -> i32 {
-    http::body_skip(map.number())
+pub(crate) fn body_mode(map: HeaderMap, mode: BodyMode) -> i32 {
+    http::body_mode(map.number(), mode.number())
+}
+
+pub(crate) fn body_hold(from: usize, want: usize) -> i32 {
+    http::body_hold(from, want)
+}
+
+pub(crate) fn asset_length(name: &[u8]) -> i64 {
+    call!(http::asset_length, name.as_ptr(), name.len())
+}
+
+pub(crate) fn asset_read(name: &[u8], offset: usize, out: &mut [u8]) -> i64 {
+    call!(http::asset_read, name.as_ptr(), name.len(), offset, out.as_mut_ptr(), out.len())
 }
 
 pub(crate) fn log_write(level: LogLevel, message: &[u8]) -> i32 {

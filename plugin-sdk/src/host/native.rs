@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 
-use sluice_abi::{Code, Digest, HeaderMap, Identity, LogLevel, Measure, Number, Scope, Signature, Text};
+use sluice_abi::{
+    BodyMode, Code, Digest, HeaderMap, Identity, LogLevel, Measure, Number, Scope, Signature, Text,
+};
 
 /// What stands in for the gateway when a plugin runs natively. One method per host function of the ABI,
 /// with bytes returned instead of written into a buffer.
@@ -32,7 +34,10 @@ pub trait Host {
     /// `path_param`
     fn path_param(&mut self, name: &[u8]) -> Result<Vec<u8>, Code>;
     fn certificate(&mut self) -> Result<Vec<u8>, Code>;
-    fn body_skip(&mut self, map: HeaderMap) -> Result<(), Code>;
+    fn body_mode(&mut self, map: HeaderMap, mode: BodyMode) -> Result<(), Code>;
+    fn body_hold(&mut self, from: usize, want: usize) -> Result<(), Code>;
+    fn asset_length(&mut self, name: &[u8]) -> Result<i64, Code>;
+    fn asset_read(&mut self, name: &[u8], offset: usize, out: &mut [u8]) -> Result<usize, Code>;
     fn log_write(&mut self, level: LogLevel, message: &[u8]) -> Result<(), Code>;
     fn clock_now(&mut self) -> Result<i64, Code>;
     fn clock_monotonic(&mut self) -> Result<i64, Code>;
@@ -280,8 +285,20 @@ pub(crate) fn certificate(out: &mut [u8]) -> i64 {
     fill(out, |host| host.certificate())
 }
 
-pub(crate) fn body_skip(map: HeaderMap) -> i32 {
-    unit(|host| host.body_skip(map))
+pub(crate) fn body_mode(map: HeaderMap, mode: BodyMode) -> i32 {
+    unit(|host| host.body_mode(map, mode))
+}
+
+pub(crate) fn body_hold(from: usize, want: usize) -> i32 {
+    unit(|host| host.body_hold(from, want))
+}
+
+pub(crate) fn asset_length(name: &[u8]) -> i64 {
+    wide(|host| host.asset_length(name))
+}
+
+pub(crate) fn asset_read(name: &[u8], offset: usize, out: &mut [u8]) -> i64 {
+    wide(|host| host.asset_read(name, offset, out).map(|copied| i64::try_from(copied).unwrap_or(i64::MAX)))
 }
 
 pub(crate) fn digest(digest: Digest, data: &[u8], out: &mut [u8]) -> i64 {

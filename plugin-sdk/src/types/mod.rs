@@ -1,5 +1,6 @@
 //! Values of HTTP and of configuration, checked when they are made.
 
+mod asset;
 pub(crate) mod cookie;
 mod duration;
 pub(crate) mod form;
@@ -10,6 +11,7 @@ mod size;
 
 use std::fmt;
 
+pub use asset::Asset;
 pub use duration::Duration;
 pub use header::{HeaderName, HeaderValue};
 pub use method::Method;

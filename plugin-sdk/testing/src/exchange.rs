@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use sluice_abi::harness::{
-    Answer as Said, Ask, Bytes, Call, Called, Decision, LogLine, Open, ResponseHead, Sent,
+    Answer as Said, Ask, Bytes, Call, Called, Decision, HeaderList, LogLine, Open, ResponseHead, Sent,
 };
-use sluice_abi::{Origin, Outcome, Phase, Recorded};
+use sluice_abi::{BodyMode, Origin, Outcome, Phase, Recorded};
 
 use crate::{Answer, Request, Response, TestPlugin};
 
@@ -17,12 +17,19 @@ pub struct Exchange<'p> {
     number: u32,
     request: Request,
     decision: Decision,
-    /// The body of the message at hand is not shown to the plugin.
-    skips_body: bool,
+    /// How the plugin takes the body of the message at hand, if it said so.
+    body_mode: Option<BodyMode>,
     consumer: Option<String>,
     logs: Vec<LogLine>,
     fetched: Vec<Sent>,
     recorded: BTreeMap<String, Recorded>,
+}
+
+/// A body on its way through a chunk phase.
+struct Passing {
+    chunks: Vec<Bytes>,
+    trailers: HeaderList,
+    is_cut_off: bool,
 }
 
 impl<'p> Exchange<'p> {
@@ -31,6 +38,7 @@ impl<'p> Exchange<'p> {
             exchange: number,
             request: request.head.clone(),
             scheme: request.scheme.clone(),
+            protocol: request.protocol.clone(),
             authority: request.authority.clone(),
             client_address: request.client.clone(),
             request_id: request.request_id.clone(),
@@ -51,7 +59,7 @@ impl<'p> Exchange<'p> {
             number,
             request,
             decision,
-            skips_body: false,
+            body_mode: None,
             consumer,
             logs,
             fetched,
@@ -63,34 +71,77 @@ impl<'p> Exchange<'p> {
 
     fn run_request(&mut self) {
         if self.has(Phase::Request) {
-            self.call(Phase::Request, None, false, None);
+            self.call(Call { phase: Phase::Request, ..self.blank() });
         }
-        if self.skips_body {
+        if !self.goes_on() {
             return;
         }
-        if self.goes_on() && self.has(Phase::RequestBody) {
-            let body = self.call(Phase::RequestBody, Some(Bytes(self.request.body())), true, None).body;
-            self.request.body = body.into_iter().collect();
-        }
-        if self.goes_on() && self.has(Phase::RequestChunk) {
-            let chunks = std::mem::take(&mut self.request.body);
-            self.request.body = self.pass(Phase::RequestChunk, chunks, false);
+        if self.takes_whole(Phase::RequestBody, Phase::RequestChunk) {
+            let body = Some(Bytes(self.request.body()));
+            let trailers = Some(std::mem::take(&mut self.request.trailers));
+            let call = Call { phase: Phase::RequestBody, body, last: true, trailers, ..self.blank() };
+            let called = self.call(call);
+            self.request.body = called.body.into_iter().collect();
+            self.request.trailers = called.trailers.unwrap_or_default();
+        } else if self.takes_chunks(Phase::RequestChunk) {
+            let passing = Passing {
+                chunks: std::mem::take(&mut self.request.body),
+                trailers: std::mem::take(&mut self.request.trailers),
+                is_cut_off: false,
+            };
+            (self.request.body, self.request.trailers) = self.pass(Phase::RequestChunk, passing);
         }
     }
 
-    /// Sends chunks through a phase, and the empty last one after them, as the gateway does unless they are cut off.
-    fn pass(&mut self, phase: Phase, chunks: Vec<Bytes>, is_cut_off: bool) -> Vec<Bytes> {
+    /// Sends chunks through a phase, and a last call after them, as the gateway does unless they are cut off.
+    fn pass(&mut self, phase: Phase, passing: Passing) -> (Vec<Bytes>, HeaderList) {
+        let Passing { chunks, mut trailers, is_cut_off } = passing;
         let count = chunks.len();
         let mut passed = Vec::new();
+        let (mut held, mut want) = (Vec::new(), 0);
         let last = (!is_cut_off).then(Bytes::default);
         for (index, chunk) in chunks.into_iter().chain(last).enumerate() {
-            if !self.goes_on() {
-                break;
+            let is_last = index == count;
+            held.extend_from_slice(chunk.as_slice());
+            if held.len() < want && !is_last {
+                continue;
             }
-            let chunk = self.call(phase, Some(chunk), index == count, None).body;
-            passed.extend(chunk.filter(|chunk| !chunk.as_slice().is_empty()));
+            while self.goes_on() {
+                let call = Call {
+                    phase,
+                    body: Some(Bytes(held.clone())),
+                    last: is_last,
+                    trailers: is_last.then(|| trailers.clone()),
+                    ..self.blank()
+                };
+                let called = self.call(call);
+                passed.extend(called.body.filter(|chunk| !chunk.as_slice().is_empty()));
+                trailers = called.trailers.unwrap_or(trailers);
+                let Some(hold) = called.hold else {
+                    (held, want) = (Vec::new(), 0);
+                    break;
+                };
+                held.drain(..hold.from);
+                want = hold.want;
+                if held.len() < want && !is_last {
+                    break;
+                }
+            }
         }
-        passed
+        (passed, trailers)
+    }
+
+    /// Whether the plugin takes a body whole that it could take in chunks as well.
+    fn takes_whole(&self, whole: Phase, chunks: Phase) -> bool {
+        self.has(whole)
+            && match self.body_mode {
+                Some(mode) => mode == BodyMode::Whole,
+                None => !self.has(chunks),
+            }
+    }
+
+    fn takes_chunks(&self, chunks: Phase) -> bool {
+        self.has(chunks) && self.body_mode != Some(BodyMode::Skip)
     }
 
     fn has(&self, phase: Phase) -> bool {
@@ -101,23 +152,27 @@ impl<'p> Exchange<'p> {
         self.decision == Decision::Continue
     }
 
-    fn call(
-        &mut self,
-        phase: Phase,
-        body: Option<Bytes>,
-        last: bool,
-        response: Option<ResponseHead>,
-    ) -> Called {
-        self.ask(Call { exchange: self.number, phase, body, last, response, origin: None, outcome: None })
+    /// A call of nothing in this exchange.
+    fn blank(&self) -> Call {
+        Call {
+            exchange: self.number,
+            phase: Phase::Complete,
+            body: None,
+            last: false,
+            trailers: None,
+            response: None,
+            origin: None,
+            outcome: None,
+        }
     }
 
-    fn ask(&mut self, call: Call) -> Called {
+    fn call(&mut self, call: Call) -> Called {
         let called = match self.plugin.ask(Ask::Call(Box::new(call))) {
             Said::Called(called) => *called,
             other => panic!("the harness answered {other:?}"),
         };
         self.decision.clone_from(&called.decision);
-        self.skips_body |= called.skips_body;
+        self.body_mode = called.body_mode.or(self.body_mode);
         self.consumer.clone_from(&called.consumer);
         self.recorded.clone_from(&called.recorded);
         self.logs.extend(called.logs.iter().cloned());
@@ -217,24 +272,16 @@ impl<'p> Exchange<'p> {
     /// returned is the response as far as it came.
     pub fn respond(&mut self, response: Response) -> Response {
         self.decision = Decision::Continue;
-        self.skips_body = false;
-        let Response { mut head, mut body, origin, is_cut_off } = response;
+        self.body_mode = None;
+        let Response { mut head, mut body, mut trailers, origin, is_cut_off } = response;
         // A response to HEAD, a 204 and a 304 have no body that a phase could see.
         let is_gateways = origin == Origin::Gateway;
         let carries_body =
             self.request.head.method != "HEAD" && !matches!(head.status, 204 | 304) && !is_gateways;
         let origin = Some(origin.number());
         if self.has(Phase::Response) {
-            let call = Call {
-                exchange: self.number,
-                phase: Phase::Response,
-                body: None,
-                last: false,
-                response: Some(head.clone()),
-                origin,
-                outcome: None,
-            };
-            let called = self.ask(call);
+            let response = Some(head.clone());
+            let called = self.call(Call { phase: Phase::Response, response, origin, ..self.blank() });
             if let Some(replaced) = self.replaced() {
                 return replaced;
             }
@@ -243,19 +290,29 @@ impl<'p> Exchange<'p> {
                 head = called.response.unwrap_or(head);
             }
         }
-        let carries_body = carries_body && !self.skips_body;
-        if self.goes_on() && carries_body && self.has(Phase::ResponseBody) {
+        if !self.goes_on() || !carries_body {
+            return Response { head, body, trailers, origin: Origin::Upstream, is_cut_off };
+        }
+        if self.takes_whole(Phase::ResponseBody, Phase::ResponseChunk) {
             let whole = Bytes(Response { body, ..Response::new(head.status) }.body());
-            let called = self.call(Phase::ResponseBody, Some(whole), true, Some(head.clone()));
+            let called = self.call(Call {
+                phase: Phase::ResponseBody,
+                body: Some(whole),
+                last: true,
+                trailers: Some(trailers),
+                response: Some(head.clone()),
+                ..self.blank()
+            });
             if let Some(replaced) = self.replaced() {
                 return replaced;
             }
             head = called.response.unwrap_or(head);
-            body = called.body.into_iter().collect();
-        } else if self.goes_on() && carries_body && self.has(Phase::ResponseChunk) {
-            body = self.pass(Phase::ResponseChunk, body, is_cut_off);
+            (body, trailers) = (called.body.into_iter().collect(), called.trailers.unwrap_or_default());
+        } else if self.takes_chunks(Phase::ResponseChunk) {
+            (body, trailers) =
+                self.pass(Phase::ResponseChunk, Passing { chunks: body, trailers, is_cut_off });
         }
-        Response { head, body, origin: Origin::Upstream, is_cut_off }
+        Response { head, body, trailers, origin: Origin::Upstream, is_cut_off }
     }
 
     /// A further piece of the request passes, in an exchange whose bodies pass at the same time. What a plugin that sees requests in
@@ -265,29 +322,21 @@ impl<'p> Exchange<'p> {
         if !self.has(Phase::RequestChunk) {
             return piece.0;
         }
-        self.call(Phase::RequestChunk, Some(piece), false, None).body.unwrap_or_default().0
+        let call = Call { phase: Phase::RequestChunk, body: Some(piece), ..self.blank() };
+        self.call(call).body.unwrap_or_default().0
     }
 
     fn replaced(&self) -> Option<Response> {
         let Decision::Respond(answered) = &self.decision else { return None };
         let head = ResponseHead { status: answered.status, headers: answered.headers.clone() };
-        Some(Response { head, body: vec![answered.body.clone()], origin: Origin::Step, is_cut_off: false })
+        Some(Response { body: vec![answered.body.clone()], head, ..Response::new(answered.status) }.of_step())
     }
 
     /// The exchange has ended.
     pub fn complete(&mut self, outcome: Outcome) {
         self.decision = Decision::Continue;
         if self.has(Phase::Complete) {
-            let (exchange, phase) = (self.number, Phase::Complete);
-            self.ask(Call {
-                exchange,
-                phase,
-                body: None,
-                last: false,
-                response: None,
-                origin: None,
-                outcome: Some(outcome),
-            });
+            self.call(Call { outcome: Some(outcome), ..self.blank() });
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sluice_abi::harness::{
-    Answer, Ask, CannedAnswer, CannedFetch, Key, KnownConsumer, Limits, Password, SignatureKey, Stage, Start,
-    World,
+    Answer, Ask, Bytes, CannedAnswer, CannedFetch, Key, KnownConsumer, Limits, Password, SignatureKey, Stage,
+    Start, World,
 };
 use sluice_abi::{Aggregation, Descriptor, MeterKind};
 use sluice_sdk::Described;
@@ -71,6 +71,12 @@ impl<P: Described> Harness<P> {
     /// Adds a secret.
     pub fn secret(mut self, name: &str, value: &str) -> Self {
         self.world.secrets.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Adds an asset, which the configuration names as `asset:NAME`.
+    pub fn asset(mut self, name: &str, bytes: impl AsRef<[u8]>) -> Self {
+        self.world.assets.insert(name.to_owned(), Bytes::from(&bytes));
         self
     }
 

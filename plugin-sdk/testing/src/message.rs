@@ -9,7 +9,9 @@ use sluice_abi::harness::{Answered, Bytes, CannedAnswer, HeaderList, RequestHead
 pub struct Request {
     pub(crate) head: RequestHead,
     pub(crate) body: Vec<Bytes>,
+    pub(crate) trailers: HeaderList,
     pub(crate) scheme: String,
+    pub(crate) protocol: String,
     pub(crate) authority: String,
     pub(crate) client: String,
     pub(crate) request_id: String,
@@ -25,6 +27,7 @@ pub struct Request {
 pub struct Response {
     pub(crate) head: ResponseHead,
     pub(crate) body: Vec<Bytes>,
+    pub(crate) trailers: HeaderList,
     pub(crate) origin: Origin,
     pub(crate) is_cut_off: bool,
 }
@@ -56,7 +59,9 @@ impl Request {
                 headers: vec![("host".to_owned(), Bytes::from("api.example"))],
             },
             body: Vec::new(),
+            trailers: HeaderList::new(),
             scheme: "http".to_owned(),
+            protocol: "HTTP/1.1".to_owned(),
             authority: "api.example".to_owned(),
             client: "192.0.2.1".to_owned(),
             request_id: "00000000000000000000000000000001".to_owned(),
@@ -105,6 +110,20 @@ impl Request {
     #[must_use]
     pub fn with_json(self, body: &Value) -> Self {
         self.with_header("content-type", "application/json").with_body(body.to_string())
+    }
+
+    /// Adds a trailer, after its body.
+    #[must_use]
+    pub fn with_trailer(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.trailers.push((name.to_ascii_lowercase(), Bytes::from(&value)));
+        self
+    }
+
+    /// Comes in this protocol, such as `HTTP/2`.
+    #[must_use]
+    pub fn protocol(mut self, protocol: &str) -> Self {
+        self.protocol = protocol.to_owned();
+        self
     }
 
     /// Asks for this authority.
@@ -208,6 +227,18 @@ impl Request {
         whole(&self.body)
     }
 
+    /// The body in the pieces in which it passes.
+    #[must_use]
+    pub fn chunks(&self) -> Vec<&[u8]> {
+        self.body.iter().map(Bytes::as_slice).collect()
+    }
+
+    /// The first value of a trailer.
+    #[must_use]
+    pub fn trailer(&self, name: &str) -> Option<&str> {
+        find(&self.trailers, name)
+    }
+
     /// The whole body as text.
     #[must_use]
     pub fn text(&self) -> String {
@@ -220,7 +251,8 @@ impl Response {
     #[must_use]
     pub fn new(status: u16) -> Self {
         let head = ResponseHead { status, headers: HeaderList::new() };
-        Self { head, body: Vec::new(), origin: Origin::Upstream, is_cut_off: false }
+        let (body, trailers) = (Vec::new(), HeaderList::new());
+        Self { head, body, trailers, origin: Origin::Upstream, is_cut_off: false }
     }
 
     /// Makes it the answer of a step, this one or a later one.
@@ -302,6 +334,19 @@ impl Response {
     #[must_use]
     pub fn chunks(&self) -> Vec<&[u8]> {
         self.body.iter().map(Bytes::as_slice).collect()
+    }
+
+    /// Adds a trailer, after its body.
+    #[must_use]
+    pub fn with_trailer(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.trailers.push((name.to_ascii_lowercase(), Bytes::from(&value)));
+        self
+    }
+
+    /// The first value of a trailer.
+    #[must_use]
+    pub fn trailer(&self, name: &str) -> Option<&str> {
+        find(&self.trailers, name)
     }
 
     pub(crate) fn canned(self) -> CannedAnswer {

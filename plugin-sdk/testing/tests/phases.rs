@@ -258,6 +258,15 @@ impl Plugin for Either {
         }
     }
 
+    fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
+        match request.headers().get("x-mode") {
+            Some(mode) if mode.as_bytes() == b"whole" => ctx.body_mode(BodyMode::Whole),
+            Some(_) => ctx.body_mode(BodyMode::Skip),
+            None => {}
+        }
+        Ok(Verdict::Continue)
+    }
+
     fn on_request_body(&self, _: &mut Request, body: &mut Body, _: &mut Context) -> Result<Verdict> {
         body.set("whole")?;
         Ok(Verdict::Continue)
@@ -284,5 +293,63 @@ fn a_configuration_chooses_how_a_body_is_taken() {
         let exchange = plugin.send(TestRequest::post("/").with_body("body"));
         assert_eq!(exchange.forwarded().text(), expected);
     }
-    assert_eq!(started(true, true).unwrap_err(), "a body is taken either whole or in chunks");
+    // Unless it says otherwise, one that could take it either way takes it in chunks.
+    let plugin = started(true, true).unwrap();
+    assert_eq!(plugin.send(TestRequest::post("/").with_body("body")).forwarded().text(), "chunk");
+    let whole = TestRequest::post("/").with_header("x-mode", "whole").with_body("body");
+    assert_eq!(plugin.send(whole.clone()).forwarded().text(), "whole");
+    let skipped = TestRequest::post("/").with_header("x-mode", "skip").with_body("body");
+    assert_eq!(plugin.send(skipped).forwarded().text(), "body");
+    // A phase that the configuration leaves out cannot be chosen.
+    let plugin = started(false, true).unwrap();
+    assert!(plugin.send(whole).fault().unwrap().contains("say how the body is taken"));
+}
+
+/// Takes words apart that are ended by a dot, one in each call.
+struct Words(Vec<u8>);
+
+#[derive(Deserialize, JsonSchema)]
+struct WordsConfig {
+    end: Asset,
+}
+
+#[plugin(name = "words")]
+impl Plugin for Words {
+    type Config = WordsConfig;
+
+    fn new(config: WordsConfig) -> Result<Self> {
+        Ok(Self(config.end.bytes()?))
+    }
+
+    fn on_response_chunk(&self, chunk: &mut Chunk, _: &mut Context) -> Result<()> {
+        let bytes = chunk.bytes()?;
+        if let Some(end) = bytes.iter().position(|byte| *byte == b'.') {
+            chunk.set([b"<", &bytes[..end], b">"].concat())?;
+            return chunk.again(end + 1);
+        }
+        if !chunk.is_last() {
+            return if bytes.is_empty() { Ok(()) } else { chunk.hold(0, bytes.len() + 1) };
+        }
+        let sum = chunk.trailers().get("x-sum").map(|sum| sum.as_bytes().to_vec()).unwrap_or_default();
+        chunk.trailers_mut().set("x-length", sum.len().to_string())?;
+        chunk.set([&bytes, self.0.as_slice()].concat())
+    }
+}
+
+#[test]
+fn the_host_keeps_what_a_plugin_holds_and_calls_it_again() {
+    let plugin =
+        Harness::<Words>::new(json!({ "end": "asset:end" })).asset("end", [b'!', 0xff]).start().unwrap();
+    for cuts in
+        [&["one.two.thr", "ee.f", "our"][..], &["one", ".", "two.three.four"], &["one.two.three.four"]]
+    {
+        let mut exchange = plugin.send(TestRequest::get("/"));
+        let response = TestResponse::new(200).with_chunks(cuts).with_trailer("x-sum", "abc");
+        let response = exchange.respond(response);
+        assert_eq!(response.body(), b"<one><two><three>four!\xff", "{cuts:?}");
+        assert_eq!(response.chunks().len(), 4, "each call's bytes go on by themselves");
+        assert_eq!((response.trailer("x-sum"), response.trailer("x-length")), (Some("abc"), Some("3")));
+    }
+    let refused = Harness::<Words>::new(json!({ "end": "asset:none" })).start().err().unwrap();
+    assert!(refused.message.contains("find an asset"), "{}", refused.message);
 }

@@ -11,10 +11,6 @@ impl<T> Plugin for Policy {
         Ok(Verdict::Continue)
     }
 
-    fn on_response_body(&self, response: &mut Response, body: &mut Body, ctx: &mut Context) -> Result<Verdict> {
-        Ok(Verdict::Continue)
-    }
-
     fn on_response_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<()> {
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use sluice_abi::harness::{
     self, Answered, Call, Called, Decision, HeaderList, Open, RequestHead, ResponseHead,
 };
@@ -43,6 +43,11 @@ impl Exchange {
         let text = |text: &str| HeaderValue::from_str(text).map_err(|_| format!("`{text}` cannot be sent"));
         let mut view = ExchangeView::new(Asked {
             scheme: if open.scheme == "https" { "https" } else { "http" },
+            protocol: match &*open.protocol {
+                "HTTP/2" => Version::HTTP_2,
+                "HTTP/1.0" => Version::HTTP_10,
+                _ => Version::HTTP_11,
+            },
             authority: text(&open.authority)?,
             client: open
                 .client_address
@@ -81,16 +86,17 @@ impl Exchange {
         let task =
             Task { slot: &self.slot, own: &self.own, phase, last: call.last, step: (0, &self.step), limit };
         let called = stage.pool.call(task, &mut Clockwork::default()).await;
-        let (reply, body, request, response, consumer, skips_body) = self
+        let (reply, hold, left, request, response, consumer, body_mode) = self
             .slot
             .with(|view| {
                 (
                     view.reply.take(),
+                    view.hold,
                     view.take_body(),
                     view.request.as_ref().map(request_head),
                     view.response.as_ref().map(response_head),
                     view.consumer.as_ref().map(|consumer| consumer.name.to_string()),
-                    std::mem::take(&mut view.skips_body),
+                    view.body_mode.take(),
                 )
             })
             .ok_or("the exchange is busy")?;
@@ -108,9 +114,11 @@ impl Exchange {
             decision,
             request,
             response,
-            body: has_body.then(|| harness::Bytes(body.to_vec())),
+            body: has_body.then(|| harness::Bytes(left.passed.to_vec())),
             consumer,
-            skips_body,
+            body_mode,
+            hold,
+            trailers: left.trailers.as_ref().map(header_list),
             logs: stage.take_logs(),
             fetched: stage.take_sent(),
             recorded: self.recorded(stage),
@@ -127,6 +135,7 @@ impl Exchange {
     /// Brings the view to where the gateway would have it at this phase.
     fn prepare(&self, call: &Call) -> Result<(), String> {
         let response = call.response.as_ref().map(response).transpose()?;
+        let trailers = call.trailers.as_ref().map(headers).transpose()?;
         if !matches!(call.phase, Phase::Request | Phase::RequestBody) {
             self.in_request.set(false);
         }
@@ -142,8 +151,8 @@ impl Exchange {
                 if matches!(call.phase, Phase::ResponseChunk | Phase::Complete) {
                     view.response = None;
                 }
-                view.body = call.body.as_ref().map(|body| Bytes::from(body.0.clone())).unwrap_or_default();
-                view.written = None;
+                let body = call.body.as_ref().map(|body| Bytes::from(body.0.clone()));
+                view.show_body(body.unwrap_or_default(), trailers);
                 view.outcome = call.outcome;
             })
             .ok_or_else(|| "the exchange is busy".to_owned())

@@ -16,7 +16,7 @@ use sluice_metering::plan::{Plan, RateLimit};
 use tokio::sync::mpsc;
 
 use crate::config::{
-    Capability, Consumer, Isolation, Key, KeyMaterial, Limits, Secret, SignatureKey, Store, Token,
+    Assets, Capability, Consumer, Isolation, Key, KeyMaterial, Limits, Secret, SignatureKey, Store, Token,
 };
 use crate::consumers::Consumers;
 use crate::jwks::{KeySetConfig, KeySets, KeySource};
@@ -67,6 +67,7 @@ impl Stage {
             store: Stores::local(Arc::new(MemoryStore::new(&Store::default()))),
             consumers: Arc::clone(&consumers),
             secrets: Arc::new(secrets),
+            assets: Assets::named(world.assets.iter().map(|(name, bytes)| (name.clone(), bytes.0.clone()))),
             clock: Clock::Fixed { now: Arc::clone(&clock), began },
             tap: Some(Arc::clone(&tap)),
         };

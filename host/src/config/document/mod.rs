@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde_json::{Map, Number, Value};
 use toml::de::{DeTable, DeValue};
 
+use super::assets::Assets;
 use super::places::{Places, Spot, dotted, join};
 use super::problem::{Place, Problem, Problems, SourceFile};
 use super::substitute::{Environment, Refusal, Sources, Substituted};
@@ -28,6 +29,13 @@ pub(super) struct Document {
     pub(super) damaged: bool,
 }
 
+/// What was read because a file's strings refer to it.
+pub(super) struct Read {
+    /// Files that were read, or that were missing, with their bytes.
+    pub(super) files: Vec<(PathBuf, Vec<u8>)>,
+    pub(super) assets: Assets,
+}
+
 impl Document {
     /// Reads a text; every problem goes to `problems`. The second part is the files that its strings asked for.
     pub(super) fn parse(
@@ -35,7 +43,7 @@ impl Document {
         text: &str,
         env: &dyn Environment,
         problems: &mut Problems,
-    ) -> (Self, Vec<(PathBuf, Vec<u8>)>) {
+    ) -> (Self, Read) {
         let (table, errors) = DeTable::parse_recoverable(text);
         let shown = blot::blot(text, table.get_ref(), !errors.is_empty());
         let source = Arc::new(SourceFile { path: path.to_owned(), text: shown });
@@ -45,14 +53,15 @@ impl Document {
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
         let mut reader = Reader {
             source: Arc::clone(&source),
-            sources: Sources { env, directory: &directory, read: Vec::new() },
+            sources: Sources { env, directory: &directory, read: Vec::new(), assets: Assets::default() },
             places: Places::default(),
             faulty: BTreeSet::new(),
             broken_lines,
             problems,
         };
         let json = reader.table("", table.get_ref());
-        let (places, faulty, read) = (reader.places, reader.faulty, reader.sources.read);
+        let (places, faulty) = (reader.places, reader.faulty);
+        let read = Read { files: reader.sources.read, assets: reader.sources.assets };
         (Self { source, directory, json, places, faulty, damaged }, read)
     }
 

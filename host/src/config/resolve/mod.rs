@@ -161,6 +161,7 @@ impl Resolver<'_> {
             cache,
             files: files.watched.clone(),
             digest: files.digest.clone(),
+            assets: files.assets.clone(),
         })
     }
 

@@ -1,10 +1,12 @@
 //! `sluice:v1/http`, everyone's: bodies, answers, context values, configuration, results.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use sluice_abi::{Code, HeaderMap, Phase, Reply, Scope, import};
+use sluice_abi::{BodyMode, Code, HeaderMap, Hold, Phase, Reply, Scope, import};
 use wasmtime::{Caller, Linker};
 
-use super::guest::{code, give, known, open, slice};
+use super::guest::{Guest, code, give, known, open, slice};
 use super::http_head::{MAX_FIELDS, field};
 use crate::wasm::fault::Refusal;
 use crate::wasm::state::{Activity, HostState};
@@ -28,9 +30,12 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker
         .func_wrap(import::HTTP, "result", result)?
         .func_wrap(import::HTTP, "config_read", config_read)?
+        .func_wrap(import::HTTP, "asset_length", asset_length)?
+        .func_wrap(import::HTTP, "asset_read", asset_read)?
         .func_wrap(import::HTTP, "body_read", body_read)?
         .func_wrap(import::HTTP, "body_write", body_write)?
-        .func_wrap(import::HTTP, "body_skip", body_skip)?
+        .func_wrap(import::HTTP, "body_mode", body_mode)?
+        .func_wrap(import::HTTP, "body_hold", body_hold)?
         .func_wrap(import::HTTP, "certificate", certificate)?
         .func_wrap(import::HTTP, "respond", respond)?
         .func_wrap(import::HTTP, "fail", fail)?
@@ -54,20 +59,64 @@ fn config_read(mut caller: Call<'_>, pointer: u32, capacity: u32) -> wasmtime::R
     Ok(give(guest.memory, &mut guest.state.kept, guest.call, (pointer, capacity), &bound.config)?)
 }
 
+/// An asset of the plugin's own configuration, while it is configured.
+fn asset(guest: &Guest<'_>, name: u32, length: u32) -> wasmtime::Result<Result<Arc<[u8]>, Code>> {
+    if guest.state.activity != Activity::Load {
+        return Ok(Err(Code::WrongPhase));
+    }
+    let name = std::str::from_utf8(slice(guest.memory, guest.call, name, length)?);
+    let services = guest.state.services(guest.call)?;
+    Ok(name.ok().and_then(|name| services.assets.get(name)).cloned().ok_or(Code::None))
+}
+
+fn asset_length(mut caller: Call<'_>, name: u32, length: u32) -> wasmtime::Result<i64> {
+    let guest = open(&mut caller, "asset_length")?;
+    Ok(match asset(&guest, name, length)? {
+        Ok(bytes) => i64::try_from(bytes.len()).unwrap_or(i64::MAX),
+        Err(refused) => code(refused),
+    })
+}
+
+fn asset_read(
+    mut caller: Call<'_>,
+    name: u32,
+    length: u32,
+    offset: u32,
+    pointer: u32,
+    capacity: u32,
+) -> wasmtime::Result<i64> {
+    let guest = open(&mut caller, "asset_read")?;
+    match asset(&guest, name, length)? {
+        Ok(bytes) => copy(guest, &bytes, offset, (pointer, capacity)),
+        Err(refused) => Ok(code(refused)),
+    }
+}
+
+/// Copies as much as there is and as there is room for; how much.
+fn copy(
+    guest: Guest<'_>,
+    bytes: &[u8],
+    offset: u32,
+    (pointer, capacity): (u32, u32),
+) -> wasmtime::Result<i64> {
+    let rest = bytes.get(offset as usize..).unwrap_or_default();
+    let copied = rest.len().min(capacity as usize);
+    let refusal = Refusal::Pointer { call: guest.call, pointer, length: capacity };
+    let room =
+        guest.memory.get_mut(pointer as usize..).and_then(|rest| rest.get_mut(..copied)).ok_or(refusal)?;
+    room.copy_from_slice(&rest[..copied]);
+    Ok(i64::try_from(copied).unwrap_or(i64::MAX))
+}
+
 fn body_read(mut caller: Call<'_>, offset: u32, pointer: u32, capacity: u32) -> wasmtime::Result<i64> {
     let guest = open(&mut caller, "body_read")?;
     if !guest.state.in_phase(BODY_PHASES) {
         return Ok(code(Code::WrongPhase));
     }
     let view = guest.state.view("body_read")?;
-    let body = view.written.as_ref().unwrap_or(&view.body);
-    let rest = body.get(offset as usize..).unwrap_or_default();
-    let copied = rest.len().min(capacity as usize);
-    let refusal = Refusal::Pointer { call: "body_read", pointer, length: capacity };
-    let room =
-        guest.memory.get_mut(pointer as usize..).and_then(|rest| rest.get_mut(..copied)).ok_or(refusal)?;
-    room.copy_from_slice(&rest[..copied]);
-    Ok(i64::try_from(copied).unwrap_or(i64::MAX))
+    // Sharing the bytes costs less than it looks: a count goes up and down.
+    let body = view.written.as_ref().unwrap_or(&view.body).clone();
+    copy(guest, &body, offset, (pointer, capacity))
 }
 
 fn body_write(mut caller: Call<'_>, pointer: u32, length: u32) -> wasmtime::Result<i32> {
@@ -85,17 +134,46 @@ fn body_write(mut caller: Call<'_>, pointer: u32, length: u32) -> wasmtime::Resu
     Ok(0)
 }
 
-fn body_skip(mut caller: Call<'_>, map: i32) -> wasmtime::Result<i32> {
-    let guest = open(&mut caller, "body_skip")?;
-    let phase = match known(guest.call, "header map", map, HeaderMap::from_number(map))? {
-        HeaderMap::Request => Phase::Request,
-        HeaderMap::Response => Phase::Response,
+fn body_mode(mut caller: Call<'_>, map: i32, mode: i32) -> wasmtime::Result<i32> {
+    let guest = open(&mut caller, "body_mode")?;
+    let mode = known(guest.call, "body mode", mode, BodyMode::from_number(mode))?;
+    let (head, whole, chunks) = match known(guest.call, "header map", map, HeaderMap::from_number(map))? {
+        HeaderMap::Request => (Phase::Request, Phase::RequestBody, Phase::RequestChunk),
+        HeaderMap::Response => (Phase::Response, Phase::ResponseBody, Phase::ResponseChunk),
+        HeaderMap::Trailers => return Ok(Code::WrongPhase.number()),
     };
-    if !guest.state.in_phase(&[phase]) {
+    if !guest.state.in_phase(&[head]) {
         return Ok(Code::WrongPhase.number());
     }
-    guest.state.view("body_skip")?.skips_body = true;
+    let has = |phase| guest.state.bound.as_ref().is_some_and(|bound| bound.phases().any(|it| it == phase));
+    let can = match mode {
+        BodyMode::Skip => true,
+        BodyMode::Whole => has(whole),
+        BodyMode::Chunks => has(chunks),
+    };
+    if !can {
+        return Ok(Code::Invalid.number());
+    }
+    guest.state.view("body_mode")?.body_mode = Some(mode);
     Ok(0)
+}
+
+fn body_hold(mut caller: Call<'_>, from: u32, want: u32) -> wasmtime::Result<i32> {
+    let guest = open(&mut caller, "body_hold")?;
+    if !guest.state.in_phase(&[Phase::RequestChunk, Phase::ResponseChunk]) {
+        return Ok(Code::WrongPhase.number());
+    }
+    let most = guest.state.bound.as_ref().map_or(0, |bound| bound.limits.body);
+    let view = guest.state.view("body_hold")?;
+    // The last chunk is the one that the trailers come with.
+    let hold = Hold::new(from as usize, want as usize, view.body.len(), view.trailers.is_some(), most);
+    Ok(match hold {
+        Ok(hold) => {
+            view.hold = Some(hold);
+            0
+        }
+        Err(code) => code.number(),
+    })
 }
 
 fn certificate(mut caller: Call<'_>, pointer: u32, capacity: u32) -> wasmtime::Result<i64> {

@@ -1,7 +1,7 @@
 //! `sluice:v1/http`, everyone's: method, path, status and headers of the request and the response.
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use sluice_abi::{Code, Number, Phase, RESERVED_HEADERS, Text, Writer, encode_pairs, import};
 use wasmtime::{Caller, Linker};
 
@@ -18,6 +18,10 @@ pub(super) const MAX_FIELDS: usize = 1000;
 /// The phases that have the request's head before it is sent, and the response's.
 const REQUEST_HEAD: &[Phase] = &[Phase::Request, Phase::RequestBody];
 const RESPONSE_HEAD: &[Phase] = &[Phase::Response, Phase::ResponseBody];
+
+/// The phases that may have the end of a body.
+const BODY_END: &[Phase] =
+    &[Phase::RequestBody, Phase::RequestChunk, Phase::ResponseBody, Phase::ResponseChunk];
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker
@@ -56,10 +60,20 @@ fn text_get(mut caller: Call<'_>, text: i32, pointer: u32, capacity: u32) -> was
         Text::Route => Some(view.route.as_bytes()),
         Text::Step => Some(step.1.as_bytes()),
         Text::Consumer => view.consumer.as_ref().map(|consumer| consumer.name.as_bytes()),
+        Text::Protocol => Some(protocol(view.protocol).as_bytes()),
     };
     match bytes {
         Some(bytes) => Ok(give(guest.memory, kept, guest.call, (pointer, capacity), bytes)?),
         None => Ok(code(Code::None)),
+    }
+}
+
+/// A protocol as plugins know it: HTTP/2 has no minor version (RFC 9113).
+const fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/1.1",
     }
 }
 
@@ -82,9 +96,8 @@ fn text_set(mut caller: Call<'_>, text: i32, pointer: u32, length: u32) -> wasmt
     if !guest.state.in_phase(REQUEST_HEAD) {
         return Ok(Code::WrongPhase.number());
     }
-    let Some(request) = &mut guest.state.view("text_set")?.request else {
-        return Ok(Code::WrongPhase.number());
-    };
+    let view = guest.state.view("text_set")?;
+    let Some(request) = &mut view.request else { return Ok(Code::WrongPhase.number()) };
     let done = match text {
         Text::Method => method(value).map(|method| request.method = method),
         Text::Path => {
@@ -97,6 +110,7 @@ fn text_set(mut caller: Call<'_>, text: i32, pointer: u32, length: u32) -> wasmt
         }
         _ => return Ok(Code::Denied.number()),
     };
+    view.wrote |= done.is_some();
     Ok(done.map_or(Code::Invalid.number(), |()| 0))
 }
 
@@ -164,13 +178,13 @@ fn number_set(mut caller: Call<'_>, number: i32, value: i64) -> wasmtime::Result
     if !guest.state.in_phase(RESPONSE_HEAD) {
         return Ok(Code::WrongPhase.number());
     }
-    let Some(response) = &mut guest.state.view("number_set")?.response else {
-        return Ok(Code::WrongPhase.number());
-    };
+    let view = guest.state.view("number_set")?;
+    let Some(response) = &mut view.response else { return Ok(Code::WrongPhase.number()) };
     let status = u16::try_from(value).ok().filter(|status| (200..=599).contains(status));
     Ok(match status.and_then(|status| StatusCode::from_u16(status).ok()) {
         Some(status) => {
             response.status = status;
+            view.wrote = true;
             0
         }
         None => Code::Invalid.number(),
@@ -188,6 +202,7 @@ fn headers<'a>(
     let phases = match map {
         sluice_abi::HeaderMap::Request => REQUEST_HEAD,
         sluice_abi::HeaderMap::Response => RESPONSE_HEAD,
+        sluice_abi::HeaderMap::Trailers => BODY_END,
     };
     let here = state.in_phase(phases);
     let view = state.view(call)?;
@@ -197,6 +212,7 @@ fn headers<'a>(
     Ok(match map {
         sluice_abi::HeaderMap::Request => view.request.as_mut().map(|request| &mut request.headers),
         sluice_abi::HeaderMap::Response => view.response.as_mut().map(|response| &mut response.headers),
+        sluice_abi::HeaderMap::Trailers => view.trailers.as_mut(),
     })
 }
 
@@ -262,6 +278,7 @@ fn header_remove_prefix(
     for name in &names {
         headers.remove(name);
     }
+    guest.state.view("header_remove_prefix")?.wrote |= !names.is_empty();
     Ok(i32::try_from(names.len()).unwrap_or(i32::MAX))
 }
 
@@ -337,13 +354,12 @@ fn header_remove(mut caller: Call<'_>, map: i32, name: u32, name_length: u32) ->
     if is_reserved(&name) || name == header::HOST {
         return Ok(Code::Denied.number());
     }
-    match headers.entry(name) {
-        header::Entry::Occupied(entry) => {
-            let (_, values) = entry.remove_entry_mult();
-            Ok(i32::try_from(values.count()).unwrap_or(i32::MAX))
-        }
-        header::Entry::Vacant(_) => Ok(0),
-    }
+    let removed = match headers.entry(name) {
+        header::Entry::Occupied(entry) => entry.remove_entry_mult().1.count(),
+        header::Entry::Vacant(_) => 0,
+    };
+    guest.state.view("header_remove")?.wrote |= removed > 0;
+    Ok(i32::try_from(removed).unwrap_or(i32::MAX))
 }
 
 #[cfg(test)]

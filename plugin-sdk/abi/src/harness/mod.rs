@@ -28,7 +28,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Descriptor, Outcome, Phase, Problem, Recorded};
+use crate::{BodyMode, Descriptor, Hold, Outcome, Phase, Problem, Recorded};
 
 pub use bytes::Bytes;
 pub use world::{
@@ -114,6 +114,9 @@ pub struct Open {
     pub request: RequestHead,
     /// `http` or `https`.
     pub scheme: String,
+    /// `HTTP/1.1` or `HTTP/2`.
+    #[serde(default = "http_1_1")]
+    pub protocol: String,
     /// Host and, if given, port.
     pub authority: String,
     /// The client's address.
@@ -139,6 +142,10 @@ pub struct Open {
     /// Context values of exchange scope that earlier steps have left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: HeaderList,
+}
+
+fn http_1_1() -> String {
+    "HTTP/1.1".into()
 }
 
 /// A request's head.
@@ -177,6 +184,9 @@ pub struct Call {
     /// Whether this chunk is the last.
     #[serde(default)]
     pub last: bool,
+    /// The trailers after it, in the phases that have the end of a body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trailers: Option<HeaderList>,
     /// The response's head, in the first response phase that is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<ResponseHead>,
@@ -205,9 +215,15 @@ pub struct Called {
     /// The name of the exchange's consumer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumer: Option<String>,
-    /// Whether the body of the message at hand is not to be shown to it.
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    pub skips_body: bool,
+    /// How it takes the body of the message at hand, if it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_mode: Option<BodyMode>,
+    /// What it keeps of the chunk for another call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// The trailers as they now stand, in the phases that have the end of a body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trailers: Option<HeaderList>,
     /// What it logged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<LogLine>,

@@ -29,6 +29,9 @@ pub struct World {
     /// How fetches are answered.
     #[serde(default)]
     pub fetches: Vec<CannedFetch>,
+    /// Assets: what a configuration calls `asset:NAME`, by the name.
+    #[serde(default)]
+    pub assets: BTreeMap<String, Bytes>,
     /// Meters by name. Their numbers are the plugin's to keep, not a test's to know.
     #[serde(default)]
     pub meters: BTreeMap<String, MeterKind>,
@@ -46,6 +49,7 @@ impl Default for World {
             secrets: BTreeMap::new(),
             jwks: BTreeMap::new(),
             fetches: Vec::new(),
+            assets: BTreeMap::new(),
             meters: BTreeMap::new(),
             limits: Limits::default(),
         }

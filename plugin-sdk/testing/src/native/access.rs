@@ -35,6 +35,15 @@ impl State {
         }
     }
 
+    /// An asset of the world, while the plugin is configured.
+    pub(super) fn asset(&self, name: &[u8]) -> Result<&[u8], Code> {
+        if self.call.activity != Activity::Load {
+            return Err(Code::WrongPhase);
+        }
+        let name = std::str::from_utf8(name).map_err(|_| Code::None)?;
+        self.world.assets.get(name).map(Bytes::as_slice).ok_or(Code::None)
+    }
+
     pub(super) fn spend_header_bytes(&mut self, bytes: usize) -> Result<(), Code> {
         self.call.header_bytes = self.call.header_bytes.checked_sub(bytes).ok_or(Code::TooLarge)?;
         Ok(())
@@ -167,6 +176,7 @@ impl ExchangeState {
             HeaderMap::Request if !self.sent => Ok(&mut self.request.headers),
             HeaderMap::Response => self.response.as_mut().map(|(_, headers)| headers).ok_or(Code::WrongPhase),
             HeaderMap::Request => Err(Code::WrongPhase),
+            HeaderMap::Trailers => self.trailers.as_mut().ok_or(Code::WrongPhase),
         }
     }
 

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use http::HeaderMap as Fields;
 use sluice_abi::harness::LogLine;
 use sluice_abi::{
-    Code, Digest, FetchRequest, FetchResponse, HeaderMap, Identity, LogLevel, Measure, MeterKind, Number,
-    Phase, Reply, Scope, Signature, Take, Taken, Text, Writer, encode_list, encode_pairs,
+    BodyMode, Code, Digest, FetchRequest, FetchResponse, HeaderMap, Hold, Identity, LogLevel, Measure,
+    MeterKind, Number, Phase, Reply, Scope, Signature, Take, Taken, Text, Writer, encode_list, encode_pairs,
 };
 use sluice_sdk::host::Host;
 
@@ -90,6 +90,7 @@ impl Host for FakeHost {
             Text::Route => Some(open.route.as_str()),
             Text::Step => Some(open.step.as_str()),
             Text::Consumer => exchange.consumer.as_deref(),
+            Text::Protocol => Some(open.protocol.as_str()),
         };
         found.map(|text| text.as_bytes().to_vec()).ok_or(Code::None)
     }
@@ -190,7 +191,8 @@ impl Host for FakeHost {
         if data.len() > state.world.limits.body {
             return Err(Code::TooLarge);
         }
-        state.exchange().body = data.to_vec();
+        let exchange = state.exchange();
+        (exchange.body, exchange.is_written) = (data.to_vec(), true);
         Ok(())
     }
 
@@ -405,18 +407,47 @@ impl Host for FakeHost {
         exchange.open.certificate.as_ref().map(|certificate| certificate.0.clone()).ok_or(Code::None)
     }
 
-    fn body_skip(&mut self, map: HeaderMap) -> Result<(), Code> {
+    fn body_mode(&mut self, map: HeaderMap, mode: BodyMode) -> Result<(), Code> {
         let mut state = self.open();
-        let fits = match state.phase() {
-            Some(Phase::Request) => map == HeaderMap::Request,
-            Some(Phase::Response) => map == HeaderMap::Response,
-            _ => false,
+        let (whole, chunks) = match (state.phase(), map) {
+            (Some(Phase::Request), HeaderMap::Request) => (Phase::RequestBody, Phase::RequestChunk),
+            (Some(Phase::Response), HeaderMap::Response) => (Phase::ResponseBody, Phase::ResponseChunk),
+            _ => return Err(Code::WrongPhase),
+        };
+        let fits = match mode {
+            BodyMode::Skip => true,
+            BodyMode::Whole => state.phases.contains(&whole),
+            BodyMode::Chunks => state.phases.contains(&chunks),
         };
         if !fits {
+            return Err(Code::Invalid);
+        }
+        state.exchange().body_mode = Some(mode);
+        Ok(())
+    }
+
+    fn body_hold(&mut self, from: usize, want: usize) -> Result<(), Code> {
+        let mut state = self.open();
+        if !state.phase().is_some_and(Phase::is_chunk) {
             return Err(Code::WrongPhase);
         }
-        state.exchange().skips_body = true;
+        let most = state.world.limits.body;
+        let exchange = state.exchange();
+        exchange.hold = Some(Hold::new(from, want, exchange.shown, exchange.is_last, most)?);
         Ok(())
+    }
+
+    fn asset_length(&mut self, name: &[u8]) -> Result<i64, Code> {
+        let state = self.open();
+        Ok(i64::try_from(state.asset(name)?.len()).unwrap_or(i64::MAX))
+    }
+
+    fn asset_read(&mut self, name: &[u8], offset: usize, out: &mut [u8]) -> Result<usize, Code> {
+        let state = self.open();
+        let rest = state.asset(name)?.get(offset..).unwrap_or_default();
+        let copied = rest.len().min(out.len());
+        out[..copied].copy_from_slice(&rest[..copied]);
+        Ok(copied)
     }
 
     fn digest(&mut self, digest: Digest, data: &[u8]) -> Result<Vec<u8>, Code> {

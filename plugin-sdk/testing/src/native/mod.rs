@@ -63,11 +63,7 @@ impl<P: Described> Native<P> {
         let mut descriptor = P::descriptor();
         let skipped = self.under_host(Activity::Load, || export::skipped_by(plugin)).unwrap_or_default();
         descriptor.phases.retain(|phase| skipped & phase.bit() == 0);
-        let both = |whole, chunk| descriptor.phases.contains(&whole) && descriptor.phases.contains(&chunk);
-        if both(Phase::RequestBody, Phase::RequestChunk) || both(Phase::ResponseBody, Phase::ResponseChunk) {
-            let message = "a body is taken either whole or in chunks".to_owned();
-            return Answer::Refused { stage: Stage::Config, message };
-        }
+        self.state.borrow_mut().phases.clone_from(&descriptor.phases);
         match self.under_host(Activity::Load, || plugin.self_test()) {
             Ok(Ok(())) => Answer::Started(Box::new(descriptor)),
             Ok(Err(error)) => Answer::Refused { stage: Stage::SelfTest, message: error.to_string() },

@@ -7,7 +7,7 @@ use sluice_abi::harness::{
     Answered, Bytes, Call, Called, Decision, Fetches, HeaderList, LogLine, Open, Random, RequestHead,
     ResponseHead, Sent, World,
 };
-use sluice_abi::{Answer, Origin, Phase, Recorded, Reply};
+use sluice_abi::{Answer, BodyMode, Hold, Origin, Phase, Recorded, Reply};
 
 use super::crypto::Key;
 use super::head::Request;
@@ -24,6 +24,8 @@ pub(super) enum Activity {
 
 pub(super) struct State {
     pub(super) capabilities: Vec<&'static str>,
+    /// Those that the plugin has and its configuration does not skip.
+    pub(super) phases: Vec<Phase>,
     pub(super) config: Vec<u8>,
     pub(super) world: World,
     pub(super) monotonic_ms: u64,
@@ -57,9 +59,17 @@ pub(super) struct ExchangeState {
     pub(super) sent: bool,
     pub(super) response: Option<(StatusCode, HeaderMap)>,
     pub(super) origin: Origin,
+    /// The body or chunk, as it was shown or as the plugin has written it.
     pub(super) body: Vec<u8>,
+    pub(super) is_written: bool,
+    /// Bytes that were shown.
+    pub(super) shown: usize,
+    pub(super) is_last: bool,
+    pub(super) hold: Option<Hold>,
+    /// Where the end of a body is at hand.
+    pub(super) trailers: Option<HeaderMap>,
     pub(super) outcome: Option<sluice_abi::Outcome>,
-    pub(super) skips_body: bool,
+    pub(super) body_mode: Option<BodyMode>,
     pub(super) consumer: Option<String>,
     /// Which of the consumer's credentials was shown.
     pub(super) credential: Option<String>,
@@ -92,6 +102,7 @@ impl State {
         let call = CallState::new(Activity::Load, &world);
         Self {
             capabilities: capabilities.to_vec(),
+            phases: Vec::new(),
             config: Vec::new(),
             world,
             monotonic_ms: 0,
@@ -143,7 +154,12 @@ impl State {
             origin: Origin::Upstream,
             body: Vec::new(),
             outcome: None,
-            skips_body: false,
+            body_mode: None,
+            is_written: false,
+            shown: 0,
+            is_last: false,
+            hold: None,
+            trailers: None,
             consumer: open.consumer.clone(),
             credential: None,
             recorded: BTreeMap::new(),
@@ -179,6 +195,9 @@ impl State {
             exchange.response = None;
         }
         exchange.body = call.body.unwrap_or_default().0;
+        (exchange.is_written, exchange.shown, exchange.is_last) = (false, exchange.body.len(), call.last);
+        (exchange.hold, exchange.body_mode) = (None, None);
+        exchange.trailers = call.trailers.as_ref().map(header_map).transpose()?;
         exchange.outcome = call.outcome;
         Ok(())
     }
@@ -201,8 +220,6 @@ impl State {
     pub(super) fn called(&mut self, exchange: u32, phase: Phase, decision: Decision) -> Called {
         let logs = std::mem::take(&mut self.call.logs);
         let fetched = std::mem::take(&mut self.call.sent);
-        let skips_body =
-            self.exchanges.get_mut(&exchange).is_some_and(|state| std::mem::take(&mut state.skips_body));
         let state = &self.exchanges[&exchange];
         let request = (!state.sent).then(|| RequestHead {
             method: state.request.method.to_string(),
@@ -217,12 +234,28 @@ impl State {
             .filter(|_| is_head)
             .map(|(status, headers)| ResponseHead { status: status.as_u16(), headers: header_list(headers) });
         let has_body = !matches!(phase, Phase::Request | Phase::Response | Phase::Complete);
-        let body = has_body.then(|| Bytes::from(&state.body));
+        // What is held has not passed, unless the plugin put something in the place of everything.
+        let passed = state.hold.filter(|_| !state.is_written).map_or(state.body.len(), |hold| hold.from);
+        let body = has_body.then(|| Bytes::from(&state.body[..passed]));
         let consumer = state.consumer.clone();
         let recorded = state.recorded.iter().filter(|(_, recorded)| !recorded.is_empty());
         let recorded: BTreeMap<_, _> =
             recorded.map(|(name, recorded)| (name.clone(), recorded.clone())).collect();
-        Called { decision, request, response, body, consumer, skips_body, logs, fetched, recorded }
+        let (body_mode, hold) = (state.body_mode, state.hold);
+        let trailers = state.trailers.as_ref().map(header_list);
+        Called {
+            decision,
+            request,
+            response,
+            body,
+            consumer,
+            body_mode,
+            hold,
+            trailers,
+            logs,
+            fetched,
+            recorded,
+        }
     }
 }
 

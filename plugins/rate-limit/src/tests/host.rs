@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use sluice_abi::{
-    Code, Digest, HeaderMap, Identity, LogLevel, Measure, Number, Outcome, Scope, Signature, Take, Taken,
-    Text,
+    BodyMode, Code, Digest, HeaderMap, Identity, LogLevel, Measure, Number, Outcome, Scope, Signature, Take,
+    Taken, Text,
 };
 use sluice_sdk::host::{Host, install};
 
@@ -113,6 +113,7 @@ impl Host for World {
                 header.map(|(_, value)| value.clone().into_bytes())
             }
             HeaderMap::Response => state.response.get(&*String::from_utf8_lossy(name)).cloned(),
+            HeaderMap::Trailers => None,
         }
         .ok_or(Code::None)
     }
@@ -191,7 +192,10 @@ impl Host for World {
         fail(&[u8]) -> ();
         path_param(&[u8]) -> Vec<u8>;
         certificate() -> Vec<u8>;
-        body_skip(HeaderMap) -> ();
+        body_mode(HeaderMap, BodyMode) -> ();
+        body_hold(usize, usize) -> ();
+        asset_length(&[u8]) -> i64;
+        asset_read(&[u8], usize, &mut [u8]) -> usize;
         clock_now() -> i64;
         clock_monotonic() -> i64;
         random_fill(&mut [u8]) -> ();
