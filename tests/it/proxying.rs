@@ -108,6 +108,43 @@ fn trailers_are_kept_both_ways() {
 }
 
 #[test]
+fn http2_goes_on_to_upstreams_that_speak_it() {
+    let origin = Origin::new(|request, stream| {
+        let sum = request.trailers.iter().find(|(name, _)| name == "x-sum").map_or("none", |(_, sum)| sum);
+        let te = request.header("te").unwrap_or("none");
+        let body = format!("<{}>", String::from_utf8_lossy(&request.body));
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-seen\r\nx-te: {te}\r\n\r\n{:x}\r\n{body}\r\n0\r\nx-seen: {sum}\r\n\r\n",
+            body.len()
+        )
+    });
+    // Another gateway, which speaks nothing else, is the upstream.
+    let inner = Gateway::start(&format!(
+        "{}[listeners.public]\nbind = \"@public@\"\nprotocols = [\"h2\"]\n",
+        config::service(origin.address, &[])
+    ));
+    let outer = Gateway::start(&format!(
+        "[upstreams.service]\nprotocol = \"h2\"\ntargets = [{{ url = \"http://{}\" }}]\n[routes.all]\nto = \"service\"\n",
+        inner.public
+    ));
+    let mut client = H2::open(outer.public);
+    let answer = client.request_with_trailers("/", b"hello", &[("x-sum", "17")]).expect(200);
+    assert_eq!((answer.text().as_str(), answer.trailer("x-seen")), ("<hello>", Some("17")));
+    assert_eq!(answer.header("x-te"), Some("trailers"));
+    for answer in client.together(100, "/many") {
+        assert_eq!(answer.expect(200).trailer("x-seen"), Some("none"));
+    }
+    let big = vec![b'x'; 3 << 20];
+    let answer = outer.connect().request("POST", "/", &[], &big).expect(200);
+    assert_eq!(answer.text().len(), big.len() + 2);
+    // The gateway behind goes away and comes back.
+    outer.connect().request("HEAD", "/", &[], b"").expect(200);
+    drop(inner);
+    assert_eq!(outer.get("/").problem(502)["upstream"], "service");
+}
+
+#[test]
 fn http2_carries_many_exchanges_on_one_connection() {
     let gateway = Gateway::start(&config::service(Origin::echo(), &[]));
     let mut client = H2::open(gateway.public);

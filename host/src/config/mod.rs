@@ -36,7 +36,7 @@ pub(crate) use model::{
     AccessLog, Capability, CircuitSettings, Config, Consumer, Destination, Durability, FileFormat,
     HttpFormat, Isolation, Key, KeyMaterial, KeySet, KeySource, Ledger, LedgerLocation, Limits, Listener,
     ListenerTimeouts, LogFormat, OnError, OnLedgerFailure, OnStoreError, Plugin, RemoteStore, Route, Secret,
-    Serve, SignatureKey, SinkKind, Store, Target, Telemetry, Token, Upstream,
+    Serve, SignatureKey, SinkKind, Store, Target, Telemetry, Token, Upstream, UpstreamProtocol,
 };
 #[cfg(test)]
 pub(crate) use model::{Cache, ListenerLimits, Protocols, Reload, UpstreamTimeouts};

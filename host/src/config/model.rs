@@ -140,9 +140,20 @@ pub(crate) struct Upstream {
     pub(crate) name: Arc<str>,
     /// At least one.
     pub(crate) targets: Vec<Target>,
+    /// What its targets speak.
+    pub(crate) protocol: UpstreamProtocol,
     pub(crate) timeouts: UpstreamTimeouts,
     /// Idle connections kept per worker and target.
     pub(crate) max_idle: usize,
+}
+
+/// What the targets of an upstream speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum UpstreamProtocol {
+    #[default]
+    H1,
+    /// By prior knowledge.
+    H2,
 }
 
 /// One address of an upstream.

@@ -86,7 +86,16 @@ impl Unanswered {
     pub(super) fn new(ctx: Context) -> Self {
         let source = Body::Empty;
         let (expected, held) = (None, None);
-        Self(Some(Box::new(Followed { source, expected, sent: 0, finished: false, status: 0, held, ctx })))
+        Self(Some(Box::new(Followed {
+            source,
+            expected,
+            sent: 0,
+            finished: false,
+            broken: false,
+            status: 0,
+            held,
+            ctx,
+        })))
     }
 
     /// The exchange's context, until it is answered.
@@ -127,6 +136,8 @@ struct Followed {
     expected: Option<u64>,
     sent: u64,
     finished: bool,
+    /// It ended early.
+    broken: bool,
     status: u16,
     /// The end, while the ledger has not said that it has the exchange.
     held: Option<Held>,
@@ -170,7 +181,10 @@ impl http_body::Body for Followed {
                 let is_last = frame.is_trailers() || this.source.is_end_stream();
                 this.finished = is_last || this.expected == Some(this.sent);
             }
-            Some(Err(error)) => this.ctx.body_failed(error),
+            Some(Err(error)) => {
+                this.broken = true;
+                this.ctx.body_failed(error);
+            }
             None => this.finished = true,
         }
         if !this.finished || this.ctx.tab.is_none() {
@@ -205,7 +219,7 @@ impl Drop for Followed {
     fn drop(&mut self) {
         let ended = self.finished || (self.status != 0 && self.source.is_end_stream());
         let is_unrecorded = matches!(self.ctx.failure, Some(("ledger-unavailable", _)));
-        let finished = ended && self.held.is_none() && !(is_unrecorded && self.status < 500);
+        let finished = ended && !self.broken && self.held.is_none() && !(is_unrecorded && self.status < 500);
         self.ctx.end(self.status, self.sent, finished);
     }
 }

@@ -2,6 +2,7 @@
 
 mod balance;
 mod error;
+mod h2;
 mod head;
 mod incoming;
 mod lease;
@@ -87,6 +88,8 @@ impl Upstream {
             idle: config.timeouts.idle,
             max_idle: config.max_idle,
         };
+        // Connections of another protocol are of no use.
+        let before = before.filter(|before| before.config.protocol == config.protocol);
         // Thousands of targets may stay: looked up, not searched for.
         let known: HashMap<(&str, u16), &Rc<Target>> = before
             .into_iter()
@@ -139,7 +142,7 @@ impl Upstream {
         timer: &Timer,
         now: Instant,
     ) -> Result<Answer, UpstreamError> {
-        request::frame(&mut request);
+        request::frame(&mut request, self.config.protocol);
         let first = self.next();
         let mut last = None;
         for step in 0..self.targets.len() {
@@ -174,6 +177,9 @@ impl Upstream {
         timer: &Timer,
         now: Instant,
     ) -> Result<Answer, Failed> {
+        if self.config.protocol == config::UpstreamProtocol::H2 {
+            return self.send_shared(target, request, timer, now).await;
+        }
         let patience = self.config.timeouts.request;
         let answer = |(response, at), reused| {
             let target = Arc::clone(target.authority());
@@ -193,6 +199,33 @@ impl Upstream {
                 .await
                 .map(|response| answer(response, false)),
             Err(error) => Err(Failed { error, request: Some(request) }),
+        }
+    }
+
+    /// Over a connection that other exchanges use at the same time. A request that the target has not looked at, because it told the
+    /// connection to go away or has too much to do, is sent once more.
+    async fn send_shared(
+        &self,
+        target: &Rc<Target>,
+        mut request: Request<Body>,
+        timer: &Timer,
+        mut now: Instant,
+    ) -> Result<Answer, Failed> {
+        let patience = self.config.timeouts.request;
+        let mut is_second = false;
+        loop {
+            let connection = match target.share().await {
+                Ok(connection) => connection,
+                Err(error) => return Err(Failed { error, request: Some(request) }),
+            };
+            match h2::send(&connection, request, (now, patience), target, timer).await {
+                Ok((response, reused, at)) => {
+                    return Ok(Answer { response, target: Arc::clone(target.authority()), reused, at });
+                }
+                Err(Failed { request: Some(again), .. }) if !is_second => request = again,
+                Err(failed) => return Err(failed),
+            }
+            (is_second, now) = (true, Instant::now());
         }
     }
 }

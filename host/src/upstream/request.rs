@@ -4,10 +4,11 @@ use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Version, request};
 
 use crate::body::Body;
+use crate::config::UpstreamProtocol;
 use crate::net::{is_claim, strip_trailers};
 
-/// Makes the head say what the body is, and nothing else about framing: an exact length, or chunks.
-pub(super) fn frame(request: &mut Request<Body>) {
+/// Makes the head say what the body is, and nothing else about framing: an exact length, or chunks where the protocol needs them.
+pub(super) fn frame(request: &mut Request<Body>, protocol: UpstreamProtocol) {
     *request.version_mut() = Version::HTTP_11;
     let exact = request.body().exact();
     let expects_body =
@@ -24,11 +25,20 @@ pub(super) fn frame(request: &mut Request<Body>) {
         }
         None => {
             headers.remove(CONTENT_LENGTH);
-            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            if protocol == UpstreamProtocol::H1 {
+                headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
         }
     }
-    if headers.contains_key(TE) {
-        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    match protocol {
+        UpstreamProtocol::H1 if headers.contains_key(TE) => {
+            headers.insert(CONNECTION, HeaderValue::from_static("te"));
+        }
+        UpstreamProtocol::H1 => {}
+        // It means nothing there, where trailers need no room in the framing; but servers of gRPC refuse requests without it.
+        UpstreamProtocol::H2 => {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
     }
 }
 
@@ -105,7 +115,7 @@ mod tests {
             request = request.header(CONTENT_LENGTH, stated);
         }
         let mut request = request.body(body).unwrap();
-        frame(&mut request);
+        frame(&mut request, UpstreamProtocol::H1);
         assert_eq!(request.version(), Version::HTTP_11);
         let headers = request.headers();
         let length = headers.get(CONTENT_LENGTH).map(|value| value.to_str().unwrap().to_owned());

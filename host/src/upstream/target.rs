@@ -11,6 +11,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::h2::{self, Connections};
 use super::lease::Lease;
 use crate::config;
 
@@ -21,6 +22,8 @@ pub(super) struct Target {
     policy: Cell<Policy>,
     /// The one used last is used next: under less load the others grow old and are closed.
     idle: RefCell<Vec<Idle>>,
+    /// Over HTTP/2.
+    shared: Connections,
     /// Idle connections are looked after.
     swept: Cell<bool>,
 }
@@ -58,6 +61,7 @@ impl Target {
             address,
             policy: Cell::new(policy),
             idle: RefCell::default(),
+            shared: Connections::default(),
             swept: Cell::new(false),
         }
     }
@@ -87,10 +91,35 @@ impl Target {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < policy.max_idle {
             idle.push(Idle { lease, until: now + policy.idle });
-            if !self.swept.replace(true) {
-                tokio::task::spawn_local(sweep(Rc::downgrade(self), policy.idle.min(SWEEP)));
-            }
+            self.look_after();
         }
+    }
+
+    fn look_after(self: &Rc<Self>) {
+        if !self.swept.replace(true) {
+            tokio::task::spawn_local(sweep(Rc::downgrade(self), self.policy.get().idle.min(SWEEP)));
+        }
+    }
+
+    /// A connection over HTTP/2 with room for another stream.
+    pub(super) async fn share(self: &Rc<Self>) -> Result<Rc<h2::Connection>, UpstreamError> {
+        if let Some(connection) = self.shared.find() {
+            return Ok(connection);
+        }
+        let failed = |kind| UpstreamError::new(kind, Some(&self.authority));
+        let connection = self.shared.connect(async || self.reach().await, failed).await?;
+        self.look_after();
+        Ok(connection)
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> usize {
+        self.shared.count()
+    }
+
+    #[cfg(test)]
+    pub(super) fn streams(&self) -> usize {
+        self.shared.streams()
     }
 
     #[cfg(test)]
@@ -99,6 +128,11 @@ impl Target {
     }
 
     pub(super) async fn connect(self: &Rc<Self>) -> Result<Lease, UpstreamError> {
+        Ok(Lease::new(self.reach().await?, self))
+    }
+
+    /// A new connection, in time.
+    async fn reach(&self) -> Result<TcpStream, UpstreamError> {
         let failed = |kind| UpstreamError::new(kind, Some(&self.authority));
         let stream = match timeout(self.policy.get().connect, self.dial()).await {
             Err(_) => return Err(failed(UpstreamErrorKind::ConnectTimeout)),
@@ -107,7 +141,7 @@ impl Target {
         };
         // Without it a request whose body follows its head waits for an acknowledgement.
         let _ = stream.set_nodelay(true);
-        Ok(Lease::new(stream, self))
+        Ok(stream)
     }
 
     async fn dial(&self) -> Result<TcpStream, (UpstreamErrorKind, io::Error)> {
@@ -139,7 +173,8 @@ async fn sweep(target: Weak<Target>, every: Duration) {
         let now = Instant::now();
         let mut idle = target.idle.borrow_mut();
         idle.retain(|idle| now < idle.until && idle.lease.line().is_quiet());
-        if idle.is_empty() {
+        let are_shared = target.shared.sweep(now, target.policy.get().idle);
+        if idle.is_empty() && !are_shared {
             idle.shrink_to_fit();
             target.swept.set(false);
             return;

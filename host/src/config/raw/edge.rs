@@ -99,6 +99,9 @@ pub(in crate::config) struct RawUpstream {
     /// Addresses of the service.
     #[schemars(length(min = 1), extend("x-expected" = "an array such as [{ url = \"http://10.0.0.1:8080\" }]", "x-aliases" = ["servers", "endpoints", "nodes", "backends", "url"]))]
     pub(in crate::config) targets: List<RawTarget>,
+    /// What the service speaks: HTTP/1.1, or HTTP/2 by prior knowledge, as gRPC needs it. Default: "h1".
+    #[serde(default)]
+    pub(in crate::config) protocol: Field<RawProtocol>,
     /// How long the service may take.
     #[serde(default)]
     #[schemars(extend("x-aliases" = ["timeouts"]))]

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::at::At;
 use super::{Entry, Input, Names, Resolver};
-use crate::config::model::{Target, Upstream, UpstreamTimeouts};
+use crate::config::model::{Target, Upstream, UpstreamProtocol, UpstreamTimeouts};
 use crate::config::pattern::check_host_name;
-use crate::config::raw::{RawTarget, RawUpstream};
+use crate::config::raw::{RawProtocol, RawTarget, RawUpstream};
 
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 3600);
 const EXPECTED: &str = "a URL such as \"http://10.0.0.1:8080\"";
@@ -45,8 +45,12 @@ impl Resolver<'_> {
             None => default,
         };
         let max_idle = self.number(at, "max_idle", &raw.max_idle, 64);
+        let protocol = match self.given(&at.key("protocol"), &raw.protocol) {
+            Some(RawProtocol::H2) => UpstreamProtocol::H2,
+            Some(RawProtocol::H1) | None => UpstreamProtocol::H1,
+        };
         let name = entry.name.clone();
-        (!targets.is_empty()).then_some(Upstream { name, targets, timeouts, max_idle })
+        (!targets.is_empty()).then_some(Upstream { name, targets, protocol, timeouts, max_idle })
     }
 
     fn target(&mut self, at: &At<'_>, raw: &RawTarget) -> Option<Target> {

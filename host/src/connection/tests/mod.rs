@@ -152,6 +152,7 @@ fn upstream(target: SocketAddr) -> Rc<Upstream> {
             request: Duration::from_secs(20),
             idle: Duration::from_secs(60),
         },
+        protocol: config::UpstreamProtocol::H1,
         max_idle: 64,
     })]);
     upstreams.get("orders").unwrap()

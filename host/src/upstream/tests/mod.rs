@@ -3,6 +3,7 @@
 mod failures;
 mod pool;
 mod retries;
+mod shared;
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -68,6 +69,7 @@ fn config(targets: &[SocketAddr]) -> config::Upstream {
             request: Duration::from_secs(5),
             idle: Duration::from_secs(60),
         },
+        protocol: config::UpstreamProtocol::H1,
         max_idle: 64,
     }
 }
