@@ -18,10 +18,11 @@ fn sink(directory: &Path, format: FileFormat) -> Sink {
     Sink { interval: Duration::from_millis(20), batch: 10, ..sink_to(target) }
 }
 
-/// The names of the files there.
+/// The names of the files there, but for those that begin with a dot.
 fn files(directory: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| !name.starts_with('.'));
     names.sort();
     names
 }
@@ -176,6 +177,64 @@ async fn files_of_another_ledger_or_directory_are_not_cut() {
     let _third = run(&ledger, sink(other.path(), FileFormat::Csv)).await;
     within("all are written", PATIENCE, || ledger.at("sink") == 21).await;
     assert_eq!((ids(other.path()), ids(directory.path())), (all(31), all(30)));
+}
+
+#[tokio::test]
+async fn gateways_with_disks_of_their_own_leave_each_others_files_alone() {
+    let (disks, ledger) = (TempDir::new().unwrap(), Ledger::with(20));
+    let (a, b) = (disks.path().join("a"), disks.path().join("b"));
+    fs::create_dir(&a).unwrap();
+    fs::create_dir(&b).unwrap();
+    // What is configured is the same for both.
+    let path = disks.path().join("usage");
+    let on = |disk: &Path| {
+        let _ = fs::remove_file(&path);
+        std::os::unix::fs::symlink(disk, &path).unwrap();
+    };
+    for (disk, had) in [(&a, 20), (&b, 25), (&a, 27), (&b, 40), (&a, 41)] {
+        on(disk);
+        ledger.add((ledger.at("sink").max(20)..had).map(event));
+        let mut exports = run(&ledger, sink(&path, FileFormat::Csv)).await;
+        within("all are written", PATIENCE, || ledger.at("sink") == had).await;
+        exports.stop().await;
+        // It dies with lines that the ledger does not know of, which the other one writes then.
+        let file = disk.join("usage-2026-11-23.csv");
+        fs::write(&file, fs::read_to_string(&file).unwrap() + "edge-1/lost/tok").unwrap();
+    }
+    for (disk, next) in [(&a, 42), (&b, 43)] {
+        on(disk);
+        ledger.add([event(next - 1)]);
+        let mut exports = run(&ledger, sink(&path, FileFormat::Csv)).await;
+        within("all are written", PATIENCE, || ledger.at("sink") == next).await;
+        exports.stop().await;
+    }
+    let ids_of = |parts: &[std::ops::Range<usize>]| -> Vec<String> {
+        parts.iter().cloned().flatten().map(id).collect()
+    };
+    assert_eq!(ids(&a), ids_of(&[0..20, 25..27, 40..41, 41..42]));
+    assert_eq!(ids(&b), ids_of(&[20..25, 27..40, 42..43]));
+}
+
+#[tokio::test]
+async fn a_disk_that_is_mounted_late_is_taken_for_what_it_is() {
+    let (disks, ledger) = (TempDir::new().unwrap(), Ledger::with(20));
+    let path = disks.path().join("usage");
+    let mut exports = run(&ledger, sink(&path, FileFormat::Csv)).await;
+    within("all are written", PATIENCE, || ledger.at("sink") == 20).await;
+    exports.stop().await;
+    let real = disks.path().join("real");
+    fs::rename(&path, &real).unwrap();
+    // The gateway starts before the disk is there.
+    ledger.add((20..22).map(event));
+    let _exports = run(&ledger, sink(&path, FileFormat::Csv)).await;
+    within("they are written", PATIENCE, || ledger.at("sink") == 22).await;
+    let below = disks.path().join("below");
+    fs::rename(&path, &below).unwrap();
+    fs::rename(&real, &path).unwrap();
+    ledger.add([event(22)]);
+    within("it is written", PATIENCE, || ledger.at("sink") == 23).await;
+    assert_eq!(ids(&below), [id(20), id(21)]);
+    assert_eq!(ids(&path), [all(20), vec![id(22)]].concat());
 }
 
 #[tokio::test]
