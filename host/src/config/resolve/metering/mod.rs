@@ -9,6 +9,7 @@ mod meters;
 mod plans;
 mod prices;
 mod quotas;
+mod sink_rules;
 mod sinks;
 
 use std::collections::BTreeMap;

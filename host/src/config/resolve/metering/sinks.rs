@@ -50,9 +50,14 @@ impl Resolver<'_> {
     ) -> (Vec<Sink>, Names) {
         let mut sinks = Vec::new();
         let mut names = Names::new();
+        let mut directories = Vec::new();
         for entry in self.named(inputs, "sinks", |raw| &raw.sinks) {
             names.extend(entry.at.head().map(|place| (Arc::clone(&entry.name), place)));
-            sinks.extend(self.sink(&entry, meters));
+            let Some(sink) = self.sink(&entry, meters) else { continue };
+            if let SinkKind::Files { directory, .. } = &sink.kind {
+                self.check_directory(entry.at.key("url"), directory, &mut directories);
+            }
+            sinks.push(sink);
         }
         (sinks, names)
     }
