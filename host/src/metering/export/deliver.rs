@@ -3,7 +3,7 @@
 //! A sink that refuses a batch for one event in it is asked again with ever smaller parts, so that the others reach it. What it
 //! refuses alone is a suspect, and is tried again later. A suspect is dead, that is given up, when it was refused three times and the
 //! sink has taken another event of the batch, so that it is not the sink that is wrong; or, where it took none, when it was refused for
-//! ten minutes. It stays in the ledger, and is in the log.
+//! ten minutes in which the sink was well. It stays in the ledger, and is in the log.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::sender::Sender;
 /// Refusals of a suspect before it is given up, if the sink takes others.
 const HEARINGS: u32 = 3;
 
-/// How long a suspect is tried, if the sink takes nothing else.
+/// How long a suspect is tried, if the sink takes nothing else. Time in which the sink was away does not count.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 const UNKNOWN: &str = "its meter is not configured any more, so nobody knows what its value means";
@@ -27,53 +27,67 @@ const UNKNOWN: &str = "its meter is not configured any more, so nobody knows wha
 /// Events that the sink refuses alone, and why.
 type Suspects = Vec<(Event, String)>;
 
+/// What a sink said of events.
+#[derive(Default)]
+struct Heard {
+    /// How many it took.
+    accepted: usize,
+    suspects: Suspects,
+    /// There was an attempt of which nobody knows what became of it.
+    in_trouble: bool,
+}
+
 /// Delivers events, in order but for suspects, which come after the others.
 pub(super) async fn deliver(desk: &Desk, sender: &mut Sender, mut events: Vec<Event>) -> Result<(), Stopped> {
-    let (mut pauses, mut accepted, start) = (Pauses::default(), 0, Instant::now());
+    let (mut pauses, mut accepted, mut since) = (Pauses::default(), 0, None);
     for hearing in 1.. {
-        let (taken, suspects) = hear(desk, sender, events).await?;
-        accepted += taken;
-        let Some((_, reason)) = suspects.first() else { return Ok(()) };
-        if (accepted > 0 && hearing >= HEARINGS) || start.elapsed() >= PATIENCE {
-            for (event, reason) in &suspects {
+        let heard = hear(desk, sender, events).await?;
+        accepted += heard.accepted;
+        let Some((_, reason)) = heard.suspects.first() else { return Ok(()) };
+        if heard.in_trouble {
+            since = None;
+        }
+        let refused_for = since.get_or_insert_with(Instant::now).elapsed();
+        if hearing >= HEARINGS && (accepted > 0 || refused_for >= PATIENCE) {
+            for (event, reason) in &heard.suspects {
                 desk.bury(event, reason);
             }
             return Ok(());
         }
         desk.failed(reason);
-        events = suspects.into_iter().map(|(event, _)| event).collect();
+        events = heard.suspects.into_iter().map(|(event, _)| event).collect();
         desk.sleep(pauses.next(None)).await?;
     }
     Ok(())
 }
 
-/// Sends all of them until the sink has said something of each: how many it took, and what it refused.
-async fn hear(desk: &Desk, sender: &mut Sender, events: Vec<Event>) -> Result<(usize, Suspects), Stopped> {
-    let (mut pauses, mut accepted, mut suspects) = (Pauses::default(), 0, Suspects::new());
+/// Sends all of them until the sink has said something of each.
+async fn hear(desk: &Desk, sender: &mut Sender, events: Vec<Event>) -> Result<Heard, Stopped> {
+    let (mut pauses, mut heard) = (Pauses::default(), Heard::default());
     let mut parts: VecDeque<Vec<Event>> = VecDeque::from([events]);
     while let Some(part) = parts.pop_front() {
         if part.is_empty() {
             continue;
         }
-        let (whole, before) = (part.len(), accepted);
+        let (whole, before) = (part.len(), heard.accepted);
         let (rest, trouble) = match attempt(desk, sender, &part).await? {
             Outcome::Accepted => {
-                accepted += whole;
+                heard.accepted += whole;
                 (Vec::new(), None)
             }
             Outcome::Refused(reason) => {
-                split(part, reason, &mut parts, &mut suspects);
+                split(part, reason, &mut parts, &mut heard.suspects);
                 continue;
             }
             Outcome::Later(trouble) => (part, Some(trouble)),
             Outcome::Each(fates, trouble) => {
-                let (taken, rest) = sort(part, fates, &mut suspects);
-                accepted += taken;
+                let (taken, rest) = sort(part, fates, &mut heard.suspects);
+                heard.accepted += taken;
                 (rest, trouble)
             }
         };
-        if accepted > before {
-            desk.accepted(accepted - before);
+        if heard.accepted > before {
+            desk.accepted(heard.accepted - before);
             pauses.reset();
         }
         if rest.is_empty() {
@@ -86,10 +100,11 @@ async fn hear(desk: &Desk, sender: &mut Sender, events: Vec<Event>) -> Result<(u
             None => Trouble::new("it says nothing of any event"),
             Some(trouble) => trouble,
         };
+        heard.in_trouble = true;
         desk.failed(&trouble.reason);
         desk.sleep(pauses.next(trouble.after)).await?;
     }
-    Ok((accepted, suspects))
+    Ok(heard)
 }
 
 /// One request with what is known of the events. One whose meter nobody knows is not sent.

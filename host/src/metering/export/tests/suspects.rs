@@ -74,6 +74,28 @@ async fn an_event_that_is_alone_is_given_up_after_ten_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn time_in_which_the_sink_was_away_does_not_count_against_an_event() {
+    for (refusals, dead) in [(7, 0), (1000, 10)] {
+        let ledger = Ledger::with(10);
+        // Away for much longer than ten minutes, then in doubt, away again, and in doubt for longer or shorter.
+        let script = move |number, _: &Received| match number {
+            0..60 | 90..120 => answer(503),
+            number if number < 120 + refusals => answer(400),
+            _ => answer(200),
+        };
+        let server = Server::start(script).await;
+        let exports = run(&ledger, sink(&server.url())).await;
+        until("it is away", || server.requests().len() > 59).await;
+        assert!(server.requests()[59].at - server.requests()[0].at > Duration::from_secs(1200));
+        super::within("all are done with", Duration::from_secs(36_000), || ledger.at("sink") == 10).await;
+        assert_eq!((status(&exports).dead, server.kept().len()), (dead, 10 - usize::try_from(dead).unwrap()));
+        let requests = server.requests();
+        let refused_for = requests.last().unwrap().at - requests[120].at;
+        assert_eq!(refused_for >= Duration::from_secs(590), dead > 0, "{refused_for:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_whose_meter_is_gone_is_given_up() {
     let ledger = Ledger::with(1);
     let mut gone = event(1);
