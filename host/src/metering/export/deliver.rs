@@ -3,7 +3,8 @@
 //! A sink that refuses a batch for one event in it is asked again with ever smaller parts, so that the others reach it. What it
 //! refuses alone is a suspect, and is tried again later. A suspect is dead, that is given up, when it was refused three times and the
 //! sink has taken another event of the batch, so that it is not the sink that is wrong; or, where it took none, when it was refused for
-//! ten minutes in which the sink was well. It stays in the ledger, and is in the log.
+//! ten minutes in which the sink was well. What the gateway knows to be in vain by itself is dead at once. The dead stay in the ledger, and
+//! are in the log.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -81,7 +82,7 @@ async fn hear(desk: &Desk, sender: &mut Sender, events: Vec<Event>) -> Result<He
             }
             Outcome::Later(trouble) => (part, Some(trouble)),
             Outcome::Each(fates, trouble) => {
-                let (taken, rest) = sort(part, fates, &mut heard.suspects);
+                let (taken, rest) = sort(desk, part, fates, &mut heard.suspects);
                 heard.accepted += taken;
                 (rest, trouble)
             }
@@ -118,7 +119,7 @@ async fn attempt(desk: &Desk, sender: &mut Sender, part: &[Event]) -> Result<Out
         }
         return desk.unless_stopped(sender.send(&records, now)).await;
     }
-    let fate = |known: bool| if known { Fate::Later } else { Fate::Refused(UNKNOWN.to_owned()) };
+    let fate = |known: bool| if known { Fate::Later } else { Fate::Dead(UNKNOWN) };
     Ok(Outcome::Each(records.iter().map(|record| fate(record.is_some())).collect(), None))
 }
 
@@ -133,13 +134,14 @@ fn split(mut part: Vec<Event>, reason: String, parts: &mut VecDeque<Vec<Event>>,
     suspects.extend(part.into_iter().map(|event| (event, reason.clone())));
 }
 
-/// How many of the events are done with, and those that are for later.
-fn sort(part: Vec<Event>, fates: Vec<Fate>, suspects: &mut Suspects) -> (usize, Vec<Event>) {
+/// How many of the events the sink has taken, and those that are for later.
+fn sort(desk: &Desk, part: Vec<Event>, fates: Vec<Fate>, suspects: &mut Suspects) -> (usize, Vec<Event>) {
     let (mut accepted, mut rest) = (0, Vec::new());
     for (event, fate) in part.into_iter().zip(fates) {
         match fate {
             Fate::Accepted => accepted += 1,
             Fate::Refused(reason) => suspects.push((event, reason)),
+            Fate::Dead(reason) => desk.bury(&event, reason),
             Fate::Later => rest.push(event),
         }
     }

@@ -19,7 +19,10 @@ pub(super) enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Accepted,
+    /// By the sink, which may think better of it.
     Refused(String),
+    /// For a reason that the gateway knows by itself, and that will not go away: the sink was not even asked.
+    Dead(&'static str),
     Later,
 }
 

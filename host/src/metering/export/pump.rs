@@ -298,7 +298,7 @@ impl Desk {
 
     /// The event is given up.
     pub(super) fn bury(&self, event: &Event, reason: &str) {
-        self.status.dead();
+        self.status.dead(reason, self.now());
         tracing::error!(
             sink = &*self.sink,
             id = event.id(),

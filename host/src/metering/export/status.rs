@@ -83,8 +83,10 @@ impl Status {
         !again
     }
 
-    pub(super) fn dead(&self) {
+    /// It is no failure of the sink's, but it is worth showing.
+    pub(super) fn dead(&self, reason: &str, now: Timestamp) {
         self.dead.fetch_add(1, Ordering::Relaxed);
+        self.moments().last_error = Some((now, reason.to_owned()));
     }
 
     pub(super) fn skipped(&self, events: usize) {

@@ -24,7 +24,7 @@ pub(super) enum Job {
         request: Box<Request<Bytes>>,
     },
     /// It is not worth asking.
-    Refused(&'static str),
+    Dead(&'static str),
 }
 
 type Lane = Vec<(usize, Request<Bytes>)>;
@@ -44,7 +44,7 @@ pub(super) async fn run(http: &Http, jobs: Vec<Job>, timeout: Duration, now: Tim
     let mut places = HashMap::new();
     for (index, job) in jobs.into_iter().enumerate() {
         match job {
-            Job::Refused(reason) => fates[index] = Fate::Refused(reason.to_owned()),
+            Job::Dead(reason) => fates[index] = Fate::Dead(reason),
             Job::Send { lane, request } => {
                 let place = *places.entry(lane).or_insert_with(|| {
                     lanes.push(Lane::new());

@@ -102,7 +102,7 @@ impl HttpSender {
 
     fn job(&self, record: &Record<'_>, now: Timestamp) -> Job {
         if now.duration_since(record.event.at) > stripe::OLDEST {
-            return Job::Refused("it is older than the 35 days that Stripe takes");
+            return Job::Dead("it is older than the 35 days that Stripe takes");
         }
         let mut request = self.request(stripe::form(record).into(), "application/x-www-form-urlencoded");
         let mut key = stripe::identifier(&record.id);

@@ -140,3 +140,22 @@ async fn stripe_is_not_asked_for_what_it_does_not_take() {
     assert_eq!((server.kept(), status(&exports).dead), (vec![id(0), id(1)], 1));
     assert!(status(&exports).last_error.unwrap().1.contains("35 days"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_new_stripe_sink_passes_over_what_is_too_old_at_once() {
+    let ledger = Ledger::with(0);
+    for number in 0..5000 {
+        let mut event = event(number);
+        event.at -= jiff::SignedDuration::from_hours(36 * 24);
+        if number % 2 == 0 {
+            event.meter = "gone".into();
+        }
+        ledger.add([event]);
+    }
+    ledger.add([event(5000)]);
+    let server = Server::start(|_, _| answer(200)).await;
+    let (exports, begun) = (run(&ledger, to(&server, HttpFormat::Stripe)).await, tokio::time::Instant::now());
+    until("it has caught up", || ledger.at("sink") == 5001).await;
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert_eq!((server.kept(), status(&exports).dead, status(&exports).failed), (vec![id(5000)], 5000, 0));
+}
