@@ -4,10 +4,12 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 
 use super::Message;
 use super::place::{Credentials, Place};
@@ -81,13 +83,27 @@ pub(super) enum Answer {
 }
 
 impl Line {
-    /// To the first server that can be reached.
-    pub(super) async fn connect(place: &Place, secure: Option<&Secure>) -> io::Result<Self> {
+    /// To the first server that can be reached, from the one of this number on; which one it is. Each but the last has half of the time
+    /// that is left, so that one that hangs does not keep the others from being tried.
+    pub(super) async fn connect(
+        place: &Place,
+        secure: Option<&Secure>,
+        first: usize,
+        deadline: Instant,
+    ) -> io::Result<(Self, usize)> {
+        let count = place.servers.len();
         let mut last = None;
-        for (host, port) in &place.servers {
-            match Self::connect_to(host, *port, place, secure).await {
-                Ok(line) => return Ok(line),
-                Err(error) => last = Some(error),
+        for (tried, number) in (0..count).map(|number| (first + number) % count).enumerate() {
+            let (host, port) = &place.servers[number];
+            let left = deadline.saturating_duration_since(Instant::now());
+            let share = if tried + 1 < count { left / 2 } else { left };
+            match timeout(share, Self::connect_to(host, *port, place, secure)).await {
+                Ok(Ok(line)) => return Ok((line, number)),
+                Ok(Err(error)) => last = Some(error),
+                Err(_) => {
+                    let within = (share + Duration::from_micros(500)).as_millis();
+                    last = Some(io::Error::other(format!("no connection to {host}:{port} within {within}ms")));
+                }
             }
         }
         Err(last.unwrap_or_else(|| io::Error::other("there is no server")))

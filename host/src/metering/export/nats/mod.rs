@@ -33,6 +33,8 @@ pub(super) struct NatsSender {
     timeout: Duration,
     secure: Option<Secure>,
     line: Option<(Line, Instant)>,
+    /// The server that is tried first: after a failure the one behind it, or one that hangs would be asked for ever.
+    first: usize,
 }
 
 /// What is published.
@@ -44,7 +46,7 @@ struct Message {
 
 impl NatsSender {
     pub(super) fn new(target: NatsTarget, timeout: Duration, secure: Option<Secure>) -> Self {
-        Self { target, timeout, secure, line: None }
+        Self { target, timeout, secure, line: None, first: 0 }
     }
 
     pub(super) async fn send(&mut self, records: &[Record<'_>]) -> Outcome {
@@ -55,11 +57,16 @@ impl NatsSender {
         let mut line = match line {
             Some(line) => line,
             None => {
-                let connecting = Line::connect(&self.target.place, self.secure.as_ref());
-                match timeout_at(deadline, connecting).await {
-                    Ok(Ok(line)) => line,
-                    Ok(Err(error)) => return Outcome::later(error.to_string()),
-                    Err(_) => return Outcome::later(format!("no connection within {:?}", self.timeout)),
+                let (place, secure) = (&self.target.place, self.secure.as_ref());
+                match Line::connect(place, secure, self.first, deadline).await {
+                    Ok((line, number)) => {
+                        self.first = number;
+                        line
+                    }
+                    Err(error) => {
+                        self.go_on();
+                        return Outcome::later(error.to_string());
+                    }
                 }
             }
         };
@@ -77,12 +84,20 @@ impl NatsSender {
         };
         match cut {
             None => self.line = Some((line, Instant::now())),
-            Some(reason) => trouble = trouble.or(Some(Trouble::new(reason))),
+            Some(reason) => {
+                self.go_on();
+                trouble = trouble.or(Some(Trouble::new(reason)));
+            }
         }
         if fates.iter().all(|fate| *fate == Fate::Accepted) {
             return Outcome::Accepted;
         }
         Outcome::Each(fates, trouble)
+    }
+
+    /// The next attempt begins with the next server.
+    fn go_on(&mut self) {
+        self.first = (self.first + 1) % self.target.place.servers.len().max(1);
     }
 
     fn message(&self, record: &Record<'_>) -> Message {

@@ -5,14 +5,19 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, event};
 use super::{run, sink_to, status, within};
 use crate::metering::export::{NatsTarget, Sink, Target};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn sink(port: u16) -> Sink {
-    let place = format!("nats://127.0.0.1:{port}").parse().unwrap();
+    sink_to_all(&[port])
+}
+
+fn sink_to_all(ports: &[u16]) -> Sink {
+    let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    let place = format!("nats://{}", hosts.join(",")).parse().unwrap();
     let target = Target::Nats(NatsTarget { place, subject: "usage".into() });
     Sink { interval: Duration::from_millis(20), timeout: Duration::from_secs(2), ..sink_to(target) }
 }
@@ -119,4 +124,56 @@ async fn a_subscriber_who_answers_is_no_stream() {
     within("it is noticed", PATIENCE, || status(&exports).failed > 0).await;
     assert_eq!(status(&exports).last_error.unwrap().1, "who answered on `usage` is no stream");
     assert_eq!(ledger.at("sink"), 0);
+}
+
+/// Accepts connections and says so much of what a server says.
+async fn silent(says: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(says.as_bytes()).await.unwrap();
+            held.push(stream);
+        }
+    });
+    port
+}
+
+/// A server whose stream stores whatever comes.
+async fn willing(listener: TcpListener) {
+    loop {
+        let mut reader = welcome(&listener).await;
+        loop {
+            let line = next(&mut reader).await;
+            if line.is_empty() {
+                break;
+            }
+            if let Some(words) = line.strip_prefix("HPUB usage ") {
+                let answer = stored(words.split(' ').next().unwrap());
+                say(&mut reader, &answer).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_hangs_does_not_keep_the_others_from_being_tried() {
+    let info = "INFO {\"headers\":true,\"max_payload\":1048576}\r\n";
+    // At the first word, when one logs in, and when one publishes.
+    for says in ["", info, "INFO {\"headers\":true,\"max_payload\":1048576}\r\nPONG\r\n"] {
+        let hanging = [silent(says).await, silent(says).await, silent(says).await];
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ports = [&hanging[..], &[listener.local_addr().unwrap().port()]].concat();
+        tokio::spawn(willing(listener));
+        let ledger = Ledger::with(3);
+        let exports = run(&ledger, sink_to_all(&ports)).await;
+        within("all are sent", PATIENCE, || ledger.at("sink") == 3).await;
+        // It stays with the one that works.
+        let failed = status(&exports).failed;
+        ledger.add([event(3)]);
+        within("it is sent", PATIENCE, || ledger.at("sink") == 4).await;
+        assert_eq!(status(&exports).failed, failed);
+    }
 }
