@@ -94,27 +94,35 @@ const DELETE_SUBJECT_HOURS: Many = Many {
 };
 
 impl Ledger {
-    /// Writes down how far a sink has come, and a note of its own. It never goes back.
+    /// Writes down how far a sink has come, and a note of its own, if both are still what the caller knows; whether they were, or had
+    /// been moved so already. They are not if somebody else has moved them, or the tables were brought to another server.
     ///
     /// # Errors
     /// As of all writes.
-    pub async fn advance(&mut self, sink: &str, to: Cursor, state: &str) -> Result<(), Error> {
-        let row =
-            [Value::from(sink), Value::Int(to.transaction), Value::Int(to.sequence), Value::from(state)];
-        self.transaction(async |db| {
-            db.execute(
-                "INSERT INTO sinks AS s (name, xid, seq, state) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO UPDATE SET \
-                 xid = excluded.xid, seq = excluded.seq, state = excluded.state \
-                 WHERE (excluded.xid, excluded.seq) >= (s.xid, s.seq)",
-                &row,
-            )
-            .await?;
+    pub async fn advance(
+        &mut self,
+        sink: &str,
+        from: (Cursor, &str),
+        to: (Cursor, &str),
+    ) -> Result<bool, Error> {
+        let position =
+            |(at, state): (Cursor, &str)| [at.transaction.into(), at.sequence.into(), Value::from(state)];
+        let known = [&[Value::from(sink)], &position(to)[..], &position(from)[..]].concat();
+        let is_new = from == (Cursor::default(), "");
+        let moved = self.transaction(async |db| {
+            let sql = "UPDATE sinks SET xid = $2, seq = $3, state = $4 WHERE name = $1 \
+                       AND ((xid = $5 AND seq = $6 AND state = $7) OR (xid = $2 AND seq = $3 AND state = $4))";
+            let mut moved = db.execute(sql, &known).await?;
+            if moved == 0 && is_new {
+                let sql = "INSERT INTO sinks (name, xid, seq, state) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING";
+                moved = db.execute(sql, &known[..4]).await?;
+            }
             failpoint::hit("ledger.advance");
-            Ok(())
-        })
-        .await?;
+            Ok(moved > 0)
+        });
+        let moved = moved.await?;
         failpoint::hit("ledger.advance");
-        Ok(())
+        Ok(moved)
     }
 
     /// One bounded piece of what has to be done from time to time. Deletes events that are old enough and that each of these sinks

@@ -100,18 +100,23 @@ fn a_sink_goes_on_where_it_was() {
         };
         assert_eq!(ids(&some), ["0a", "0b", "1a"]);
         assert_eq!(some[2].cursor, cursor);
-        ledger.advance("bus", cursor, "file 1").await.unwrap();
-        // Who is behind does not take it back.
-        ledger.advance("bus", some[0].cursor, "file 0").await.unwrap();
+        let new = (Cursor::default(), "");
+        assert!(ledger.advance("bus", new, (cursor, "file 1")).await.unwrap());
+        // Who does not know whether it has happened may say so again.
+        assert!(ledger.advance("bus", new, (cursor, "file 1")).await.unwrap());
+        // Who is behind does not take it back, and who knows another note does not overwrite it.
+        assert!(!ledger.advance("bus", new, (some[0].cursor, "file 0")).await.unwrap());
+        assert!(!ledger.advance("bus", (cursor, "file 0"), (cursor, "file 2")).await.unwrap());
+        assert!(!ledger.advance("new", (cursor, ""), (cursor, "")).await.unwrap());
         let (cursor, state) = reader.cursor("bus").await.unwrap();
         assert_eq!(state, "file 1");
         assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
         let lag = reader.lag("bus").await.unwrap();
         assert_eq!((lag.events, lag.oldest), (7, Some(crate::backend::noon())));
-        let (rest, cursor) = events(&mut reader, cursor, 7).await;
+        let (rest, last) = events(&mut reader, cursor, 7).await;
         assert_eq!(ids(&rest), ["1b", "2a", "2b", "3a", "3b", "4a", "4b"]);
-        assert_eq!(reader.events(cursor, 100).await.unwrap(), (Vec::new(), cursor));
-        ledger.advance("bus", cursor, "").await.unwrap();
+        assert_eq!(reader.events(last, 100).await.unwrap(), (Vec::new(), last));
+        assert!(ledger.advance("bus", (cursor, "file 1"), (last, "")).await.unwrap());
         assert_eq!(reader.lag("bus").await.unwrap(), Lag::default());
     });
 }
@@ -154,8 +159,9 @@ fn what_is_old_is_deleted_once_all_sinks_have_had_it() {
         let done = grow_old(&mut ledger, &retention, &["bus", "files"], now).await;
         assert_eq!((done.deleted, done.compacted), (0, 16));
         let (events, _) = events(&mut reader, Cursor::default(), 36).await;
-        ledger.advance("bus", events[35].cursor, "").await.unwrap();
-        ledger.advance("files", events[9].cursor, "").await.unwrap();
+        let new = (Cursor::default(), "");
+        assert!(ledger.advance("bus", new, (events[35].cursor, "")).await.unwrap());
+        assert!(ledger.advance("files", new, (events[9].cursor, "")).await.unwrap());
         assert_eq!(grow_old(&mut ledger, &retention, &["bus", "files"], now).await.deleted, 10);
         assert_eq!(reader.lag("files").await.unwrap().events, 26);
         // 4 days of 4 each, and of the fifth the hour that is 2 days old.

@@ -81,9 +81,9 @@ async fn live(settings: Settings, life: &str) {
             grant: Some((3, None)),
         };
         ledger.subscribe(&[plan], noon()).await.unwrap();
-        let cursor = reader.cursor("bus").await.unwrap().0;
+        let (cursor, _) = reader.cursor("bus").await.unwrap();
         let (events, to) = reader.events(cursor, 3).await.unwrap();
-        ledger.advance("bus", to, "").await.unwrap();
+        assert!(ledger.advance("bus", (cursor, ""), (to, "")).await.unwrap());
         for event in events {
             say(format!("exported {}\n", event.event.request));
         }

@@ -46,8 +46,13 @@ pub(crate) enum Message {
     Publish { tariff: Arc<Tariff>, reply: oneshot::Sender<()> },
     /// Credit was paid.
     TopUp { top_up: TopUp, reply: oneshot::Sender<Result<bool, Refused>> },
-    /// A sink has taken everything up to here.
-    Advance { sink: String, to: Cursor, state: String, reply: oneshot::Sender<Result<(), String>> },
+    /// A sink has taken everything from one place to another; each comes with the sink's note.
+    Advance {
+        sink: String,
+        from: (Cursor, String),
+        to: (Cursor, String),
+        reply: oneshot::Sender<Result<bool, String>>,
+    },
     /// Nothing more comes: write what there is and end.
     Stop(oneshot::Sender<()>),
 }
@@ -188,10 +193,11 @@ impl Clerk {
                 self.grants.forget_refusals();
                 let _ = reply.send(done);
             }
-            Message::Advance { sink, to, state, reply } => {
+            Message::Advance { sink, from, to, reply } => {
                 let done = match self.ledger.as_mut() {
                     Some(ledger) => {
-                        ledger.advance(&sink, to, &state).await.map_err(|error| error.to_string())
+                        let moved = ledger.advance(&sink, (from.0, &from.1), (to.0, &to.1)).await;
+                        moved.map_err(|error| error.to_string())
                     }
                     None => Err("the ledger is not open".to_owned()),
                 };

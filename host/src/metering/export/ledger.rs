@@ -7,7 +7,7 @@ use sluice_metering::event::Event;
 use sluice_metering::ledger::{self, Cursor, Error, Reader, Settings};
 use tokio::sync::{mpsc, oneshot};
 
-use super::source::{Lag, Source, SourceError};
+use super::source::{Lag, Source, SourceError, Term};
 use crate::metering::{Message, Metering};
 
 /// Questions that may wait. There are as many as there are sinks, twice.
@@ -25,7 +25,7 @@ type Reply<T> = oneshot::Sender<Result<T, Error>>;
 pub(crate) struct Questions(mpsc::Receiver<Question>);
 
 enum Question {
-    Claim(String, Reply<bool>),
+    Claim(String, Reply<Option<Term>>),
     Events(Cursor, usize, Reply<(Vec<ledger::Exported>, Cursor)>),
     Cursor(String, Reply<(Cursor, String)>),
     Lag(String, Reply<ledger::Lag>),
@@ -41,26 +41,24 @@ impl LedgerSource {
 
     /// Answers what is asked, over a connection that is made when it is first needed and anew after it failed.
     pub(crate) async fn serve(mut questions: Questions, settings: Settings) {
-        let mut reader = None;
+        let mut desk = Desk { settings, reader: None, opened: 0 };
         while let Some(question) = questions.0.recv().await {
-            let answered = match question {
-                Question::LetGo => false,
+            match question {
+                Question::LetGo => desk.reader = None,
                 Question::Claim(sink, reply) => {
-                    answer(&mut reader, &settings, reply, async |reader| reader.claim(&sink).await).await
+                    let claim =
+                        async |reader: &mut Reader, term| Ok(reader.claim(&sink).await?.then_some(term));
+                    desk.answer(reply, claim).await;
                 }
                 Question::Events(after, limit, reply) => {
-                    let events = async |reader: &mut Reader| reader.events(after, limit).await;
-                    answer(&mut reader, &settings, reply, events).await
+                    desk.answer(reply, async |reader, _| reader.events(after, limit).await).await;
                 }
                 Question::Cursor(sink, reply) => {
-                    answer(&mut reader, &settings, reply, async |reader| reader.cursor(&sink).await).await
+                    desk.answer(reply, async |reader, _| reader.cursor(&sink).await).await;
                 }
                 Question::Lag(sink, reply) => {
-                    answer(&mut reader, &settings, reply, async |reader| reader.lag(&sink).await).await
+                    desk.answer(reply, async |reader, _| reader.lag(&sink).await).await;
                 }
-            };
-            if !answered {
-                reader = None;
             }
         }
     }
@@ -80,30 +78,44 @@ impl LedgerSource {
     }
 }
 
-/// Whether the connection is well.
-async fn answer<T>(
-    held: &mut Option<Reader>,
-    settings: &Settings,
-    reply: Reply<T>,
-    question: impl AsyncFnOnce(&mut Reader) -> Result<T, Error>,
-) -> bool {
-    let answer = async {
-        let reader = match held {
-            Some(reader) => reader,
-            None => held.insert(Reader::open(settings).await?),
+/// Where questions are answered.
+struct Desk {
+    settings: Settings,
+    /// The connection, which holds the sinks that are claimed: they are lost with it.
+    reader: Option<Reader>,
+    /// Connections so far.
+    opened: u64,
+}
+
+impl Desk {
+    /// A connection that fails is not used again.
+    async fn answer<T>(
+        &mut self,
+        reply: Reply<T>,
+        question: impl AsyncFnOnce(&mut Reader, Term) -> Result<T, Error>,
+    ) {
+        let answer = async {
+            let reader = match &mut self.reader {
+                Some(reader) => reader,
+                None => {
+                    self.opened += 1;
+                    self.reader.insert(Reader::open(&self.settings).await?)
+                }
+            };
+            question(reader, Term(self.opened)).await
         };
-        question(reader).await
-    };
-    let answer = answer.await;
-    let is_well = answer.is_ok();
-    let _ = reply.send(answer);
-    is_well
+        let answer = answer.await;
+        if answer.is_err() {
+            self.reader = None;
+        }
+        let _ = reply.send(answer);
+    }
 }
 
 impl Source for LedgerSource {
     type Cursor = Cursor;
 
-    async fn claim(&self, sink: &str) -> Result<bool, SourceError> {
+    async fn claim(&self, sink: &str) -> Result<Option<Term>, SourceError> {
         self.ask(|reply| Question::Claim(sink.to_owned(), reply)).await
     }
 
@@ -116,10 +128,16 @@ impl Source for LedgerSource {
         self.ask(|reply| Question::Cursor(sink.to_owned(), reply)).await
     }
 
-    async fn advance(&self, sink: &str, to: &Cursor, note: &str) -> Result<(), SourceError> {
+    async fn advance(
+        &self,
+        sink: &str,
+        from: (&Cursor, &str),
+        to: (&Cursor, &str),
+    ) -> Result<bool, SourceError> {
         let (reply, done) = oneshot::channel();
-        let (sink, state) = (sink.to_owned(), note.to_owned());
-        self.metering.send(Message::Advance { sink, to: *to, state, reply });
+        let owned = |(at, note): (&Cursor, &str)| (*at, note.to_owned());
+        let (sink, from, to) = (sink.to_owned(), owned(from), owned(to));
+        self.metering.send(Message::Advance { sink, from, to, reply });
         match done.await {
             Ok(done) => done.map_err(SourceError),
             Err(_) => Err(SourceError("the ledger's thread has ended".to_owned())),

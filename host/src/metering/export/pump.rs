@@ -12,7 +12,7 @@ use super::pause::Pauses;
 use super::record::Directory;
 use super::sender::Sender;
 use super::settings::Sink;
-use super::source::{Source, SourceError};
+use super::source::{Source, SourceError, Term};
 use super::status::Status;
 use super::{Clock, Means};
 
@@ -40,8 +40,35 @@ pub(super) struct Pump<S: Source> {
     source: Arc<S>,
     sender: Sender,
     desk: Desk,
-    /// Everything before it is with the sink. None until it is read.
-    place: Option<S::Cursor>,
+    /// None until it is read.
+    place: Option<Place<S::Cursor>>,
+}
+
+/// What the ledger keeps of the sink, as far as this pump knows.
+struct Place<C> {
+    /// Everything before it is with the sink.
+    at: C,
+    note: String,
+    /// Of which this was read.
+    term: Term,
+}
+
+/// Why a turn ends early, before anything was sent.
+enum Broken {
+    Stopped,
+    Ledger(SourceError),
+}
+
+impl From<Stopped> for Broken {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl From<SourceError> for Broken {
+    fn from(error: SourceError) -> Self {
+        Self::Ledger(error)
+    }
 }
 
 /// What there is to do next.
@@ -77,11 +104,21 @@ impl<S: Source> Pump<S> {
 
     /// Runs until it is stopped.
     pub(super) async fn run(mut self) {
+        let mut pauses = Pauses::default();
         loop {
-            let pause = match self.turn().await {
+            let turn = self.turn().await;
+            if turn.is_ok() {
+                pauses.reset();
+            }
+            let pause = match turn {
                 Ok(Next::More) => continue,
                 Ok(Next::Wait) => self.sink.interval,
-                Err(Stopped) => return,
+                Err(Broken::Stopped) => return,
+                // Begun anew with the claim: with the connection to the ledger the sink may have gone to another gateway.
+                Err(Broken::Ledger(error)) => {
+                    self.desk.failed(&format!("the ledger does not answer: {error}"));
+                    pauses.next(None)
+                }
             };
             if self.desk.sleep(pause).await.is_err() {
                 return;
@@ -90,40 +127,44 @@ impl<S: Source> Pump<S> {
     }
 
     /// One batch.
-    async fn turn(&mut self) -> Result<Next, Stopped> {
-        let Self { sink, source, sender, desk, place } = self;
-        if !insist(desk, || source.claim(&sink.name)).await? {
-            *place = None;
+    async fn turn(&mut self) -> Result<Next, Broken> {
+        let Self { sink, source, sender, desk, place: known } = self;
+        let Some(term) = source.claim(&sink.name).await? else {
+            *known = None;
             return Ok(Next::Wait);
-        }
-        let at = match place {
-            Some(place) => place.clone(),
+        };
+        let mut place = match known.take().filter(|place| place.term == term) {
+            Some(place) => place,
             None => {
-                let (found, note) = insist(desk, || source.cursor(&sink.name)).await?;
+                let (at, note) = source.cursor(&sink.name).await?;
                 // Where a file cannot be cut now it can be later.
                 restore(desk, sender, &note).await?;
-                place.insert(found).clone()
+                Place { at, note, term }
             }
         };
         let takes = sender.takes();
         let most = sender.most(sink.batch);
-        let Gathered { events, to, next } = gather(desk, source.as_ref(), sink, &takes, &at, most).await?;
-        if to == at {
+        let gathered = gather(desk, source.as_ref(), sink, &takes, &place.at, most).await?;
+        let Gathered { events, to, next, skipped } = gathered;
+        if to == place.at {
+            *known = Some(place);
             return Ok(Next::Wait);
         }
+        desk.status.skipped(skipped);
         if !events.is_empty() {
             if prepare(desk, sender, &events).await? {
-                let note = sender.note();
-                if !advance(desk, source.as_ref(), sink, &at, &note).await? {
-                    *place = None;
+                let (at, note) = (place.at.clone(), sender.note());
+                if !advance(desk, source.as_ref(), sink, &mut place, at, note).await? {
                     return Ok(Next::Wait);
                 }
             }
             deliver(desk, sender, events).await?;
         }
-        let note = sender.note();
         // Kept even if the pump is to stop, unless the ledger is away.
-        *place = advance(desk, source.as_ref(), sink, &to, &note).await?.then_some(to);
+        let note = sender.note();
+        if advance(desk, source.as_ref(), sink, &mut place, to, note).await? {
+            *known = Some(place);
+        }
         Ok(next)
     }
 }
@@ -134,6 +175,8 @@ struct Gathered<C> {
     /// The place behind the last of all that were looked at.
     to: C,
     next: Next,
+    /// Events of nobody.
+    skipped: usize,
 }
 
 /// Events for the sink behind `at`, up to `most`.
@@ -144,19 +187,19 @@ async fn gather<S: Source>(
     takes: &(impl Fn(&Event) -> bool + Sync),
     at: &S::Cursor,
     most: usize,
-) -> Result<Gathered<S::Cursor>, Stopped> {
-    let mut all = Gathered { events: Vec::new(), to: at.clone(), next: Next::More };
+) -> Result<Gathered<S::Cursor>, SourceError> {
+    let mut all = Gathered { events: Vec::new(), to: at.clone(), next: Next::More, skipped: 0 };
     // A sink of few meters passes over many events, but its cursor moves now and then.
     for _ in 0..PAGES {
         let room = most - all.events.len();
-        let (events, behind) = insist(desk, || source.events(&all.to, room)).await?;
+        let (events, behind) = source.events(&all.to, room).await?;
         all.to = behind;
         if events.len() < room {
             all.next = Next::Wait;
         }
         let of_sink = |event: &Event| sink.meters.is_empty() || sink.meters.contains(&event.meter);
         let (for_it, not): (Vec<_>, Vec<_>) = events.into_iter().filter(of_sink).partition(takes);
-        desk.status.skipped(not.len());
+        all.skipped += not.len();
         all.events.extend(for_it);
         if matches!(all.next, Next::Wait) || all.events.len() >= most || desk.is_stopped() {
             break;
@@ -185,38 +228,26 @@ async fn prepare(desk: &Desk, sender: &mut Sender, events: &[Event]) -> Result<b
     }
 }
 
-/// Asks the ledger until it answers. A call that is under way is never dropped: it may happen all the same.
-async fn insist<T, F>(desk: &Desk, mut ask: impl FnMut() -> F) -> Result<T, Stopped>
-where
-    F: Future<Output = Result<T, SourceError>>,
-{
-    let mut pauses = Pauses::default();
-    loop {
-        match ask().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => desk.failed(&format!("the ledger does not answer: {error}")),
-        }
-        desk.sleep(pauses.next(None)).await?;
-    }
-}
-
-/// Moves the cursor, however long that takes; false if meanwhile the sink has become another gateway's, which has its own idea of it.
+/// Moves the cursor, however long that takes, for what was sent is not to be sent again; false if it is not where it was.
 async fn advance<S: Source>(
     desk: &Desk,
     source: &S,
     sink: &Sink,
-    to: &S::Cursor,
-    note: &str,
+    place: &mut Place<S::Cursor>,
+    to: S::Cursor,
+    note: String,
 ) -> Result<bool, Stopped> {
     let mut pauses = Pauses::default();
-    while let Err(error) = source.advance(&sink.name, to, note).await {
-        desk.failed(&format!("the ledger does not answer: {error}"));
-        desk.sleep(pauses.next(None)).await?;
-        if let Ok(false) = source.claim(&sink.name).await {
-            return Ok(false);
+    loop {
+        match source.advance(&sink.name, (&place.at, &place.note), (&to, &note)).await {
+            Ok(moved) => {
+                (place.at, place.note) = (to, note);
+                return Ok(moved);
+            }
+            Err(error) => desk.failed(&format!("the ledger does not answer: {error}")),
         }
+        desk.sleep(pauses.next(None)).await?;
     }
-    Ok(true)
 }
 
 async fn watch_lag<S: Source>(source: &S, sink: &Sink, desk: &Desk) {

@@ -102,7 +102,8 @@ impl Line {
                 Ok(Err(error)) => last = Some(error),
                 Err(_) => {
                     let within = (share + Duration::from_micros(500)).as_millis();
-                    last = Some(io::Error::other(format!("no connection to {host}:{port} within {within}ms")));
+                    last =
+                        Some(io::Error::other(format!("no connection to {host}:{port} within {within}ms")));
                 }
             }
         }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sluice_metering::event::Event;
 
 use super::START;
-use crate::metering::export::source::{Lag, Source, SourceError};
+use crate::metering::export::source::{Lag, Source, SourceError, Term};
 
 #[derive(Default)]
 pub(crate) struct Ledger(Mutex<Kept>);
@@ -23,6 +23,8 @@ struct Kept {
     lives: Option<usize>,
     /// Another gateway runs the sinks.
     elsewhere: bool,
+    /// How often another gateway had them and lost them again.
+    terms: u64,
 }
 
 /// The event of this number, one second after the one before it.
@@ -81,6 +83,13 @@ impl Ledger {
         self.kept().elsewhere = elsewhere;
     }
 
+    /// Another gateway had the sink for a moment, and came so far.
+    pub(crate) fn lend(&self, sink: &str, to: usize) {
+        let mut kept = self.kept();
+        kept.terms += 1;
+        kept.cursors.insert(sink.to_owned(), (to, String::new()));
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap()
     }
@@ -98,8 +107,9 @@ impl Ledger {
 impl Source for Ledger {
     type Cursor = usize;
 
-    async fn claim(&self, _: &str) -> Result<bool, SourceError> {
-        Ok(!self.call()?.elsewhere)
+    async fn claim(&self, _: &str) -> Result<Option<Term>, SourceError> {
+        let kept = self.call()?;
+        Ok((!kept.elsewhere).then_some(Term(kept.terms)))
     }
 
     async fn events(&self, after: &usize, limit: usize) -> Result<(Vec<Event>, usize), SourceError> {
@@ -112,7 +122,12 @@ impl Source for Ledger {
         Ok(self.call()?.cursors.get(sink).cloned().unwrap_or_default())
     }
 
-    async fn advance(&self, sink: &str, to: &usize, note: &str) -> Result<(), SourceError> {
+    async fn advance(
+        &self,
+        sink: &str,
+        from: (&usize, &str),
+        to: (&usize, &str),
+    ) -> Result<bool, SourceError> {
         let is_dead = match &mut self.kept().lives {
             None => false,
             Some(0) => true,
@@ -125,9 +140,14 @@ impl Source for Ledger {
             std::future::pending::<()>().await;
         }
         let mut kept = self.call()?;
+        let owned = |(at, note): (&usize, &str)| (*at, note.to_owned());
+        let now = kept.cursors.get(sink).cloned().unwrap_or_default();
+        if now != owned(from) && now != owned(to) {
+            return Ok(false);
+        }
         kept.advances += 1;
-        kept.cursors.insert(sink.to_owned(), (*to, note.to_owned()));
-        Ok(())
+        kept.cursors.insert(sink.to_owned(), owned(to));
+        Ok(true)
     }
 
     async fn lag(&self, sink: &str) -> Result<Lag, SourceError> {

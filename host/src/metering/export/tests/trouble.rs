@@ -136,6 +136,37 @@ async fn a_sink_that_is_another_gateways_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_another_gateway_has_sent_meanwhile_is_not_sent_again() {
+    let ledger = Ledger::with(10);
+    let server = Server::start(|_, _| answer(200)).await;
+    let exports = run(&ledger, sink(&server.url())).await;
+    until("all are sent", || ledger.at("sink") == 10).await;
+    // The connection that held the claim was lost, and is there again.
+    ledger.add((10..30).map(event));
+    ledger.lend("sink", 20);
+    until("the rest is sent", || ledger.at("sink") == 30).await;
+    assert_eq!(server.kept(), [ids(0..10), ids(20..30)].concat());
+    assert_eq!(status(&exports).failed, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_that_was_moved_by_somebody_else_is_not_moved_on() {
+    let ledger = Ledger::with(100);
+    let theirs = std::sync::Arc::clone(&ledger);
+    let script = move |number, _: &_| {
+        if number == 0 {
+            theirs.lend("sink", 30);
+        }
+        answer(200)
+    };
+    let server = Server::start(script).await;
+    let _exports = run(&ledger, sink(&server.url())).await;
+    until("all are sent", || ledger.at("sink") == 100).await;
+    // Whether it had what this gateway has sent nobody knows.
+    assert_eq!(server.kept(), [ids(0..100), ids(30..100)].concat());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_gateway_that_is_killed_sends_again_what_it_may_not_have_sent() {
     let ledger = Ledger::with(300);
     let server = Server::start(|_, _| answer(200)).await;
