@@ -267,14 +267,20 @@ impl Reader {
     /// It is until the connection ends. With SQLite there is one gateway, whose sinks are all its own.
     ///
     /// # Errors
-    /// As of all reads.
+    /// As of all reads; [`Error::Away`] on a replica, whose locks are seen by nobody on the server that it follows.
     pub async fn claim(&mut self, sink: &str) -> Result<bool, Error> {
         self.read(async |db| {
             if !db.is_shared() {
                 return Ok(true);
             }
-            let lock = "SELECT pg_try_advisory_lock(hashtextextended('sluice sink ' || $1, 0))";
+            let lock =
+                "SELECT pg_try_advisory_lock(hashtextextended('sluice sink ' || $1, 0)), pg_is_in_recovery()";
             let rows = db.query(lock, &[Value::from(sink)]).await?;
+            if rows.first().map_or(Ok(0), |row| row.int(1))? != 0 {
+                return Err(Failure::away(
+                    "the server is a replica, where no sink can be claimed".to_owned(),
+                ));
+            }
             Ok(rows.first().map_or(Ok(0), |row| row.int(0))? != 0)
         })
         .await

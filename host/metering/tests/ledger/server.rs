@@ -304,3 +304,24 @@ fn grants_of_which_nothing_is_left_are_no_rows_for_ever() {
         assert_eq!((rows(), ledger.held(&day("other"))), ("".to_owned(), 0));
     });
 }
+
+#[test]
+fn on_a_replica_no_sink_is_claimed() {
+    on(Which::Sqlite, async |place| {
+        let mut server = PostgresServer::start();
+        let database = server.database();
+        let backend = Backend::Postgres { config: server.url(&database), connector: None };
+        let durability = sluice_metering::ledger::Durability::Sync;
+        let settings = Settings { backend, durability, ..place.settings("edge-1") };
+        let mut ledger = Ledger::open(settings.clone()).await.unwrap();
+        ledger.write(&[entry("a", 1)]).await.unwrap();
+        assert!(Reader::open(&settings).await.unwrap().claim("bus").await.unwrap());
+        drop(ledger);
+        server.kill();
+        server.restart_as_replica();
+        let mut reader = Reader::open(&settings).await.unwrap();
+        assert_eq!(reader.lag("bus").await.unwrap().events, 1);
+        let claimed = reader.claim("bus").await;
+        assert!(matches!(&claimed, Err(Error::Away(why)) if why.contains("replica")), "{claimed:?}");
+    });
+}

@@ -279,6 +279,16 @@ impl PostgresServer {
     }
 }
 
+impl PostgresServer {
+    /// A replica, of nobody, after [`kill`](Self::kill): it can be read, and does not write.
+    #[track_caller]
+    #[allow(dead_code, reason = "not all who include this need it")]
+    pub(crate) fn restart_as_replica(&mut self) {
+        write(&self.directory.path().join("data/standby.signal"), "");
+        self.restart();
+    }
+}
+
 impl Drop for PostgresServer {
     fn drop(&mut self) {
         // Also one that is frozen.
