@@ -2,8 +2,12 @@
 
 use std::path::Path;
 
+use sluice_metering::meter::{Aggregation, Meter};
+
 use super::super::Resolver;
 use super::super::at::At;
+use super::Meters;
+use crate::config::raw::RawSink;
 
 impl Resolver<'_> {
     /// Each sink of files has a directory of its own: it cuts off what it has not written.
@@ -23,4 +27,41 @@ impl Resolver<'_> {
         }
         self.problems.push(problem.hint("each sink of files has a directory of its own"));
     }
+
+    /// Stripe's meters sum, count, or keep the last of what they are sent: other numbers would be billed as what they are not.
+    pub(super) fn check_stripe(&mut self, at: &At<'_>, raw: &RawSink, meters: &Meters) {
+        let reason = |meter: &Meter| format!("`{}` is a `{}` meter", meter.name, meter.aggregation.name());
+        let meters_at = at.key("meters");
+        if meters_at.is_written() {
+            for (at, name) in self.list(&meters_at, &raw.meters) {
+                let Some(meter) = meters.all.get(name.as_str()).filter(|meter| !is_for_stripe(meter)) else {
+                    continue;
+                };
+                let problem = at.problem(format!("{}, which Stripe would add up", reason(meter)));
+                self.problems.push(problem.hint(STRIPE_METERS));
+            }
+            return;
+        }
+        let (fit, others): (Vec<_>, Vec<_>) = meters.all.values().partition(|meter| is_for_stripe(meter));
+        if others.is_empty() {
+            return;
+        }
+        let reasons: Vec<String> = others.iter().map(|meter| reason(meter)).collect();
+        let fit: Vec<String> = fit.iter().map(|meter| format!("\"{}\"", meter.name)).collect();
+        let message = format!("Stripe would add up what is not to be added up: {}", reasons.join(", "));
+        let mut problem = at.key("format").problem(message);
+        problem.hint = Some(if fit.is_empty() {
+            STRIPE_METERS.to_owned()
+        } else {
+            format!("name the meters that it gets: `meters = [{}]`", fit.join(", "))
+        });
+        self.problems.push(problem);
+    }
+}
+
+const STRIPE_METERS: &str = "meters of `count`, `sum` and `latest` are for Stripe";
+
+/// What is sent is each request's value: Stripe can add them up or keep the last, and neither is a maximum or how many differ.
+const fn is_for_stripe(meter: &Meter) -> bool {
+    !matches!(meter.aggregation, Aggregation::Max | Aggregation::Unique)
 }

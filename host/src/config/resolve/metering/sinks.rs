@@ -64,7 +64,7 @@ impl Resolver<'_> {
 
     fn sink(&mut self, entry: &Entry<'_, RawSink>, meters: &Meters) -> Option<Sink> {
         let (at, raw) = (&entry.at, entry.raw?);
-        let meters = self.sink_meters(&at.key("meters"), raw, meters);
+        let names = self.sink_meters(&at.key("meters"), raw, meters);
         let batch = self.number(at, "batch", &raw.batch, SMALL_BATCH);
         let interval = self.duration(at, "interval", &raw.interval, Duration::from_secs(1), INTERVAL);
         let timeout = self.duration(at, "timeout", &raw.timeout, Duration::from_secs(10), TIMEOUT);
@@ -93,6 +93,9 @@ impl Resolver<'_> {
                 format!("expected 1 to {SMALL_BATCH} for this format, found {}", batch_at.written());
             self.problems.push(batch_at.problem(message));
         }
+        if matches!((&place, format), (Place::Http, Some(RawFormat::Stripe))) {
+            self.check_stripe(at, raw, meters);
+        }
         let kind = match (place, format) {
             (Place::Http, None | Some(RawFormat::CloudEvents)) => http(url, HttpFormat::CloudEvents, headers),
             (Place::Http, Some(RawFormat::Lago)) => http(url, HttpFormat::Lago, headers),
@@ -119,7 +122,7 @@ impl Resolver<'_> {
             }
         };
         let (name, place) = (Arc::clone(&entry.name), at.head()?);
-        Some(Sink { name, place, kind, meters, batch, interval, timeout, lag_alarm })
+        Some(Sink { name, place, kind, meters: names, batch, interval, timeout, lag_alarm })
     }
 
     /// Reports keys that are for sinks of another kind.
