@@ -1,12 +1,14 @@
 //! What parts of a sink, and sinks, say of each other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sluice_metering::meter::{Aggregation, Meter};
 
 use super::super::Resolver;
 use super::super::at::At;
 use super::Meters;
+use crate::config::quantity::show_duration;
 use crate::config::raw::RawSink;
 
 impl Resolver<'_> {
@@ -15,7 +17,7 @@ impl Resolver<'_> {
         &mut self,
         at: At<'a>,
         directory: &Path,
-        others: &mut Vec<(std::path::PathBuf, At<'a>)>,
+        others: &mut Vec<(PathBuf, At<'a>)>,
     ) {
         let Some((_, first)) = others.iter().find(|(other, _)| other == directory) else {
             others.push((directory.to_owned(), at));
@@ -26,6 +28,28 @@ impl Resolver<'_> {
             problem = problem.related(place, format!("`{}`", first.path()));
         }
         self.problems.push(problem.hint("each sink of files has a directory of its own"));
+    }
+
+    /// A sink that is well has had nothing for as long as events gather.
+    pub(super) fn check_alarm(&mut self, at: &At<'_>, interval: Duration, lag_alarm: Duration) {
+        if interval < lag_alarm {
+            return;
+        }
+        let (interval_at, alarm_at) = (at.key("interval"), at.key("lag_alarm"));
+        let shown = (show_duration(interval), show_duration(lag_alarm));
+        let message = format!(
+            "events gather for {}, and are late after {}: the alarm would never end",
+            shown.0, shown.1
+        );
+        let (at, other) =
+            if interval_at.is_written() { (interval_at, alarm_at) } else { (alarm_at, interval_at) };
+        let mut problem = at.problem(message);
+        if other.is_written()
+            && let Some(place) = other.place()
+        {
+            problem = problem.related(place, format!("`{}`", other.path()));
+        }
+        self.problems.push(problem.hint("`interval` is shorter than `lag_alarm`"));
     }
 
     /// Stripe's meters sum, count, or keep the last of what they are sent: other numbers would be billed as what they are not.

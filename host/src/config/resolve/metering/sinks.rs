@@ -69,6 +69,7 @@ impl Resolver<'_> {
         let interval = self.duration(at, "interval", &raw.interval, Duration::from_secs(1), INTERVAL);
         let timeout = self.duration(at, "timeout", &raw.timeout, Duration::from_secs(10), TIMEOUT);
         let lag_alarm = self.duration(at, "lag_alarm", &raw.lag_alarm, Duration::from_secs(300), ALARM);
+        self.check_alarm(at, interval, lag_alarm);
         let headers = self.sink_headers(&at.key("headers"), raw);
         let subject_at = at.key("subject");
         let subject = self.given(&subject_at, &raw.subject);
