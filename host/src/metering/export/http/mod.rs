@@ -4,6 +4,7 @@ mod lanes;
 mod verdict;
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,11 +65,13 @@ pub(super) struct HttpSender {
     /// Answers of Stripe so far that it may have kept for their idempotency key. The next key is another one, or Stripe would go on
     /// answering the same without looking.
     kept_answers: u64,
+    /// Tells those keys from the ones of earlier senders, which counted from 0 too.
+    nonce: u64,
 }
 
 impl HttpSender {
     pub(super) fn new(target: HttpTarget, timeout: Duration, http: Http) -> Self {
-        Self { target, timeout, http, kept_answers: 0 }
+        Self { target, timeout, http, kept_answers: 0, nonce: RandomState::new().hash_one(timeout) }
     }
 
     /// Events that it takes at once.
@@ -107,7 +110,7 @@ impl HttpSender {
         let mut request = self.request(stripe::form(record).into(), "application/x-www-form-urlencoded");
         let mut key = stripe::identifier(&record.id);
         if self.kept_answers > 0 {
-            key = format!("{key}.{}", self.kept_answers);
+            key = format!("{key}.{:016x}.{}", self.nonce, self.kept_answers);
         }
         if let Ok(key) = HeaderValue::from_str(&key) {
             request.headers_mut().insert(IDEMPOTENCY_KEY, key);

@@ -159,3 +159,28 @@ async fn a_new_stripe_sink_passes_over_what_is_too_old_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     assert_eq!((server.kept(), status(&exports).dead, status(&exports).failed), (vec![id(5000)], 5000, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_key_for_which_stripe_may_have_kept_an_error_is_used_again_after_a_restart() {
+    let ledger = Ledger::with(1);
+    let (mut answers, mut replayed) = (HashSet::new(), 0);
+    // As Stripe: an answer is kept for its key, errors too. It is down for the first ten keys.
+    let script = move |_, request: &Received| {
+        let key = request.head.split("idempotency-key: ").nth(1).unwrap().lines().next().unwrap().to_owned();
+        assert!(key.len() <= 255);
+        if !answers.insert(key) {
+            replayed += 1;
+            assert!(replayed <= 1, "only the plain id may be asked for again");
+            return answer(500);
+        }
+        answer(if answers.len() <= 10 { 500 } else { 200 })
+    };
+    let server = Server::start(script).await;
+    let mut exports = run(&ledger, to(&server, HttpFormat::Stripe)).await;
+    until("five have failed", || status(&exports).failed == 5).await;
+    exports.stop().await;
+    let _exports = run(&ledger, to(&server, HttpFormat::Stripe)).await;
+    until("it is sent", || ledger.at("sink") == 1).await;
+    // Five, the plain id again, five more, and the one that is taken.
+    assert_eq!((server.requests().len(), server.kept()), (12, vec![id(0)]));
+}
