@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_ENCODING, HOST, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, HOST, USER_AGENT};
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Request, Response, Uri, Version};
 use http_body::Body as _;
@@ -19,6 +19,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::tls::{Connector, TlsError};
 use io::Io;
@@ -33,6 +34,16 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("sluice/", env!("CAR
 pub(crate) struct Bounds {
     pub(crate) time: Duration,
     pub(crate) body: usize,
+}
+
+/// What of an answer counts.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Body,
+    /// Whether it is a success; all of it has to be there by then.
+    Success {
+        by: Instant,
+    },
 }
 
 /// Why there is no answer.
@@ -81,14 +92,37 @@ impl HttpClient {
         request: Request<Bytes>,
         bounds: Bounds,
     ) -> Result<Response<Bytes>, HttpError> {
-        let exchange = self.exchange(request, bounds);
+        self.send_for(request, bounds, Wanted::Body).await
+    }
+
+    /// Like [`send`](Self::send), but of an answer that is a success only the head counts: its body is let pass, and is empty.
+    pub(crate) async fn deliver(
+        &self,
+        request: Request<Bytes>,
+        bounds: Bounds,
+    ) -> Result<Response<Bytes>, HttpError> {
+        self.send_for(request, bounds, Wanted::Success { by: Instant::now() + bounds.time }).await
+    }
+
+    async fn send_for(
+        &self,
+        request: Request<Bytes>,
+        bounds: Bounds,
+        wanted: Wanted,
+    ) -> Result<Response<Bytes>, HttpError> {
+        let exchange = self.exchange(request, bounds, wanted);
         match tokio::time::timeout(bounds.time, exchange).await {
             Ok(answer) => answer,
             Err(_) => Err(HttpError::Late(bounds.time)),
         }
     }
 
-    async fn exchange(&self, request: Request<Bytes>, bounds: Bounds) -> Result<Response<Bytes>, HttpError> {
+    async fn exchange(
+        &self,
+        request: Request<Bytes>,
+        bounds: Bounds,
+        wanted: Wanted,
+    ) -> Result<Response<Bytes>, HttpError> {
         let uri = request.uri();
         let Some((authority, secure)) = target(uri) else { return Err(HttpError::Url(uri.clone())) };
         let default = if secure { 443 } else { 80 };
@@ -100,9 +134,9 @@ impl HttpClient {
         let request = prepare(&authority, request);
         if secure {
             let stream = self.tls.connect(host, stream, bounds.time).await?;
-            exchange(stream, request, bounds.body).await
+            exchange(stream, request, bounds.body, wanted).await
         } else {
-            exchange(stream, request, bounds.body).await
+            exchange(stream, request, bounds.body, wanted).await
         }
     }
 }
@@ -134,6 +168,7 @@ fn prepare(authority: &Authority, request: Request<Bytes>) -> Request<Full<Bytes
     }
     head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     head.headers.entry(USER_AGENT).or_insert(AGENT);
+    head.headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
     Request::from_parts(head, Full::new(body))
 }
 
@@ -141,6 +176,7 @@ async fn exchange<S>(
     stream: S,
     request: Request<Full<Bytes>>,
     max_body: usize,
+    wanted: Wanted,
 ) -> Result<Response<Bytes>, HttpError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -149,6 +185,14 @@ where
         http1::Builder::new().max_buf_size(MAX_HEAD).handshake(Io::new(stream)).await?;
     let mut answer = pin!(async {
         let (head, body) = sender.send_request(request).await?.into_parts();
+        if let Wanted::Success { by } = wanted
+            && head.status.is_success()
+        {
+            // Servers log clients that go in the middle of an answer, so it has half of the time that is left.
+            let polite = by.saturating_duration_since(Instant::now()) / 2;
+            let _ = tokio::time::timeout(polite, collect(body, max_body)).await;
+            return Ok(Response::from_parts(head, Bytes::new()));
+        }
         if head.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
             return Err(HttpError::Encoded);
         }

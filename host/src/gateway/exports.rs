@@ -194,7 +194,7 @@ fn means(names: &Arc<ArcSwap<Names>>) -> Result<Means, crate::tls::TlsError> {
         http: Http::new(move |request, time| {
             let client = Arc::clone(&client);
             async move {
-                let answer = client.send(request, Bounds { time, body: MAX_ANSWER }).await;
+                let answer = client.deliver(request, Bounds { time, body: MAX_ANSWER }).await;
                 answer.map_err(|error| error.to_string())
             }
         }),

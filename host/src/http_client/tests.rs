@@ -42,7 +42,9 @@ async fn a_request_is_whole_and_the_only_one_of_its_connection() {
     assert_eq!(answer.headers()["etag"], "\"x\"");
     let request = request.to_ascii_lowercase();
     assert!(request.starts_with("get /a?b=c http/1.1\r\n"), "{request}");
-    for line in ["host: 127.0.0.1:", "connection: close\r\n", "user-agent: sluice/"] {
+    for line in
+        ["host: 127.0.0.1:", "connection: close\r\n", "user-agent: sluice/", "accept-encoding: identity\r\n"]
+    {
         assert_eq!(request.matches(line).count(), 1, "{request}");
     }
 }
@@ -93,6 +95,40 @@ async fn every_framing_ends_and_none_is_longer_than_its_bound() {
     }
     let coded = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nhi";
     assert!(matches!(body(coded).await, Err(HttpError::Encoded)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_is_delivered_whatever_becomes_of_its_body() {
+    let long = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(1000));
+    for (answer, status) in [
+        ("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nhi", Some(200)),
+        (&long, Some(200)),
+        ("HTTP/1.1 202 OK\r\ncontent-length: 5\r\n\r\nhi", Some(202)),
+        ("HTTP/1.1 204 OK\r\n\r\n", Some(204)),
+        ("HTTP/1.1 400 No\r\ncontent-length: 2\r\n\r\nhi", Some(400)),
+        ("HTTP/1.1 400 No\r\ncontent-length: 5\r\n\r\nhi", None),
+        ("HTTP/1.1 200 OK\r\ncontent-le", None),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = async { serve(listener.accept().await.unwrap().0, answer).await };
+        let client = HttpClient::new(None).unwrap();
+        let (answered, _) = tokio::join!(client.deliver(get(&url), BOUNDS), server);
+        assert_eq!(answered.ok().map(|answer| answer.status().as_u16()), status, "{answer}");
+    }
+    // A body that never ends.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let client = HttpClient::new(None).unwrap();
+    let server = async {
+        let mut stream = listener.accept().await.unwrap().0;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhi").await.unwrap();
+        std::future::pending::<()>().await
+    };
+    tokio::select! {
+        answered = client.deliver(get(&url), BOUNDS) => assert_eq!(answered.unwrap().status(), StatusCode::OK),
+        () = server => {}
+    }
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ pub(super) fn means_with(ca: Option<&str>) -> Means {
     let http = Http::new(move |request: Request<Bytes>, time| {
         let client = Arc::clone(&client);
         async move {
-            client.send(request, Bounds { time, body: 1 << 20 }).await.map_err(|error| error.to_string())
+            client.deliver(request, Bounds { time, body: 1 << 20 }).await.map_err(|error| error.to_string())
         }
     });
     let connector = Arc::new(Connector::unnamed(ca.map(str::as_bytes)).unwrap());
