@@ -58,8 +58,14 @@ pub(super) fn cut(directory: &Path, name: &str, length: u64, batch: usize) -> io
     // A new file has its header before its first batch.
     if lines_after(&mut file, length)? > batch + 1 {
         let copy = unused(directory, name);
-        fs::copy(&path, &copy)?;
-        File::open(&copy)?.sync_all()?;
+        let draft = directory.join(format!("{name}.before-cut"));
+        let copied = fs::copy(&path, &draft).and_then(|_| File::open(&draft)?.sync_all());
+        if let Err(error) = copied {
+            // On a full disk each attempt would leave another half.
+            let _ = fs::remove_file(&draft);
+            return Err(error);
+        }
+        fs::rename(&draft, &copy)?;
         File::open(directory)?.sync_all()?;
         tracing::error!(
             file = %path.display(), copy = %copy.display(),
@@ -92,4 +98,32 @@ fn last_byte(file: &mut File, length: u64) -> io::Result<u8> {
     file.seek(SeekFrom::Start(length - 1))?;
     file.read_exact(&mut last)?;
     Ok(last[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_fails_leaves_nothing_and_cuts_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, file) = (directory.path(), directory.path().join("a.csv"));
+        let all = "line\n".repeat(100);
+        fs::write(&file, &all).unwrap();
+        // Nothing can be copied to where a directory is.
+        let draft = path.join("a.csv.before-cut");
+        fs::create_dir(&draft).unwrap();
+        for _ in 0..3 {
+            cut(path, "a.csv", 5, 10).unwrap_err();
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), all);
+        assert_eq!(fs::read_dir(path).unwrap().count(), 2);
+        fs::remove_dir(&draft).unwrap();
+        // What an attempt before has left, if the gateway was killed in it.
+        fs::write(&draft, "half").unwrap();
+        cut(path, "a.csv", 5, 10).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "line\n");
+        assert_eq!(fs::read_to_string(path.join("a.csv.before-cut-1")).unwrap(), all);
+        assert_eq!(fs::read_dir(path).unwrap().count(), 2);
+    }
 }
