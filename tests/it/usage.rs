@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::faulty_disk::{Fault, FaultyDisk};
 use crate::harness::metering::{consumer, gateway, key, setup};
+use crate::harness::postgres::PostgresServer;
 use crate::harness::{Connection, Gateway, Origin, Response, config, wait};
 
 const METERS: &str = "[{ meter = \"requests\" }, { meter = \"egress\", value = \"response_bytes\" }]";
@@ -72,32 +73,36 @@ fn pay(gateway: &Gateway, top_up: &Value) -> Response {
     )
 }
 
-#[test]
-fn operators_see_what_was_used_and_what_is_left() {
-    let gateway = setup().start(&text(""));
+/// Two requests, as every report has them.
+fn assert_reports(gateway: &Gateway) {
     for _ in 0..2 {
-        assert_eq!(ask(&gateway, "acme"), 200);
+        assert_eq!(ask(gateway, "acme"), 200);
     }
-    let usage = page(&gateway, "/usage?consumer=acme&meter=requests").expect(200);
+    let usage = page(gateway, "/usage?consumer=acme&meter=requests").expect(200);
     assert_eq!(usage.header("cache-control"), Some("private, no-store"));
     let usage = usage.json();
     assert_eq!((&usage["rows"][0]["quantity"], &usage["rows"][0]["plan"]), (&json!("2"), &json!("pro")));
-    let egress = page(&gateway, "/usage?meter=egress").expect(200).json();
+    let egress = page(gateway, "/usage?meter=egress").expect(200).json();
     let bytes: u64 = egress["rows"][0]["quantity"].as_str().unwrap().parse().unwrap();
     assert!(bytes > 100, "{egress}");
 
-    let balance = page(&gateway, "/balance?consumer=acme").expect(200).json();
+    let balance = page(gateway, "/balance?consumer=acme").expect(200).json();
     let quota = &balance["quotas"][0];
     assert_eq!(
         (&quota["kind"], &quota["limit"], &quota["used"], &quota["remaining"]),
         (&json!("hard"), &json!("100"), &json!("2"), &json!("98"))
     );
-    let invoice = page(&gateway, "/invoices/preview?consumer=acme").expect(200).json();
+    let invoice = page(gateway, "/invoices/preview?consumer=acme").expect(200).json();
     assert_eq!(invoice["due"], json!([{ "currency": "EUR", "amount": "49.20" }]), "{invoice:#}");
-    let html = page(&gateway, "/invoices/preview?consumer=acme&format=html").expect(200);
+    let html = page(gateway, "/invoices/preview?consumer=acme&format=html").expect(200);
     assert_eq!(html.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(html.header("content-security-policy").is_some());
+}
 
+#[test]
+fn operators_see_what_was_used_and_what_is_left() {
+    let gateway = setup().start(&text(""));
+    assert_reports(&gateway);
     for (path, status, kind) in [
         ("/usage?by=week", 400, "invalid-parameter"),
         ("/usage?x=1", 400, "invalid-parameter"),
@@ -249,6 +254,33 @@ fn without_a_ledger_there_is_nothing_to_see() {
 }
 
 #[test]
+fn a_ledger_on_a_server_tells_the_same() {
+    let server = PostgresServer::start();
+    let url = server.url(&server.database());
+    let gateway = setup().start(&text("").replace("sqlite:ledger.db", &url));
+    assert_reports(&gateway);
+    let run = |arguments: &[&str]| {
+        let output = gateway.command(arguments).output().unwrap();
+        (
+            output.status.code().unwrap(),
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
+        )
+    };
+    let (code, table) = run(&["usage", "acme", "--meter", "requests", "--by", "month"]);
+    assert!(code == 0 && table.contains("acme      requests  pro          2  request       2\n"), "{table}");
+    let (code, invoice) = run(&["invoice", "acme"]);
+    assert!(code == 0 && invoice.ends_with("Due: 49.20 EUR\n"), "{invoice}");
+    assert_eq!(run(&["ledger", "check"]), (0, "the ledger is in order: 4 events are kept\n".to_owned()));
+    // A server has room for a command beside the gateway.
+    assert_eq!(ask(&gateway, "bolt"), 402);
+    let credit = ["credit", "bolt", "5.00", "--id", "pay-1"];
+    assert_eq!(run(&credit), (0, "5.00 EUR are booked for `bolt` as `pay-1`\n".to_owned()));
+    wait::until("the credit is there", || ask(&gateway, "bolt") == 200);
+    let mine = own(&gateway, "acme", "?meter=requests").expect(200).text();
+    assert!(mine.contains("\"quantity\": \"2\""), "{mine}");
+}
+
+#[test]
 fn commands_read_the_ledger_while_the_gateway_runs_and_after() {
     let mut gateway = setup().start(&text(""));
     for _ in 0..2 {
@@ -299,4 +331,27 @@ fn commands_read_the_ledger_while_the_gateway_runs_and_after() {
         let (ended, words) = run(&gateway, arguments);
         assert!(ended == code && words.contains(told), "{arguments:?}: {ended} {words}");
     }
+}
+
+#[test]
+fn a_meter_that_would_mean_something_else_is_refused_with_its_place() {
+    let before = text("");
+    let mut gateway = setup().start(&before);
+    assert_eq!(ask(&gateway, "acme"), 200);
+    let after = before.replace("unit = \"byte\"\ndecimals = 3", "unit = \"byte\"\ndecimals = 0");
+    let refused = |gateway: &Gateway| {
+        let answer = Connection::open(gateway.admin).request("POST", "/reload", &[], b"").expect(422).json();
+        answer["problems"].to_string()
+    };
+    gateway.configure(&after);
+    let problem = refused(&gateway);
+    assert!(
+        problem.contains("`egress` as `sum` with 3 decimals") && problem.contains("gateway.toml"),
+        "{problem}"
+    );
+    assert_eq!(ask(&gateway, "acme"), 200);
+    // Nor does a gateway start so.
+    gateway.kill();
+    let ended = gateway.restart(&[]).expect_err("it must not start");
+    assert!(ended.output.contains("`egress` as `sum` with 3 decimals"), "{}", ended.output);
 }

@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) routes: Vec<Route>,
     /// A meter's number is its place in this order.
     pub(crate) meters: BTreeMap<Arc<str>, Arc<Meter>>,
+    /// Where they are configured.
+    pub(crate) meter_places: BTreeMap<Arc<str>, Place>,
     pub(crate) plans: BTreeMap<Arc<str>, Arc<Plan>>,
     pub(crate) consumers: Vec<Consumer>,
     /// The key of the HMAC under which API keys are stored.

@@ -174,6 +174,7 @@ impl Control {
             problems.extend(found);
             problems
         })?;
+        self.check_meters(&snapshot).await?;
         let sockets = self.bind_new(&snapshot)?;
         snapshot.key_sets.start(&Handle::current());
         if let Some(metering) = &self.metering {
@@ -207,6 +208,17 @@ impl Control {
         });
         self.state.borrow_mut().published(snapshot, board, needs_restart, SystemTime::now());
         Ok(Reloaded::Published(generation))
+    }
+
+    /// What the ledger has of a meter keeps its meaning.
+    async fn check_meters(&self, snapshot: &Snapshot) -> Result<(), Problems> {
+        let Some(metering) = &self.metering else { return Ok(()) };
+        let Some((meter, message)) = metering.redefined(&snapshot.tariff).await else { return Ok(()) };
+        let problem = Problem::new(message);
+        Err(match snapshot.config.meter_places.get(&meter) {
+            Some(place) => problem.at(place.clone()).into(),
+            None => problem.into(),
+        })
     }
 
     /// Binds the listeners that are new: one socket for each worker, or one here for the admin pages.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sluice_metering::ledger::{Settings as LedgerSettings, TopUp};
+use sluice_metering::ledger::{Error, Settings as LedgerSettings, TopUp};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use clerk::{Message, Opened};
@@ -118,6 +118,21 @@ impl Metering {
                 self.status.health() == Health::Well
                     && self.status.waiting.load(Ordering::Relaxed) < self.settings.queue
             }
+        }
+    }
+
+    /// The meter that counts otherwise than what the ledger has of it, if there is one, and what is to be said of it. None is known while
+    /// the ledger is away.
+    pub(crate) async fn redefined(&self, tariff: &Tariff) -> Option<(Arc<str>, String)> {
+        let (reply, done) = oneshot::channel();
+        self.send(Message::Declare { meters: Arc::clone(&tariff.meters), reply });
+        match tokio::time::timeout(self.settings.timeout, done).await {
+            Ok(Ok(Err(error @ Error::Redefined { .. }))) => {
+                let text = error.to_string();
+                let Error::Redefined { meter, .. } = error else { return None };
+                Some((meter, text))
+            }
+            _ => None,
         }
     }
 

@@ -118,6 +118,8 @@ impl Scanner {
                 At::InName | At::Text => self.read_text(paths, piece, emit),
                 At::Token => self.read_token(piece, emit),
                 _ if matches!(piece[0], b' ' | b'\t' | b'\n' | b'\r') => 1,
+                // Those of a byte order mark, which some put in front (RFC 8259 section 8.1 lets readers pass it over).
+                At::Start if matches!(piece[0], 0xef | 0xbb | 0xbf) => 1,
                 At::Name if piece[0] == b'"' => self.begin_name(paths, piece),
                 _ => self.read_one(paths, piece[0]),
             };

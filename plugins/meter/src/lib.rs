@@ -56,8 +56,11 @@ impl Plugin for Metering {
     fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
         let rules = &self.0;
         if !rules.response.is_empty() {
-            // What is encoded cannot be read as it passes.
+            // What is encoded cannot be read as it passes, and of a part it is not known what it is a part of: nobody is to get what
+            // counts by asking for it so.
             request.headers_mut().set("accept-encoding", "identity")?;
+            request.headers_mut().remove("range")?;
+            request.headers_mut().remove("if-range")?;
         }
         let headers = request.headers();
         let mut noted = Noted::new(rules.entries.len());

@@ -110,6 +110,8 @@ impl Stream {
 impl Line {
     fn after(self, byte: u8) -> Self {
         match self {
+            // Of a byte order mark in front of the first field.
+            Self::Name(0) if matches!(byte, 0xef | 0xbb | 0xbf) => self,
             Self::Name(count) if usize::from(count) == FIELD.len() && byte == b':' => Self::Data,
             Self::Name(count) if FIELD.get(usize::from(count)) == Some(&byte) => Self::Name(count + 1),
             _ => Self::Other,

@@ -65,6 +65,9 @@ fn responses_that_cannot_be_read_are_asked_for_otherwise_and_skipped() {
     let plugin = tokens(json!({ "response_json": "$.n" }));
     let exchange = plugin.send(Request::get("/").with_header("accept-encoding", "br, gzip"));
     assert_eq!(exchange.forwarded().header_all("accept-encoding"), ["identity"]);
+    let part = Request::get("/").with_header("range", "bytes=0-").with_header("if-range", "\"a\"");
+    let exchange = plugin.send(part);
+    assert_eq!((exchange.forwarded().header("range"), exchange.forwarded().header("if-range")), (None, None));
     let json = || Response::new(200).with_header("content-type", "application/json").with_body("{\"n\":5}");
     let part = Response::new(206).with_header("content-type", "application/json").with_body("{\"n\":5}");
     for (method, response, expected) in [

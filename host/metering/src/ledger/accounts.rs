@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::types::{Subscription, TopUp};
 use super::value::{Column, Kind, Many, Value};
 use super::{Durability, Error, Ledger, write};
+use crate::meter::{Aggregation, Meter};
 use crate::{Nanos, failpoint};
 
 const CURRENT: Many = Many {
@@ -50,6 +51,20 @@ impl Ledger {
         failpoint::hit("ledger.top-up");
         self.sync().await?;
         Ok(is_new)
+    }
+
+    /// Writes down how meters count, the first time that they do.
+    ///
+    /// # Errors
+    /// [`Error::Redefined`] if one has counted otherwise: then nothing is written down.
+    pub async fn declare(&mut self, meters: &[Arc<Meter>]) -> Result<(), Error> {
+        self.transaction(async |db| {
+            for meter in meters {
+                declare(db, meter).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Writes down which plans consumers are on from now on, and gives what the plans give, once. Returns when each subscription that
@@ -126,6 +141,38 @@ async fn add(db: &mut Db, kind: &str, top_up: &TopUp) -> Result<bool, Failure> {
     }
     Ok(true)
 }
+
+/// What there is of a meter is in its smallest units, put together as it did: both are a note of one number.
+async fn declare(db: &mut Db, meter: &Meter) -> Result<(), Failure> {
+    let name = Value::from(format!("meter {}", meter.name).as_str());
+    let is = number(meter);
+    let insert = "INSERT INTO notes (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    if db.execute(insert, &[name.clone(), Value::Int(is)]).await? > 0 {
+        return Ok(());
+    }
+    let rows = db.query("SELECT value FROM notes WHERE name = $1", &[name]).await?;
+    let was = rows.first().map_or(Ok(is), |row| row.int(0))?;
+    if was == is {
+        return Ok(());
+    }
+    let (was, is) = (told(was), told(is));
+    Err(Error::Redefined { meter: Arc::clone(&meter.name), was, is }.into())
+}
+
+/// How a meter counts.
+fn number(meter: &Meter) -> i64 {
+    let place = AGGREGATIONS.iter().position(|it| *it == meter.aggregation).unwrap_or_default();
+    i64::try_from(place).unwrap_or_default() << 8 | i64::from(meter.decimals)
+}
+
+fn told(number: i64) -> String {
+    let aggregation = usize::try_from(number >> 8).ok().and_then(|place| AGGREGATIONS.get(place));
+    format!("`{}` with {} decimals", aggregation.map_or("?", |it| it.name()), number & 0xff)
+}
+
+/// By their numbers in the ledger.
+const AGGREGATIONS: [Aggregation; 5] =
+    [Aggregation::Count, Aggregation::Sum, Aggregation::Max, Aggregation::Unique, Aggregation::Latest];
 
 /// Whether the top-up of this id is of the same.
 async fn is_as_booked(db: &mut Db, top_up: &TopUp) -> Result<bool, Failure> {

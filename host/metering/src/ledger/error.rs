@@ -1,5 +1,7 @@
 //! Why the ledger did not do what was asked.
 
+use std::sync::Arc;
+
 /// Why something was not done. Unless it says otherwise, nothing of it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -39,6 +41,18 @@ pub enum Error {
     /// There is a top-up of this id that was of something else.
     #[error("there is a top-up `{0}` already, of another consumer, amount or expiry")]
     Conflict(String),
+    /// A meter counts otherwise than what the ledger has of it, which would mean something else from now on.
+    #[error(
+        "the ledger has counted `{meter}` as {was}, and it would now be read as {is}: give it another name"
+    )]
+    Redefined {
+        /// Its name.
+        meter: Arc<str>,
+        /// As `sum` with decimal places.
+        was: String,
+        /// The same.
+        is: String,
+    },
     /// What was asked makes no sense.
     #[error("{0}")]
     Invalid(String),
@@ -50,7 +64,12 @@ impl Error {
     pub const fn is_fatal(&self) -> bool {
         matches!(
             self,
-            Self::Sync(_) | Self::Taken(_) | Self::Refused(_) | Self::Version { .. } | Self::Corrupt(_)
+            Self::Sync(_)
+                | Self::Taken(_)
+                | Self::Refused(_)
+                | Self::Version { .. }
+                | Self::Redefined { .. }
+                | Self::Corrupt(_)
         )
     }
 

@@ -1,8 +1,12 @@
 //! Subscriptions, exports, and growing old.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_metering::ledger::{Cursor, Lag, Ledger, Maintained, Reader, Retention, Subscription, UsageQuery};
+use sluice_metering::ledger::{
+    Cursor, Error, Lag, Ledger, Maintained, Reader, Retention, Subscription, UsageQuery,
+};
+use sluice_metering::meter::{Aggregation, Meter, Unanswered};
 use sluice_metering::period::Every;
 
 use crate::backend::{at, entry, events, on_both, paid};
@@ -180,5 +184,37 @@ fn what_is_old_is_deleted_once_all_sinks_have_had_it() {
         grow_old(&mut ledger, &retention, &[], "2027-11-07T00:00:00Z").await;
         assert_eq!(ledger.check().await.unwrap().events, 1);
         assert_eq!(reader.balance("acme", at(now)).await.unwrap().debt, 365);
+    });
+}
+
+#[test]
+fn a_meter_goes_on_counting_as_it_did() {
+    on_both(async |place| {
+        let mut ledger = place.ledger().await;
+        let meter = |name: &str, aggregation, decimals| {
+            Arc::new(Meter {
+                name: name.into(),
+                aggregation,
+                unit: None,
+                decimals,
+                dimensions: Vec::new(),
+                reserve: 1,
+                unanswered: Unanswered::Free,
+            })
+        };
+        let tokens = meter("tokens", Aggregation::Sum, 0);
+        ledger.declare(&[Arc::clone(&tokens)]).await.unwrap();
+        for other in [meter("tokens", Aggregation::Sum, 3), meter("tokens", Aggregation::Max, 0)] {
+            let all = [meter("bytes", Aggregation::Sum, 6), other];
+            assert!(matches!(ledger.declare(&all).await, Err(Error::Redefined { .. })));
+        }
+        // Nothing of what was refused was written down.
+        ledger.declare(&[tokens, meter("bytes", Aggregation::Latest, 0)]).await.unwrap();
+        let error = ledger.declare(&[meter("bytes", Aggregation::Sum, 6)]).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the ledger has counted `bytes` as `latest` with 0 decimals, and it would now be read as `sum` with 6 decimals: \
+             give it another name"
+        );
     });
 }

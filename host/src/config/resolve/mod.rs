@@ -88,6 +88,11 @@ pub(super) fn resolve(files: &Files, problems: &mut Problems) -> (Option<Config>
     (config, resolver.known)
 }
 
+fn nobody_listens() -> Problem {
+    let problem = Problem::new("there is no listener, so nobody can reach the gateway");
+    problem.hint("for example: [listeners.public] with bind = \"0.0.0.0:8080\"")
+}
+
 impl Resolver<'_> {
     fn config_of(&mut self, files: &Files) -> Option<Config> {
         let mut inputs = Vec::new();
@@ -115,9 +120,9 @@ impl Resolver<'_> {
         let listeners = self.listeners(&inputs);
         let (upstreams, upstream_names) = self.upstreams(&inputs);
         let (jwks, jwks_names) = self.key_sets(&inputs);
-        let grantable =
+        let names =
             plugins::Grantable { upstreams: &upstream_names, secrets: &secret_names, jwks: &jwks_names };
-        let (plugins, plugin_names) = self.plugins(&inputs, grantable);
+        let (plugins, plugin_names) = self.plugins(&inputs, names);
         let chains = self.chains(&inputs, &plugins, &plugin_names);
         let consumers = self.consumers(&inputs, pepper.is_some(), &plan_names);
         let routing = routes::Routing {
@@ -130,9 +135,7 @@ impl Resolver<'_> {
         let routes = self.routes(&inputs, &routing);
 
         if listeners.is_empty() && !self.damaged && self.problems.is_empty() {
-            let message = "there is no listener, so nobody can reach the gateway";
-            let hint = "for example: [listeners.public] with bind = \"0.0.0.0:8080\"";
-            self.problems.push(Problem::new(message).hint(hint).at(main.start()));
+            self.problems.push(nobody_listens().at(main.start()));
         }
         if !ledger_meant {
             let paid = metering::paid(&plans, &plan_names);
@@ -147,6 +150,7 @@ impl Resolver<'_> {
             plugins,
             routes,
             meters: meters.all,
+            meter_places: meters.names,
             plans,
             consumers,
             pepper: pepper.flatten(),

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use sluice_metering::ledger::{
     Cursor, Entry, Error, Ledger, Pool, Retention, Settings as LedgerSettings, TopUp,
 };
+use sluice_metering::meter::Meter;
 use tokio::sync::{mpsc, oneshot};
 
 use self::batch::Batch;
@@ -44,6 +45,8 @@ pub(crate) enum Message {
     Ask(Ask),
     /// This is what is configured now.
     Publish { tariff: Arc<Tariff>, reply: oneshot::Sender<()> },
+    /// How meters count, before they are published.
+    Declare { meters: Arc<[Arc<Meter>]>, reply: oneshot::Sender<Result<(), Error>> },
     /// Credit was paid.
     TopUp { top_up: TopUp, reply: oneshot::Sender<Result<bool, Refused>> },
     /// A sink has taken everything from one place to another; each comes with the sink's note.
@@ -180,6 +183,14 @@ impl Clerk {
         match message {
             Message::Slip(slip) => self.batch.add(*slip),
             Message::Ask(ask) => self.asks.push(ask),
+            Message::Declare { meters, reply } => {
+                let done = match self.ledger.as_mut() {
+                    Some(ledger) => ledger.declare(&meters).await,
+                    // It is done with publishing, once it is there.
+                    None => Ok(()),
+                };
+                let _ = reply.send(done);
+            }
             Message::Publish { tariff, reply } => {
                 self.published = Some((tariff, false));
                 self.publish().await;
@@ -288,15 +299,13 @@ impl Clerk {
     async fn publish(&mut self) {
         let Some(ledger) = self.ledger.as_mut() else { return };
         let Some((tariff, told)) = &mut self.published else { return };
-        let done = match ledger.subscribe(&tariff.subscriptions, now()).await {
-            Ok(since) => {
-                tariff.began(&since);
-                *told = true;
-                self.grants.reconcile(tariff, ledger).await
-            }
-            Err(error) => Err(error),
+        let done = async {
+            ledger.declare(&tariff.meters).await?;
+            tariff.began(&ledger.subscribe(&tariff.subscriptions, now()).await?);
+            *told = true;
+            self.grants.reconcile(tariff, ledger).await
         };
-        if let Err(error) = done {
+        if let Err(error) = done.await {
             self.failed(&error);
         }
     }
@@ -393,7 +402,10 @@ impl Clerk {
 
     fn failed(&mut self, error: &Error) {
         // Another gateway that holds the lock, or a server that refuses us, may stop doing so.
-        if matches!(error, Error::Sync(_) | Error::Corrupt(_) | Error::Version { .. }) {
+        if matches!(
+            error,
+            Error::Sync(_) | Error::Corrupt(_) | Error::Version { .. } | Error::Redefined { .. }
+        ) {
             if self.status.health() != Health::Failed {
                 tracing::error!(%error, "the ledger has failed and is not written again before a restart");
             }
