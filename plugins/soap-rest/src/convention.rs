@@ -1,0 +1,176 @@
+//! Between XML and JSON where nothing is declared. Attributes are `@name`, text beside anything else is `#text`, elements of one
+//! name are an array, an element with nothing but a text is a string.
+
+use crate::json::Json;
+use crate::names::{Names, Terms};
+use crate::stop::Stop;
+use crate::xml::{Element, Writer, XSI, is_char};
+
+/// What an element stands for.
+pub(crate) fn read(element: &Element, names: &Names) -> Json {
+    if element.is_nil() {
+        return Json::Null;
+    }
+    let attributes = element.attributes.iter().filter(|(name, _)| &*name.namespace != XSI);
+    let mut members: Vec<(String, Json)> = attributes
+        .map(|(name, value)| (format!("@{}", names.short_attribute(name)), Json::text(value.clone())))
+        .collect();
+    if members.is_empty() && element.children.is_empty() {
+        return Json::text(element.text.clone());
+    }
+    if !element.is_blank() {
+        members.push(("#text".to_owned(), Json::text(element.text.clone())));
+    }
+    let mut children: Vec<(String, usize, Json)> = element
+        .children
+        .iter()
+        .enumerate()
+        .map(|(index, child)| (names.short(&child.name), index, read(child, names)))
+        .collect();
+    // Those of one name side by side, then the names in the order of their first.
+    children.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
+    let mut groups: Vec<(usize, String, Vec<Json>)> = Vec::new();
+    for (name, index, value) in children {
+        match groups.last_mut() {
+            Some((_, known, values)) if *known == name => values.push(value),
+            _ => groups.push((index, name, vec![value])),
+        }
+    }
+    groups.sort_by_key(|(index, ..)| *index);
+    members.extend(groups.into_iter().map(|(_, name, mut values)| match values.pop() {
+        Some(value) if values.is_empty() => (name, value),
+        last => {
+            values.extend(last);
+            (name, Json::Array(values))
+        }
+    }));
+    Json::Object(members)
+}
+
+/// Writes an element of this name. An array, which an element has no name for, is elements called `item`.
+pub(crate) fn write(name: &str, value: &Json, out: &mut Writer, terms: &Terms) -> Result<(), Stop> {
+    if out.len() > terms.bounds.size {
+        return Err(Stop::TooLarge(terms.bounds.too_large()));
+    }
+    out.open(name);
+    match value {
+        Json::Null => {
+            out.attribute("xsi:nil", "true");
+            out.body();
+        }
+        Json::Array(items) => {
+            out.body();
+            let item = terms.names.element("item").map_err(|error| Stop::mismatch("", error.to_string()))?;
+            for (index, value) in items.iter().enumerate() {
+                write(&item.written, value, out, terms)
+                    .map_err(|stop| stop.within(&format!("[{index}]"), '.'))?;
+            }
+        }
+        Json::Object(members) => write_members(members, out, terms)?,
+        scalar => {
+            let text = text(scalar).map_err(|why| Stop::mismatch("", why))?;
+            out.body();
+            out.text(&text);
+        }
+    }
+    out.close(name);
+    Ok(())
+}
+
+fn write_members(members: &[(String, Json)], out: &mut Writer, terms: &Terms) -> Result<(), Stop> {
+    for (name, value) in members {
+        let Some(attribute) = name.strip_prefix('@') else { continue };
+        let tag =
+            terms.names.attribute(attribute).map_err(|error| Stop::mismatch(name, error.to_string()))?;
+        if *value != Json::Null {
+            out.attribute(&tag.written, &text(value).map_err(|why| Stop::mismatch(name, why))?);
+        }
+    }
+    out.body();
+    for (name, value) in members {
+        if name == "#text" {
+            out.text(&text(value).map_err(|why| Stop::mismatch(name, why))?);
+            continue;
+        }
+        if name.starts_with('@') {
+            continue;
+        }
+        let tag = terms.names.element(name).map_err(|error| Stop::mismatch(name, error.to_string()))?;
+        match value {
+            Json::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let done = write(&tag.written, item, out, terms);
+                    done.map_err(|stop| stop.within(&format!("{name}[{index}]"), '.'))?;
+                }
+            }
+            value => write(&tag.written, value, out, terms).map_err(|stop| stop.within(name, '.'))?,
+        }
+    }
+    Ok(())
+}
+
+fn text(value: &Json) -> Result<String, String> {
+    match value {
+        Json::Text(text) if text.chars().all(is_char) => Ok(text.clone()),
+        Json::Text(_) => Err("the string has a character that XML does not have".to_owned()),
+        Json::Number(number) => Ok(number.clone()),
+        Json::Bool(value) => Ok(value.to_string()),
+        other => Err(format!("it is {} and not a text", other.kind())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+    use crate::xml;
+
+    fn both(markup: &str) -> (String, String) {
+        let terms = Terms::of_tests();
+        let wrapped = format!("<tns:r xmlns:tns='urn:t' xmlns:o='urn:o' xmlns:xsi='{XSI}'>{markup}</tns:r>");
+        let value = read(&xml::parse(&wrapped, &terms.bounds).unwrap(), &terms.names);
+        let mut out = Writer::default();
+        write("r", &value, &mut out, &terms).unwrap();
+        (value.write(), out.finish())
+    }
+
+    #[test]
+    fn what_is_read_is_written_again() {
+        for (markup, value) in [
+            ("x", r#""x""#),
+            ("", r#""""#),
+            ("<tns:a>1</tns:a><tns:b></tns:b>", r#"{"a":"1","b":""}"#),
+            ("<tns:a>1</tns:a><tns:a>2</tns:a><o:a>3</o:a>", r#"{"a":["1","2"],"o:a":"3"}"#),
+            (
+                "<tns:a i=\"7\" xml:lang=\"en\">t</tns:a>",
+                r##"{"a":{"@i":"7","@xml:lang":"en","#text":"t"}}"##,
+            ),
+            ("<tns:a><tns:b xsi:nil=\"true\"></tns:b></tns:a>", r#"{"a":{"b":null}}"#),
+        ] {
+            assert_eq!(both(markup), (value.to_owned(), format!("<r>{markup}</r>")));
+        }
+        // The order between elements of different names, and text between elements, are not kept.
+        assert_eq!(both("<tns:a/>t<tns:b/><tns:a/>").0, r##"{"#text":"t","a":["",""],"b":""}"##);
+    }
+
+    #[test]
+    fn what_is_no_xml_is_told() {
+        let terms = Terms::of_tests();
+        for (text, at) in [
+            (r#"{"a b":1}"#, "a b"),
+            (r#"{"a":{"x:b":1}}"#, "a.x:b"),
+            (r#"{"a":[1,{"@b":[]}]}"#, "a[1].@b"),
+            (r#"{"a":"\u0000"}"#, "a"),
+            (r#"{"@a>":1}"#, "@a>"),
+        ] {
+            let value = json::parse(text.as_bytes(), &terms.bounds).unwrap();
+            let stop = write("r", &value, &mut Writer::default(), &terms).unwrap_err();
+            assert!(matches!(&stop, Stop::Mismatch { at: found, .. } if found == at), "{text}: {stop:?}");
+        }
+        let value = json::parse(b"[1,[true],{}]", &terms.bounds).unwrap();
+        let mut out = Writer::default();
+        write("r", &value, &mut out, &terms).unwrap();
+        let expected = "<r><tns:item>1</tns:item><tns:item><tns:item>true</tns:item></tns:item><tns:item></tns:item></r>";
+        assert_eq!(out.finish(), expected);
+    }
+}

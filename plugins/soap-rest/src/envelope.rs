@@ -1,0 +1,260 @@
+//! SOAP's envelope in both versions: taken apart, and written.
+
+use sluice_sdk::prelude::*;
+
+use crate::failure::Failure;
+use crate::names::{Tag, Terms};
+use crate::xml::{Element, Name, Writer};
+
+const NS_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+const NS_12: &str = "http://www.w3.org/2003/05/soap-envelope";
+
+/// A version of SOAP.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) enum Version {
+    V11,
+    V12,
+}
+
+impl Version {
+    pub(crate) fn namespace(self) -> &'static str {
+        match self {
+            Self::V11 => NS_11,
+            Self::V12 => NS_12,
+        }
+    }
+
+    pub(crate) fn media_type(self) -> &'static str {
+        match self {
+            Self::V11 => "text/xml",
+            Self::V12 => "application/soap+xml",
+        }
+    }
+
+    /// The `Content-Type` of a message with this action.
+    pub(crate) fn content_type(self, action: Option<&str>) -> String {
+        let media = self.media_type();
+        match (self, action) {
+            (Self::V12, Some(action)) => {
+                let action = action.replace('\\', "\\\\").replace('"', "\\\"");
+                format!("{media}; charset=utf-8; action=\"{action}\"")
+            }
+            _ => format!("{media}; charset=utf-8"),
+        }
+    }
+}
+
+/// An envelope, taken apart.
+#[derive(Debug)]
+pub(crate) struct Envelope {
+    pub(crate) version: Version,
+    pub(crate) header: Option<Element>,
+    /// What the body has in it.
+    pub(crate) body: Vec<Element>,
+}
+
+/// Why a document is no envelope.
+pub(crate) enum NoEnvelope {
+    /// It is one of a version that there is not.
+    Version,
+    Malformed(&'static str),
+}
+
+impl Envelope {
+    pub(crate) fn new(root: Element) -> Result<Self, NoEnvelope> {
+        let version = match &*root.name.namespace {
+            _ if root.name.local != "Envelope" => {
+                return Err(NoEnvelope::Malformed("the body is not an `Envelope`"));
+            }
+            NS_11 => Version::V11,
+            NS_12 => Version::V12,
+            _ => return Err(NoEnvelope::Version),
+        };
+        let (mut header, mut body) = (None, None);
+        if !root.is_blank() {
+            return Err(NoEnvelope::Malformed("there is text in the `Envelope`"));
+        }
+        for child in root.children {
+            if child.name.is(version.namespace(), "Header") && header.is_none() && body.is_none() {
+                header = Some(child);
+            } else if child.name.is(version.namespace(), "Body") && body.is_none() {
+                body = Some(child);
+            } else {
+                return Err(NoEnvelope::Malformed(
+                    "there is more in the `Envelope` than a `Header` and a `Body`",
+                ));
+            }
+        }
+        let body = body.ok_or(NoEnvelope::Malformed("the `Envelope` has no `Body`"))?;
+        if !body.is_blank() {
+            return Err(NoEnvelope::Malformed("there is text in the `Body`"));
+        }
+        Ok(Self { version, header, body: body.children })
+    }
+
+    /// A header block that has to be understood here and is not.
+    pub(crate) fn misunderstood(&self, understood: &dyn Fn(&Name) -> bool) -> Option<&Name> {
+        let namespace = self.version.namespace();
+        let is_ours = |block: &Element| match self.version {
+            Version::V11 => block.attribute(namespace, "actor").is_none_or(|actor| {
+                actor.is_empty() || actor == "http://schemas.xmlsoap.org/soap/actor/next"
+            }),
+            Version::V12 => block.attribute(namespace, "role").is_none_or(|role| {
+                matches!(role.strip_prefix(NS_12), Some("/role/next" | "/role/ultimateReceiver"))
+                    || role.is_empty()
+            }),
+        };
+        let must = |block: &&Element| {
+            block
+                .attribute(namespace, "mustUnderstand")
+                .is_some_and(|must| matches!(must.trim(), "1" | "true"))
+        };
+        let mut blocks = self.header.iter().flat_map(|header| &header.children);
+        blocks
+            .find(|block| must(block) && is_ours(block) && !understood(&block.name))
+            .map(|block| &block.name)
+    }
+}
+
+/// Writes an envelope around a header, if there is one, and what is in the body.
+pub(crate) fn write(version: Version, terms: &Terms, header: &str, body: &str) -> Result<String, Failure> {
+    let mut out = Writer::default();
+    out.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+    out.open("soap:Envelope");
+    out.attribute("xmlns:soap", version.namespace());
+    out.raw(terms.names.declarations());
+    out.body();
+    out.raw(header);
+    out.open("soap:Body");
+    out.body();
+    out.raw(body);
+    out.close("soap:Body");
+    out.close("soap:Envelope");
+    if out.len() > terms.bounds.size {
+        return Err(Failure::too_large(format!("what becomes of it: {}", terms.bounds.too_large())));
+    }
+    Ok(out.finish())
+}
+
+/// Whose fault it is, as SOAP has it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Code {
+    Sender,
+    Receiver,
+    VersionMismatch,
+    MustUnderstand,
+}
+
+/// A fault that has come.
+#[derive(Debug)]
+pub(crate) struct Fault<'e> {
+    pub(crate) code: Code,
+    pub(crate) subcode: Option<Name>,
+    pub(crate) reason: String,
+    pub(crate) detail: Option<&'e Element>,
+}
+
+impl<'e> Fault<'e> {
+    /// The fault in a body, if it is one.
+    pub(crate) fn of(envelope: &'e Envelope) -> Option<Self> {
+        let namespace = envelope.version.namespace();
+        let fault = envelope.body.first().filter(|element| element.name.is(namespace, "Fault"))?;
+        Some(match envelope.version {
+            Version::V11 => {
+                let name = fault.child("", "faultcode").and_then(Element::qualified_text);
+                let text = |name| fault.child("", name).map(|element| element.text.trim().to_owned());
+                let (code, subcode) = match name {
+                    // `Client.Authentication` is a kind of `Client` (section 4.4.1).
+                    Some(name) if &*name.namespace == NS_11 => {
+                        (code(name.local.split('.').next().unwrap_or_default()), None)
+                    }
+                    other => (Code::Receiver, other),
+                };
+                let reason = text("faultstring").unwrap_or_default();
+                Self { code, subcode, reason, detail: fault.child("", "detail") }
+            }
+            Version::V12 => {
+                let outer = fault.child(namespace, "Code");
+                let name =
+                    |element: &Element| element.child(namespace, "Value").and_then(Element::qualified_text);
+                let code = outer.and_then(name).map_or(Code::Receiver, |name| code(&name.local));
+                let subcode = outer.and_then(|outer| outer.child(namespace, "Subcode")).and_then(name);
+                let text =
+                    fault.child(namespace, "Reason").and_then(|reason| reason.child(namespace, "Text"));
+                let reason = text.map(|text| text.text.trim().to_owned()).unwrap_or_default();
+                Self { code, subcode, reason, detail: fault.child(namespace, "Detail") }
+            }
+        })
+    }
+}
+
+fn code(name: &str) -> Code {
+    match name {
+        "Client" | "Sender" => Code::Sender,
+        "VersionMismatch" => Code::VersionMismatch,
+        "MustUnderstand" => Code::MustUnderstand,
+        _ => Code::Receiver,
+    }
+}
+
+/// A fault to be written.
+#[derive(Debug)]
+pub(crate) struct NewFault<'f> {
+    pub(crate) code: Code,
+    pub(crate) subcode: Option<&'f Tag>,
+    pub(crate) reason: &'f str,
+    /// Elements, as XML.
+    pub(crate) detail: &'f str,
+}
+
+impl NewFault<'_> {
+    /// The status that it has over HTTP.
+    pub(crate) fn status(&self, version: Version) -> u16 {
+        if version == Version::V12 && self.code == Code::Sender { 400 } else { 500 }
+    }
+
+    /// The element for the body.
+    pub(crate) fn write(&self, version: Version) -> String {
+        let mut out = Writer::default();
+        let code = match (self.code, version) {
+            (Code::Sender, Version::V11) => "soap:Client",
+            (Code::Receiver, Version::V11) => "soap:Server",
+            (Code::Sender, Version::V12) => "soap:Sender",
+            (Code::Receiver, Version::V12) => "soap:Receiver",
+            (Code::VersionMismatch, _) => "soap:VersionMismatch",
+            (Code::MustUnderstand, _) => "soap:MustUnderstand",
+        };
+        let subcode = self.subcode.map(|tag| tag.written.as_str());
+        out.raw("<soap:Fault>");
+        match version {
+            Version::V11 => {
+                out.element("faultcode", subcode.unwrap_or(code));
+                out.element("faultstring", self.reason);
+                if !self.detail.is_empty() {
+                    out.raw("<detail>");
+                    out.raw(self.detail);
+                    out.raw("</detail>");
+                }
+            }
+            Version::V12 => {
+                out.raw("<soap:Code>");
+                out.element("soap:Value", code);
+                if let Some(subcode) = subcode {
+                    out.raw("<soap:Subcode>");
+                    out.element("soap:Value", subcode);
+                    out.raw("</soap:Subcode>");
+                }
+                out.raw("</soap:Code><soap:Reason><soap:Text xml:lang=\"en\">");
+                out.text(self.reason);
+                out.raw("</soap:Text></soap:Reason>");
+                if !self.detail.is_empty() {
+                    out.raw("<soap:Detail>");
+                    out.raw(self.detail);
+                    out.raw("</soap:Detail>");
+                }
+            }
+        }
+        out.raw("</soap:Fault>");
+        out.finish()
+    }
+}
