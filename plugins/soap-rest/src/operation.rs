@@ -38,7 +38,8 @@ pub(crate) struct Param {
     pub(crate) at: Place,
     pub(crate) stands: Stands,
     scalar: Scalar,
-    list: bool,
+    /// Whether it is an array, which is there though nothing of it is.
+    pub(crate) list: bool,
 }
 
 /// Where a member stands.

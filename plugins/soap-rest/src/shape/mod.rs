@@ -108,7 +108,7 @@ impl Parts {
             parts = parts.descend(tag).context(&xml_key)?;
         }
         match (kind, path.attribute, last) {
-            (Kind::Scalar(scalar), Some(tag), None) => {
+            (Kind::Scalar(scalar), Some(tag), None) if !list => {
                 ensure!(!nillable, "`{key}.nillable`: an attribute cannot be nil");
                 let is_known = parts.attributes.iter().any(|(known, _)| known.name == tag.name);
                 ensure!(!is_known, "{xml_key}: the attribute is declared twice");

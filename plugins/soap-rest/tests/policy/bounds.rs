@@ -1,0 +1,132 @@
+//! Messages that are too large, too deep or hostile.
+
+use sluice_sdk_testing::{Request, Response, TestPlugin, Value, json};
+
+use crate::common::{GET_ORDER, NS_11, config, envelope, fault, refused, soap, start};
+
+fn plugin(serve: &str, more: Value) -> TestPlugin {
+    let mut config = config(serve, more);
+    config["operations"] = json!({ "Op": { "rest": "POST /op" } });
+    config["faults"] = json!([]);
+    start(config)
+}
+
+#[track_caller]
+fn is_refused(plugin: &TestPlugin, request: Request, kind: &str, detail: &str) {
+    let answer = plugin.send(request).answer();
+    fault(answer.status(), &answer.text(), "Client", kind, detail);
+}
+
+#[test]
+fn bombs_do_not_go_off() {
+    let plugin = plugin("soap", json!({}));
+    let laughs: String =
+        (1..10).map(|n| format!("<!ENTITY l{n} '&l{p};&l{p};&l{p};&l{p};'>", p = n - 1)).collect();
+    let bomb =
+        format!("<!DOCTYPE x [<!ENTITY l0 'lol'>{laughs}]>{}", envelope(NS_11, "", "<t:Op>&l9;</t:Op>"));
+    let external = format!("<!DOCTYPE x SYSTEM 'file:///etc/passwd'>{}", envelope(NS_11, "", "<t:Op/>"));
+    for text in [bomb, external] {
+        is_refused(&plugin, soap("").with_body(text), "xml-forbidden", "a document type declaration");
+    }
+    is_refused(&plugin, soap("<t:Op>&file;</t:Op>"), "xml-forbidden", "an entity other");
+    is_refused(&plugin, soap("<t:Op><?x y?></t:Op>"), "xml-forbidden", "a processing instruction");
+    is_refused(
+        &plugin,
+        soap(&format!("<t:Op>{}", "<t:a>".repeat(150_000))),
+        "body-too-complex",
+        "64 levels of `max_depth`",
+    );
+    is_refused(
+        &plugin,
+        soap(&format!("<t:Op>{}</t:Op>", "<t:a/>".repeat(20_000))),
+        "body-too-complex",
+        "20000 values of `max_values`",
+    );
+    let attributes: String = (0..100).map(|n| format!(" a{n}='1'")).collect();
+    is_refused(&plugin, soap(&format!("<t:Op{attributes}/>")), "body-too-complex", "64 attributes");
+}
+
+#[test]
+fn sizes_are_bounded_both_ways() {
+    let small = plugin("soap", json!({ "max_size": "1KiB" }));
+    is_refused(
+        &small,
+        soap(&format!("<t:Op>{}</t:Op>", "x".repeat(1000))),
+        "body-too-large",
+        "1024 bytes of `max_size`",
+    );
+    let response = Response::new(200).with_json(&json!({ "a": "<".repeat(400) }));
+    let response = small.send(soap("<t:Op/>")).respond(response);
+    fault(response.status(), &response.text(), "Server", "body-too-large", "1024 bytes");
+    let small = plugin("rest", json!({ "max_size": "1KiB" }));
+    let post = |text: &str| Request::post("/op").with_json(&json!({ "a": text }));
+    refused(&small.send(post(&"x".repeat(2000))).answer(), 413, "body-too-large", "1024");
+    refused(&small.send(post(&"<".repeat(400))).answer(), 413, "body-too-large", "1024");
+    assert!(small.send(post("x")).is_forwarded());
+}
+
+#[test]
+fn defaults_cannot_multiply() {
+    let fields: Vec<Value> = (0..100).map(|n| json!({ "json": format!("f{n}"), "default": "x" })).collect();
+    let fields = json!([{ "json": "items", "xml": "I", "list": true, "fields": fields }]);
+    let operations = json!({ "Op": { "rest": "POST /op", "input": fields, "output": fields } });
+    let plugin = start(config("soap", json!({ "operations": operations, "faults": [] })));
+    is_refused(
+        &plugin,
+        soap(&format!("<t:Op>{}</t:Op>", "<t:I/>".repeat(1000))),
+        "body-too-complex",
+        "values",
+    );
+    let items = vec![json!({}); 9000];
+    let response =
+        plugin.send(soap("<t:Op/>")).respond(Response::new(200).with_json(&json!({ "items": items })));
+    fault(response.status(), &response.text(), "Server", "body-too-large", "`max_size`");
+}
+
+#[test]
+fn json_is_bounded_as_well() {
+    let plugin = plugin("rest", json!({ "max_depth": 8, "max_values": 100 }));
+    let post = |body: String| {
+        plugin
+            .send(Request::post("/op").with_header("content-type", "application/json").with_body(body))
+            .answer()
+    };
+    refused(&post("[".repeat(100_000)), 413, "body-too-complex", "8 levels");
+    refused(&post(format!("[{}1]", "1,".repeat(200))), 413, "body-too-complex", "100 values");
+    refused(&post("{\"a b\":1}".to_owned()), 422, "body-mismatch", "`a b`");
+}
+
+#[test]
+fn encodings_are_known_or_refused() {
+    let operations = json!({ "Op": { "rest": "POST /op", "input": ["a"], "output": [] } });
+    let plugin = start(config("soap", json!({ "operations": operations, "faults": [] })));
+    let text = envelope(NS_11, "", "<t:Op><t:a>\u{e9}</t:a></t:Op>");
+    let latin: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let wide: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let post = |media: &str, body: &[u8]| {
+        plugin.send(Request::post("/").with_header("content-type", media).with_body(body))
+    };
+    for (media, body) in
+        [("text/xml; charset=ISO-8859-1", &latin), ("text/xml; charset=utf-16", &wide), ("text/xml", &wide)]
+    {
+        assert_eq!(post(media, body).forwarded().text(), "{\"a\":\"\u{e9}\"}", "{media}");
+    }
+    let answer = post("text/xml; charset=ebcdic", text.as_bytes()).answer();
+    fault(answer.status(), &answer.text(), "Client", "charset-unsupported", "`ebcdic`");
+    let answer = post("text/xml", &latin).answer();
+    fault(answer.status(), &answer.text(), "Client", "body-not-xml", "not UTF-8");
+}
+
+#[test]
+fn a_coded_body_is_decoded_within_bounds() {
+    let plugin = start(config("soap", json!({})));
+    let gzip =
+        |text: &str| sluice_sdk_coding::encode(sluice_sdk_coding::Coding::Gzip, 6, text.as_bytes()).unwrap();
+    let post = |body: Vec<u8>| soap("").with_header("content-encoding", "gzip").with_body(body);
+    let exchange = plugin.send(post(gzip(&envelope(NS_11, "", GET_ORDER))));
+    assert_eq!(
+        (exchange.forwarded().path(), exchange.forwarded().header("content-encoding")),
+        ("/orders/42", None)
+    );
+    is_refused(&plugin, post(gzip(&" ".repeat(2 << 20))), "body-too-large", "1048576");
+}
