@@ -11,6 +11,7 @@ mod mapping;
 mod media;
 mod names;
 mod operation;
+mod outgoing;
 mod rest;
 mod route;
 mod service;

@@ -9,9 +9,8 @@ use crate::fault;
 use crate::json::{self, Json};
 use crate::media::MediaType;
 use crate::operation::{BodyPart, Operation, Stands};
-use crate::service::{Service, prepare};
+use crate::service::{Service, prepare, unexpected, write_body};
 use crate::shape::write_element;
-use crate::soap::write_body;
 use crate::xml::Writer;
 
 /// What an exchange remembers.
@@ -345,12 +344,4 @@ fn no_operation(methods: Vec<&'static str>) -> Verdict {
     }
     let problem = Problem::method_not_allowed("the path has other methods").kind("method-unknown");
     problem.header("allow", methods.join(", ")).into()
-}
-
-fn unexpected(status: u16) -> Failure {
-    Failure::new(
-        502,
-        "response-unexpected",
-        format!("the status {status} is neither a success nor a failure"),
-    )
 }

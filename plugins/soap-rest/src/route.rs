@@ -7,8 +7,8 @@ use sluice_sdk::prelude::*;
 use crate::json::Place;
 use crate::shape::place;
 
-/// What stands for itself in a segment (RFC 3986 section 2.3).
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What stands for itself in a segment and in a query (RFC 3986 section 2.3).
+pub(crate) const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A path in which members stand.
 #[derive(Debug, PartialEq)]

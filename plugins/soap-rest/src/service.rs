@@ -149,3 +149,23 @@ fn apart_in_rest(operations: &[Operation]) -> Result<()> {
     }
     Ok(())
 }
+
+/// Writes a body; fails if the host says that it is too large.
+pub(crate) fn write_body(body: &mut Body, bytes: &[u8]) -> Result<Result<(), Failure>> {
+    match body.set(bytes) {
+        Err(error) if error.code() == Some(sluice_sdk::Code::TooLarge) => {
+            let detail =
+                format!("what becomes of it has {} bytes, more than the plugin's `limits.body`", bytes.len());
+            Ok(Err(Failure::too_large(detail)))
+        }
+        other => other.map(Ok),
+    }
+}
+
+pub(crate) fn unexpected(status: u16) -> Failure {
+    Failure::new(
+        502,
+        "response-unexpected",
+        format!("the status {status} is neither a success nor a failure"),
+    )
+}

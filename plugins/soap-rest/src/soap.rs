@@ -1,6 +1,5 @@
 //! SOAP clients of a REST upstream.
 
-use sluice_sdk::path::{MAX_TARGET, has_dot_segments};
 use sluice_sdk::prelude::*;
 
 use crate::envelope::{self, Code, Envelope, NewFault, NoEnvelope, Version};
@@ -8,8 +7,9 @@ use crate::failure::{Failure, Side};
 use crate::fault;
 use crate::json::{self, Json};
 use crate::media::MediaType;
-use crate::operation::{BodyPart, Operation, Stands};
-use crate::service::{Service, prepare};
+use crate::operation::{Operation, Stands};
+use crate::outgoing::Outgoing;
+use crate::service::{Service, prepare, unexpected, write_body};
 use crate::shape::{Budget, absent, read};
 
 /// What an exchange remembers.
@@ -35,15 +35,6 @@ impl<F: Into<Failure>> From<F> for Refusal {
     fn from(failure: F) -> Self {
         Self::Failure(failure.into())
     }
-}
-
-/// A request in REST.
-struct Outgoing {
-    operation: usize,
-    path: String,
-    query: String,
-    headers: Vec<(HeaderName, Vec<String>)>,
-    body: Option<String>,
 }
 
 impl Service {
@@ -149,7 +140,7 @@ impl Service {
             None => absent(&operation.header, &mut document, &budget),
         }
         .map_err(|stop| stop.within("Header", '/'))?;
-        Ok(place_members(index, operation, document)?)
+        Ok(Outgoing::new(index, operation, document)?)
     }
 
     fn operation_of(&self, envelope: &Envelope, action: Option<&str>) -> Result<usize, Failure> {
@@ -375,76 +366,4 @@ fn no_soap(is_post: bool) -> Verdict {
     let problem =
         Problem::unsupported_media_type("SOAP messages are of the type `text/xml` or `application/soap+xml`");
     problem.kind("media-type-unsupported").header("accept", "text/xml, application/soap+xml").into()
-}
-
-fn unexpected(status: u16) -> Failure {
-    Failure::new(
-        502,
-        "response-unexpected",
-        format!("the status {status} is neither a success nor a failure"),
-    )
-}
-
-/// Writes a body; fails if the host says that it is too large.
-pub(crate) fn write_body(body: &mut Body, bytes: &[u8]) -> Result<Result<(), Failure>> {
-    match body.set(bytes) {
-        Err(error) if error.code() == Some(sluice_sdk::Code::TooLarge) => {
-            let detail =
-                format!("what becomes of it has {} bytes, more than the plugin's `limits.body`", bytes.len());
-            Ok(Err(Failure::too_large(detail)))
-        }
-        other => other.map(Ok),
-    }
-}
-
-/// Puts the members of the input where they stand in REST.
-fn place_members(index: usize, operation: &Operation, mut document: Json) -> Result<Outgoing, Failure> {
-    let (mut in_path, mut query, mut headers) = (Vec::new(), String::new(), Vec::new());
-    for param in operation.params() {
-        let texts = param.write(document.take(&param.at))?;
-        match &param.stands {
-            Stands::Path => match &texts[..] {
-                [text] if !text.is_empty() => in_path.push(text.clone()),
-                _ => {
-                    let detail = format!("`{}` is empty, and stands in the path", param.at);
-                    return Err(Failure {
-                        field: Some(param.at.to_string()),
-                        ..Failure::new(422, "body-mismatch", detail)
-                    });
-                }
-            },
-            Stands::Query(name) => texts.iter().for_each(|text| push_pair(&mut query, name, text)),
-            Stands::Header(name) => headers.push((name.clone(), texts)),
-        }
-    }
-    let path = operation.path.fill(&in_path);
-    if has_dot_segments(&path) {
-        return Err(Failure::new(422, "body-mismatch", "a segment of the path would be `.` or `..`"));
-    }
-    if path.len() + query.len() + 1 > MAX_TARGET {
-        return Err(Failure::new(
-            422,
-            "body-mismatch",
-            format!("path and query come to more than {MAX_TARGET} bytes"),
-        ));
-    }
-    let body = match &operation.body {
-        BodyPart::None => None,
-        BodyPart::All => Some(document),
-        BodyPart::Member(at) => document.take(at),
-    };
-    Ok(Outgoing { operation: index, path, query, headers, body: body.map(|body| body.write()) })
-}
-
-/// As forms write it.
-fn push_pair(query: &mut String, name: &str, value: &str) {
-    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    const ENCODED: &percent_encoding::AsciiSet =
-        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    if !query.is_empty() {
-        query.push('&');
-    }
-    query.extend(utf8_percent_encode(name, ENCODED));
-    query.push('=');
-    query.extend(utf8_percent_encode(value, ENCODED));
 }
