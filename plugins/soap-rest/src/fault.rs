@@ -106,12 +106,19 @@ pub(crate) struct Told<'r> {
     pub(crate) detail: String,
 }
 
+/// Whether a `type` is of this kind. The gateway writes the kinds of its steps' problems as URNs.
+fn is_kind(found: Option<&str>, kind: &str) -> bool {
+    found.is_some_and(|found| {
+        found.strip_prefix("urn:sluice:problem:").unwrap_or(found) == kind || found == kind
+    })
+}
+
 /// The fault that a response of this status is, with its problem document if it has one.
 pub(crate) fn fault<'r>(rules: &'r [Rule], status: u16, document: Option<&Json>, terms: &Terms) -> Told<'r> {
     let said =
         |name: &str| document.and_then(|document| document.member_text(name)).filter(|text| !text.is_empty());
     let suits = |rule: &&Rule| {
-        rule.status == status && rule.kind.as_deref().is_none_or(|kind| said("type") == Some(kind))
+        rule.status == status && rule.kind.as_deref().is_none_or(|kind| is_kind(said("type"), kind))
     };
     let rule = rules.iter().find(suits);
     let code = if status < 500 { Code::Sender } else { Code::Receiver };

@@ -203,6 +203,8 @@ impl Service {
         if !matches!(status, 204 | 205) && !response.describes_absent_body(ctx) {
             return Ok(Verdict::Continue);
         }
+        // What is answered here is not to come back as a body to be translated.
+        ctx.skip_body();
         if status >= 300 {
             return Ok(unexpected(status).problem(Side::Response).into());
         }

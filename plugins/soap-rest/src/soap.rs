@@ -214,7 +214,13 @@ impl Service {
             return Ok(Verdict::Continue);
         };
         let status = response.status();
-        if response.origin() == Origin::Gateway {
+        let is_gateways = response.origin() == Origin::Gateway;
+        if !is_gateways && !matches!(status, 204 | 205) && !response.describes_absent_body(ctx) {
+            return Ok(Verdict::Continue);
+        }
+        // What is answered here is not to come back as a body to be translated.
+        ctx.skip_body();
+        if is_gateways {
             return self.refused(status, None, response, exchange.version);
         }
         if matches!(status, 204 | 205) {
@@ -224,10 +230,7 @@ impl Service {
                 Err(failure) => self.failed(&failure, Side::Response, exchange.version),
             };
         }
-        if response.describes_absent_body(ctx) {
-            return self.failed(&unexpected(status), Side::Response, exchange.version);
-        }
-        Ok(Verdict::Continue)
+        self.failed(&unexpected(status), Side::Response, exchange.version)
     }
 
     pub(crate) fn soap_response_body(

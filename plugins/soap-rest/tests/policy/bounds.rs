@@ -130,3 +130,38 @@ fn a_coded_body_is_decoded_within_bounds() {
     );
     is_refused(&plugin, post(gzip(&" ".repeat(2 << 20))), "body-too-large", "1048576");
 }
+
+#[test]
+fn the_deepest_message_passes_both_ways() {
+    let (open, close) = ("<t:a>".repeat(120), "</t:a>".repeat(120));
+    let deep = format!("{}\"x\"{}", "{\"a\":".repeat(120), "}".repeat(120));
+    for operation in [
+        json!({ "rest": "POST /op" }),
+        json!({ "rest": "POST /op", "input_template": "{{ body }}", "output_template": "{{ body | length }}" }),
+    ] {
+        let plugin = start(config(
+            "soap",
+            json!({ "max_depth": 128, "operations": { "Op": operation }, "faults": [] }),
+        ));
+        let mut exchange = plugin.send(soap(&format!("<t:Op>{open}x{close}</t:Op>")));
+        assert_eq!(exchange.forwarded().text(), deep);
+        let response = Response::new(200).with_header("content-type", "application/json").with_body(&deep);
+        assert_eq!(exchange.respond(response).status(), 200);
+    }
+}
+
+#[test]
+fn many_values_pass_both_ways() {
+    let fields = json!([{ "json": "items", "xml": "I", "list": true, "fields": [
+        { "json": "sku", "xml": "@sku" }, "name", { "json": "count", "type": "integer" },
+    ] }]);
+    let operations = json!({ "Op": { "rest": "POST /op", "input": fields, "output": fields } });
+    let plugin = start(config("soap", json!({ "operations": operations, "faults": [] })));
+    let item = "<t:I sku='a&amp;b'><t:name>A name of the usual length</t:name><t:count>17</t:count></t:I>";
+    let mut exchange = plugin.send(soap(&format!("<t:Op>{}</t:Op>", item.repeat(1500))));
+    let sent = exchange.forwarded().text();
+    assert_eq!(sent.matches(r#"{"sku":"a&b","name":"A name of the usual length","count":17}"#).count(), 1500);
+    let response =
+        exchange.respond(Response::new(200).with_header("content-type", "application/json").with_body(&sent));
+    assert_eq!(response.text().matches("<tns:count>17</tns:count>").count(), 1500);
+}

@@ -44,6 +44,10 @@ fn other_failures_are_faults_with_the_document_in_them() {
         <problem xmlns=\"urn:ietf:rfc:7807\"><pods><i>1</i><i><name>a</name></i></pods><title>Busy</title><type>urn:busy</type>\
         <status>503</status></problem></detail></soap:Fault>"
     );
+    // The gateway writes the kinds of its steps' problems as URNs.
+    let document = json!({ "type": "urn:sluice:problem:order-unknown", "order": 1 });
+    let response = plugin.send(soap(GET_ORDER)).respond(problem(404, &document).of_step());
+    assert!(response.text().contains("<tns:OrderId>1</tns:OrderId>"), "{}", response.text());
     // What the document lacks for its fault leaves it to the document.
     let response = plugin.send(soap(GET_ORDER)).respond(problem(404, &json!({ "type": "order-unknown" })));
     let text = response.text();
