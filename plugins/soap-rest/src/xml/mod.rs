@@ -116,6 +116,11 @@ pub(crate) fn is_name(text: &str) -> bool {
         starts(c)
             || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
     };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if text.bytes().all(is_plain) {
+        // Most names are ASCII, which is quicker to see.
+        return text.bytes().next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_');
+    }
     let mut characters = text.chars();
     characters.next().is_some_and(starts) && characters.all(goes_on)
 }

@@ -66,19 +66,24 @@ pub(crate) fn text(text: &str) -> String {
 }
 
 fn escape_into(out: &mut String, text: &str, is_attribute: bool) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\r' => out.push_str("&#13;"),
-            '"' if is_attribute => out.push_str("&quot;"),
-            '\n' if is_attribute => out.push_str("&#10;"),
-            '\t' if is_attribute => out.push_str("&#9;"),
-            c if is_char(c) => out.push(c),
-            _ => out.push(char::REPLACEMENT_CHARACTER),
-        }
+    let mut start = 0;
+    for (at, c) in text.char_indices() {
+        let escaped = match c {
+            '&' => "&amp;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            '\r' => "&#13;",
+            '"' if is_attribute => "&quot;",
+            '\n' if is_attribute => "&#10;",
+            '\t' if is_attribute => "&#9;",
+            c if is_char(c) => continue,
+            _ => "\u{fffd}",
+        };
+        out.push_str(&text[start..at]);
+        out.push_str(escaped);
+        start = at + c.len_utf8();
     }
+    out.push_str(&text[start..]);
 }
 
 #[cfg(test)]
