@@ -69,7 +69,10 @@ impl Mapping {
         match self {
             Self::Template(template) => return template.xml(tag, document, terms),
             Self::Convention => convention::write(&tag.written, document, &mut out, terms)?,
-            Self::Fields(parts) => write_element(&tag.written, parts, document, &mut out, terms)?,
+            Self::Fields(parts) => {
+                parts.check_known(document, terms)?;
+                write_element(&tag.written, parts, document, &mut out, terms)?;
+            }
         }
         if out.len() > terms.bounds.size {
             return Err(Stop::TooLarge(terms.bounds.too_large()));

@@ -105,8 +105,8 @@ impl Operation {
         let request = config.request.unwrap_or_else(|| name.to_owned());
         let response = config.response.unwrap_or_else(|| format!("{request}Response"));
         if let Some(action) = &config.action {
-            let good = action.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-            ensure!(good, "`{key}.action` has characters other than those of ASCII");
+            let good = action.bytes().all(|byte| (byte.is_ascii_graphic() && byte != b'"') || byte == b' ');
+            ensure!(good, "`{key}.action` has quotes, or characters other than those of ASCII");
         }
         let operation = Self {
             method: Method::from(method),

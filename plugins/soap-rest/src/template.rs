@@ -3,6 +3,7 @@
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use sluice_sdk::prelude::*;
 
+use crate::failure::Failure;
 use crate::json::{self, Json};
 use crate::names::{Tag, Terms};
 use crate::stop::Stop;
@@ -66,7 +67,7 @@ impl Template {
     pub(crate) fn json(&self, body: &Json, terms: &Terms) -> Result<Json, Stop> {
         let text = self.render(body, terms)?;
         let value = json::parse(text.as_bytes(), &terms.bounds);
-        value.map_err(|why| Stop::Template(format!("the template did not make JSON: {why:?}")))
+        value.map_err(|why| Stop::Template(format!("what the template made: {}", Failure::from(why).detail)))
     }
 
     /// The element of this name with what the template makes in it.
@@ -76,7 +77,7 @@ impl Template {
         let standalone = format!("<{name}{}>{content}</{name}>", terms.names.declarations());
         // Nothing but content of the element: an end of it, or a beginning of another, is not well-formed then.
         if let Err(why) = xml::parse(&standalone, &terms.bounds) {
-            return Err(Stop::Template(format!("the template did not make XML: {why:?}")));
+            return Err(Stop::Template(format!("what the template made: {}", Failure::from(why).detail)));
         }
         Ok(format!("<{name}>{content}</{name}>"))
     }

@@ -101,7 +101,10 @@ fn write_one(value: &Value, name: &str, item: &Json, out: &mut Writer, terms: &T
         (Kind::Scalar(scalar), item) => {
             out.element(name, &scalar.to_text(item).map_err(|why| Stop::mismatch("", why))?);
         }
-        (Kind::Object(parts), Json::Object(_)) => write_element(name, parts, item, out, terms)?,
+        (Kind::Object(parts), Json::Object(_)) => {
+            parts.check_known(item, terms)?;
+            write_element(name, parts, item, out, terms)?;
+        }
         // Parts may be of the value itself: `json = "."`.
         (Kind::Object(parts), _) if parts.places().iter().any(|(at, _, _)| at.0.is_empty()) => {
             write_element(name, parts, item, out, terms)?;
@@ -115,6 +118,19 @@ fn write_one(value: &Value, name: &str, item: &Json, out: &mut Writer, terms: &T
 }
 
 impl Parts {
+    /// Refuses members that no field is for, if the terms say so.
+    pub(crate) fn check_known(&self, document: &Json, terms: &Terms) -> Result<(), Stop> {
+        if !terms.refuses_unknown {
+            return Ok(());
+        }
+        let places = self.places();
+        let places: Vec<&[String]> = places.iter().map(|(at, ..)| at.0.as_slice()).collect();
+        match stranger(&places, document) {
+            Some(at) => Err(Stop::mismatch(at, "it is not known")),
+            None => Ok(()),
+        }
+    }
+
     /// Whether there is anything to write, or has to be.
     pub(crate) fn wants(&self, document: &Json) -> bool {
         self.is_present(document) || self.is_required()
@@ -145,5 +161,98 @@ impl Parts {
                 Content::Parts(parts) => parts.is_required(),
                 Content::Value(value) => !value.optional,
             })
+    }
+}
+
+/// The path of a member that is at none of the places and above none of them.
+fn stranger(places: &[&[String]], document: &Json) -> Option<String> {
+    let Json::Object(members) = document else { return None };
+    if places.iter().any(|place| place.is_empty()) {
+        return None;
+    }
+    members.iter().find_map(|(name, value)| {
+        let below: Vec<&[String]> =
+            places.iter().filter(|place| place[0] == *name).map(|place| &place[1..]).collect();
+        match value {
+            // What is left of an object whose members have gone elsewhere.
+            Json::Object(members) if members.is_empty() => None,
+            _ if below.is_empty() => Some(name.clone()),
+            value => stranger(&below, value).map(|rest| format!("{name}.{rest}")),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::FieldConfig;
+    use crate::shape::{Budget, read};
+    use crate::xml;
+
+    fn parts(terms: &Terms) -> Parts {
+        let fields = serde_json::json!([
+            { "json": "id", "xml": "@id", "type": "integer" },
+            { "json": "customer.name", "xml": "o:Customer/Name" },
+            { "json": "customer.mail", "xml": "o:Customer/@mail", "optional": true },
+            { "json": "total", "xml": "Total", "type": "double", "nillable": true },
+            { "json": "lines", "xml": "Lines/Line", "list": true, "fields": [
+                { "json": "text", "xml": "." }, { "json": "paid", "xml": "@paid", "type": "boolean", "optional": true },
+            ] },
+        ]);
+        let fields: Vec<FieldConfig> = serde_json::from_value(fields).unwrap();
+        Parts::new(&fields, &terms.names, "fields").unwrap()
+    }
+
+    fn text(text: &str) -> Json {
+        Json::text(text.chars().filter(|c| xml::is_char(*c)).collect::<String>())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_by_fields_is_read_by_them(
+            id in any::<i64>(), name in ".{0,12}", mail in proptest::option::of(".{0,12}"),
+            total in proptest::option::of(-1e9..1e9f64), lines in proptest::collection::vec((".{0,6}", any::<Option<bool>>()), 0..4),
+        ) {
+            let terms = Terms { refuses_unknown: true, ..Terms::of_tests() };
+            let parts = parts(&terms);
+            let mut customer = vec![("mail".to_owned(), mail.as_deref().map_or(Json::Null, text)), ("name".to_owned(), text(&name))];
+            customer.retain(|(_, value)| *value != Json::Null);
+            let lines = lines.iter().map(|(line, paid)| {
+                let paid = paid.map(|paid| ("paid".to_owned(), Json::Bool(paid)));
+                Json::Object(paid.into_iter().chain([("text".to_owned(), text(line))]).collect())
+            });
+            let document = Json::Object(vec![
+                ("id".to_owned(), Json::Number(id.to_string())),
+                ("customer".to_owned(), Json::Object(customer)),
+                ("total".to_owned(), total.map_or(Json::Null, |total| Json::Number(format!("{total:?}")))),
+                ("lines".to_owned(), Json::Array(lines.collect())),
+            ]);
+            prop_assert_eq!(parts.check_known(&document, &terms), Ok(()));
+            let mut out = Writer::default();
+            let decls = terms.names.declarations();
+            write_element("r", &parts, &document, &mut out, &terms).unwrap();
+            let message = out.finish().replacen("<r", &format!("<r{decls}"), 1);
+            let root = xml::parse(&message, &terms.bounds).unwrap();
+            let mut found = Json::Object(Vec::new());
+            read(&parts, &root, &mut found, &Budget::new(&terms)).unwrap();
+            prop_assert_eq!(found.write(), document.write());
+        }
+    }
+
+    #[test]
+    fn strangers_are_named() {
+        let terms = Terms { refuses_unknown: true, ..Terms::of_tests() };
+        let parts = parts(&terms);
+        for (document, at) in [
+            (r#"{"id":1,"x":2}"#, Some("x")),
+            (r#"{"customer":{"name":"a","x":{"y":1}}}"#, Some("customer.x")),
+            (r#"{"id":1,"gone":{}}"#, None),
+        ] {
+            let document = crate::json::parse(document.as_bytes(), &terms.bounds).unwrap();
+            let told = parts.check_known(&document, &terms).err();
+            assert_eq!(told, at.map(|at| Stop::mismatch(at, "it is not known")));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Messages that are too large, too deep or hostile.
 
+use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 use sluice_sdk_testing::{Request, Response, TestPlugin, Value, json};
 
 use crate::common::{GET_ORDER, NS_11, config, envelope, fault, refused, soap, start};
@@ -164,4 +165,24 @@ fn many_values_pass_both_ways() {
     let response =
         exchange.respond(Response::new(200).with_header("content-type", "application/json").with_body(&sent));
     assert_eq!(response.text().matches("<tns:count>17</tns:count>").count(), 1500);
+}
+
+#[test]
+fn whatever_comes_is_answered() {
+    let (soap_side, rest_side) = (plugin("soap", json!({})), plugin("rest", json!({})));
+    let parts = "(<t:Op>|</t:Op>|<t:Op/>|<a b='c'>|</a>|&#65;|&lt;|<!--|-->|<!\\[CDATA\\[|\\]\\]>|<\\?xml|\\?>|[ -~]|é|\u{0}){0,30}";
+    proptest!(ProptestConfig::with_cases(200), |(body in parts, raw in any::<Vec<u8>>())| {
+        for request in [soap(&body), soap("").with_body(&body), soap("").with_body(&raw)] {
+            let exchange = soap_side.send(request);
+            prop_assert!(exchange.is_forwarded() || exchange.answer().status() == 500, "{:?}", exchange.fault());
+        }
+        for text in [body.as_bytes(), raw.as_slice()] {
+            let message = Response::new(200).with_header("content-type", "text/xml").with_body(text);
+            let mut exchange = rest_side.send(Request::post("/op").with_json(&json!({})));
+            let _ = exchange.respond(message);
+            prop_assert!(exchange.fault().is_none(), "{:?}", exchange.fault());
+            let posted = Request::post("/op").with_header("content-type", "application/json").with_body(text);
+            prop_assert!(rest_side.send(posted).fault().is_none());
+        }
+    });
 }

@@ -140,6 +140,9 @@ fn what_is_not_known_is_ignored_or_refused() {
         let (text, _) = called(&plugin("refuse"), content, "{}");
         assert!(text.contains("body-mismatch") && text.contains(at), "{text}");
     }
+    let content = |unknown: &str| called(&plugin(unknown), "<t:a>1</t:a>", r#"{"x":1}"#).1;
+    assert_eq!(content("ignore"), "");
+    assert!(content("refuse").contains("`x`: it is not known"));
     let xsi = "<t:a xmlns:i='http://www.w3.org/2001/XMLSchema-instance' i:type='x'>1</t:a>";
     assert_eq!(called(&plugin("refuse"), xsi, "{}").0, r#"{"a":"1"}"#);
 }
