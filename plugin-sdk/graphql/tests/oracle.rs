@@ -1,0 +1,107 @@
+//! Another reader takes every document that is one here, also among those that are nearly one.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use sluice_sdk_graphql::parse;
+
+const DOCUMENTS: [&str; 5] = [
+    "query Q ( $a : [ Int ! ] ! = [ 1 , 2 ] , $b : In = { x : \"y\" } ) @e ( f : 1 ) { g : h ( i : $a ) { j } }",
+    "{ ... F ... on T @a { b } ... @c { d } ... { e } } fragment F on T @g { h }",
+    "mutation M { a ( b : { c : [ true , null , E , 1.5 , -1e3 , \"\"\"s\"\"\" ] } , d : $v ) }",
+    "subscription { a : b @c @d }",
+    "fragment on1 on on { on } query on { query mutation }",
+];
+
+const TOKENS: [&str; 34] = [
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    ":",
+    "$",
+    "@",
+    "!",
+    "=",
+    "...",
+    "|",
+    "&",
+    "on",
+    "query",
+    "mutation",
+    "fragment",
+    "a",
+    "true",
+    "null",
+    "1",
+    "-1.5e2",
+    "01",
+    "1.",
+    "\"s\"",
+    "\"\\x\"",
+    "\"\\u00e9\"",
+    "\"\"\"b\"\"\"",
+    "\"",
+    "#c\n",
+    ",",
+    "_",
+    "é",
+];
+
+#[derive(Clone, Debug)]
+enum Edit {
+    Remove(usize),
+    Replace(usize, &'static str),
+    Insert(usize, &'static str),
+    Swap(usize, usize),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let at = || any::<prop::sample::Index>().prop_map(|index| index.index(1_000));
+    prop_oneof![
+        at().prop_map(Edit::Remove),
+        (at(), select(&TOKENS[..])).prop_map(|(at, token)| Edit::Replace(at, token)),
+        (at(), select(&TOKENS[..])).prop_map(|(at, token)| Edit::Insert(at, token)),
+        (at(), at()).prop_map(|(a, b)| Edit::Swap(a, b)),
+    ]
+}
+
+fn apply(document: &str, edits: &[Edit]) -> String {
+    let mut tokens: Vec<&str> = document.split(' ').collect();
+    for edit in edits {
+        let count = tokens.len();
+        match *edit {
+            Edit::Remove(at) => drop(tokens.remove(at % count)),
+            Edit::Replace(at, token) => tokens[at % count] = token,
+            Edit::Insert(at, token) => tokens.insert(at % count, token),
+            Edit::Swap(a, b) => tokens.swap(a % count, b % count),
+        }
+    }
+    tokens.join(" ")
+}
+
+fn oracle(source: &str) -> bool {
+    apollo_parser::Parser::new(source).parse().errors().len() == 0
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    /// The other reader takes more than the specification: `{ name }` as an object's value, for one.
+    #[test]
+    fn what_is_read_here_is_read_elsewhere(
+        document in select(&DOCUMENTS[..]),
+        edits in prop::collection::vec(edit(), 0..4),
+    ) {
+        let source = apply(document, &edits);
+        let read = parse(&source, 10_000);
+        prop_assert!(read.is_err() || oracle(&source), "only we read {source}");
+        prop_assert!(read.is_ok() || !edits.is_empty(), "{source}: {read:?}");
+    }
+
+    #[test]
+    fn no_text_is_too_odd(source in "[{}()\\[\\]:$@!=.\"\\\\u#\\na-d0-9 é\u{0}\u{feff}-]{0,60}") {
+        let _ = parse(&source, 100);
+    }
+}
