@@ -12,6 +12,7 @@ mod shelves;
     clippy::all,
     clippy::pedantic,
     clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
     reason = "it is made from the descriptor set"
 )]
 mod proto {
