@@ -1,0 +1,308 @@
+//! Bounds what GraphQL requests may ask for.
+
+mod config;
+mod items;
+mod json;
+mod measure;
+mod persisted;
+mod refusal;
+mod request;
+
+use std::cell::Cell;
+
+use sluice_sdk::prelude::*;
+use sluice_sdk_graphql::{Document, Operation, OperationKind, ParseError, parse, short};
+
+pub use config::Config;
+use config::{Kind, Mode};
+use persisted::{Persisted, is_digest};
+use refusal::Refusal;
+use request::{Asked, Bounds, with_text, without_reference};
+
+/// The policy.
+pub struct GraphqlGuard {
+    config: Config,
+    persisted: Option<Persisted>,
+    /// Bytes of a document.
+    max_query: usize,
+}
+
+/// What a request that is let through is like.
+struct Passed {
+    cost: u64,
+    /// Of each operation, the text of a document that it refers to.
+    texts: Vec<Option<String>>,
+}
+
+#[plugin(optional(log))]
+impl Plugin for GraphqlGuard {
+    type Config = Config;
+
+    fn new(mut config: Config) -> Result<Self> {
+        config.check()?;
+        let persisted = config.persisted.take().map(Persisted::new).transpose()?;
+        let max_query = usize::try_from(config.max_query_size.bytes())?;
+        let guard = Self { config, persisted, max_query };
+        for (id, text) in guard.persisted.iter().flat_map(Persisted::documents) {
+            let read = guard.document(text);
+            read.map_err(|refusal| Error::new(format!("`persisted.documents`: `{id}`: {}", refusal.line())))?;
+        }
+        Ok(guard)
+    }
+
+    fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
+        if let Some(name) = &self.config.cost_header {
+            request.headers_mut().remove(name)?;
+        }
+        let judged = match request.method() {
+            Method::Get | Method::Head => match self.judge_query(request) {
+                Ok(passed) => self.pass_query(request, passed)?,
+                Err(refusal) => Err(refusal),
+            },
+            Method::Post => self.judge_head(request),
+            Method::Options => Ok(()),
+            _ => Err(self.not_with("GraphQL is asked with `GET` or `POST`")),
+        };
+        if judged.is_err() || request.method() != Method::Post {
+            ctx.skip_body();
+        }
+        Ok(judged.map_or_else(|refusal| self.refuse(refusal), |()| Verdict::Continue))
+    }
+
+    fn on_request_body(&self, request: &mut Request, body: &mut Body, _: &mut Context) -> Result<Verdict> {
+        let bytes = body.bytes()?;
+        let read = str::from_utf8(&bytes).map_err(|_| Refusal::malformed("the body is not UTF-8"));
+        let judged = read.and_then(|text| self.judge_body(text));
+        let (passed, rewritten) = match judged {
+            Ok(passed) => passed,
+            Err(refusal) => return Ok(self.refuse(refusal)),
+        };
+        self.tell(request, passed.cost)?;
+        if let Some(rewritten) = rewritten {
+            match body.set(rewritten) {
+                Err(error) if error.refuses_value() => return Ok(self.refuse(does_not_fit("body"))),
+                set => set?,
+            }
+            request.mark_rewritten()?;
+        }
+        Ok(Verdict::Continue)
+    }
+}
+
+impl GraphqlGuard {
+    fn refuse(&self, refusal: Refusal) -> Verdict {
+        match self.config.mode {
+            Mode::Enforce => Verdict::respond(refusal.problem()),
+            Mode::Report => {
+                warn!("would be refused: {}", refusal.line());
+                Verdict::Continue
+            }
+        }
+    }
+
+    fn not_with(&self, why: &str) -> Refusal {
+        let allow = if self.config.get { "GET, POST" } else { "POST" };
+        Refusal::new(405, "graphql-method", why).header("allow", allow)
+    }
+
+    fn tell(&self, request: &mut Request, cost: u64) -> Result<()> {
+        match &self.config.cost_header {
+            Some(name) => request.headers_mut().set(name, cost.to_string()),
+            None => Ok(()),
+        }
+    }
+
+    fn bounds(&self) -> Bounds<'_> {
+        Bounds {
+            extra: &self.config.extra_members,
+            values: Cell::new(self.config.max_values),
+            max_values: self.config.max_values,
+            max_batch: self.config.max_batch,
+        }
+    }
+
+    fn judge_query(&self, request: &Request) -> Result<Passed, Refusal> {
+        if !self.config.get {
+            return Err(self.not_with("GraphQL is not asked with `GET` here"));
+        }
+        if request.has_body() {
+            return Err(Refusal::malformed("a `GET` has a body"));
+        }
+        let asked = Asked::of_parameters(&request.query_params(), &self.bounds())?;
+        self.judge(&[asked], true)
+    }
+
+    /// Puts the text of a document that is referred to into the query.
+    fn pass_query(&self, request: &mut Request, passed: Passed) -> Result<Result<(), Refusal>> {
+        self.tell(request, passed.cost)?;
+        let Some(Some(text)) = passed.texts.into_iter().next() else { return Ok(Ok(())) };
+        let extensions = request.query_param("extensions");
+        request.remove_query_param("documentId")?;
+        request.remove_query_param("extensions")?;
+        if let Some(rest) = extensions.as_deref().and_then(without_reference) {
+            request.set_query_param("extensions", &rest)?;
+        }
+        match request.set_query_param("query", &text) {
+            Err(error) if error.refuses_value() => Ok(Err(does_not_fit("query"))),
+            set => set.map(Ok),
+        }
+    }
+
+    /// What the head says of a body: one way to read it, or none.
+    fn judge_head(&self, request: &Request) -> Result<(), Refusal> {
+        let headers = request.headers();
+        let types = headers.get_all("content-type");
+        let is_json = match types.as_slice() {
+            [only] => is_json(&only.to_string()),
+            _ => false,
+        };
+        if !is_json {
+            let detail = "the body has to be `application/json`, in UTF-8";
+            let refusal = Refusal::new(415, "graphql-media-type", detail);
+            return Err(refusal.header("accept-post", "application/json"));
+        }
+        let codings = headers.get_all("content-encoding");
+        if codings.iter().any(|coding| !coding.to_string().eq_ignore_ascii_case("identity")) {
+            let refusal =
+                Refusal::new(415, "graphql-content-coding", "a body in a content coding is not read");
+            return Err(refusal.header("accept-encoding", "identity"));
+        }
+        let parameters = request.query_params();
+        let known = |(name, _): &&(String, String)| request::MEMBERS.contains(&name.as_str());
+        match parameters.iter().find(known) {
+            Some((name, _)) => {
+                let detail =
+                    format!("`{name}` stands in the query of a `POST`: upstreams differ in what counts");
+                Err(Refusal::malformed(detail))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What passes, and the body that it becomes, if it is another.
+    fn judge_body(&self, body: &str) -> Result<(Passed, Option<String>), Refusal> {
+        let bounds = self.bounds();
+        let (operations, is_batch) = request::operations(body, &bounds)?;
+        let asked = operations.iter().map(|members| Asked::of_members(members, &bounds));
+        let asked: Vec<_> = asked.collect::<Result<_, _>>()?;
+        let passed = self.judge(&asked, false)?;
+        if passed.texts.iter().all(Option::is_none) {
+            return Ok((passed, None));
+        }
+        let written = operations.iter().zip(&asked).zip(&passed.texts).map(|((members, asked), text)| {
+            with_text(members, text.as_deref().or(asked.query.as_deref()).unwrap_or_default())
+        });
+        let written = written.collect::<Vec<_>>().join(",");
+        let body = if is_batch { format!("[{written}]") } else { written };
+        Ok((passed, Some(body)))
+    }
+
+    fn judge(&self, asked: &[Asked], is_get: bool) -> Result<Passed, Refusal> {
+        let mut passed = Passed { cost: 0, texts: Vec::new() };
+        for (index, operation) in asked.iter().enumerate() {
+            let judged = self.judge_operation(operation, is_get);
+            let (cost, text) =
+                judged.map_err(|refusal| if asked.len() > 1 { refusal.of(index) } else { refusal })?;
+            passed.cost = passed.cost.saturating_add(cost);
+            passed.texts.push(text);
+        }
+        let max = self.config.cost.max;
+        if passed.cost > max {
+            let what = format!("a cost of {}", passed.cost);
+            return Err(Refusal::over("graphql-too-costly", &what, max));
+        }
+        Ok(passed)
+    }
+
+    /// What it costs, and the text of the document that it refers to.
+    fn judge_operation(&self, asked: &Asked, is_get: bool) -> Result<(u64, Option<String>), Refusal> {
+        let replaced = self.look_up(asked)?;
+        let Some(text) = replaced.or(asked.query.as_deref()) else {
+            return Err(Refusal::malformed("there is no `query`"));
+        };
+        let document = self.document(text)?;
+        let operation = choose(&document, asked.operation.as_deref())?;
+        if is_get && operation.kind != OperationKind::Query {
+            return Err(Refusal::new(405, "graphql-method", "`GET` is for queries").header("allow", "POST"));
+        }
+        if !self.config.operations.contains(&Kind::from(operation.kind)) {
+            let detail = format!("operations of the kind `{}` are not served", operation.kind.name());
+            return Err(Refusal::new(403, "graphql-operation", detail));
+        }
+        let measure = measure::measure(&self.config, text, &document, operation, &asked.variables)?;
+        measure.check(&self.config)?;
+        Ok((measure.cost, replaced.map(str::to_owned)))
+    }
+
+    /// The text of the document that an operation refers to.
+    fn look_up(&self, asked: &Asked) -> Result<Option<&str>, Refusal> {
+        let id = asked.id.as_deref();
+        let found = self.persisted.as_ref().zip(id).and_then(|(persisted, id)| persisted.find(id));
+        let Some(query) = asked.query.as_deref() else {
+            return match (id, &self.persisted) {
+                (Some(_), None) => {
+                    let refusal = Refusal::malformed("PersistedQueryNotSupported");
+                    Err(refusal.code("PERSISTED_QUERY_NOT_SUPPORTED"))
+                }
+                (Some(_), Some(_)) if found.is_none() => {
+                    let refusal = Refusal::new(404, "graphql-document-unknown", "PersistedQueryNotFound");
+                    Err(refusal.code("PERSISTED_QUERY_NOT_FOUND"))
+                }
+                _ => Ok(found),
+            };
+        };
+        // An upstream may go by the one or by the other.
+        if found.is_some_and(|text| text != query)
+            || found.is_none() && id.is_some_and(|id| !is_digest(id, query))
+        {
+            return Err(Refusal::malformed("the document's text is not that of its id"));
+        }
+        match &self.persisted {
+            Some(persisted) if persisted.only && !persisted.knows(query) => {
+                let detail = "the document is none of those that are served";
+                Err(Refusal::new(403, "graphql-document-unlisted", detail))
+            }
+            _ => Ok(found),
+        }
+    }
+
+    fn document<'t>(&self, text: &'t str) -> Result<Document<'t>, Refusal> {
+        if text.len() > self.max_query {
+            return Err(Refusal::too_large("bytes of a document", self.max_query));
+        }
+        parse(text, self.config.max_tokens).map_err(|error| match error {
+            ParseError::TooManyTokens(bound) => Refusal::too_large("tokens of a document", bound),
+            ParseError::Syntax { at, message } => {
+                let refusal = Refusal::new(400, "graphql-syntax", format!("the document is none: {message}"));
+                refusal.code("GRAPHQL_PARSE_FAILED").at(text, at)
+            }
+        })
+    }
+}
+
+/// The operation that is executed.
+fn choose<'d, 's>(document: &'d Document<'s>, name: Option<&str>) -> Result<&'d Operation<'s>, Refusal> {
+    document.operation(name).ok_or_else(|| match name {
+        Some(name) => Refusal::invalid(format!("there is no operation `{}`", short(name))),
+        None if document.operations.is_empty() => Refusal::invalid("the document has no operation"),
+        None => Refusal::invalid("the document has several operations, and `operationName` is missing"),
+    })
+}
+
+fn does_not_fit(what: &str) -> Refusal {
+    Refusal::new(413, "graphql-too-large", format!("with the document's text the {what} is too large"))
+}
+
+/// `application/json`, in UTF-8 if it says in what.
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim_ascii);
+    let is_json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    is_json
+        && parts.all(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let value = value.trim_matches('"');
+            !name.eq_ignore_ascii_case("charset")
+                || value.eq_ignore_ascii_case("utf-8")
+                || value.eq_ignore_ascii_case("utf8")
+        })
+}
