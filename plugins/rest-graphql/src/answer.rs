@@ -1,0 +1,162 @@
+//! From the upstream's answer to the client's.
+
+use std::hash::Hasher;
+
+use sluice_sdk::prelude::*;
+
+use crate::RestGraphql;
+use crate::config::Partial;
+use crate::errors;
+use crate::result::{self, Found};
+use crate::route::Route;
+
+/// What was asked for.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) route: usize,
+    /// Entity tags that the client has.
+    pub(crate) tags: Option<String>,
+}
+
+/// What the upstream answered is none of GraphQL.
+pub(crate) fn nonsense(detail: impl Into<String>) -> Problem {
+    Problem::bad_gateway(detail).kind("graphql-response-malformed")
+}
+
+/// Whether a request's body is JSON, in no coding.
+pub(crate) fn is_json(headers: &Headers<'_>) -> Result<(), Problem> {
+    let types = headers.get_all("content-type");
+    let is_json = match types.as_slice() {
+        [only] => {
+            let only = only.to_string().to_ascii_lowercase();
+            let essence = only.split(';').next().unwrap_or_default().trim_ascii().to_owned();
+            essence == "application/json" || essence.ends_with("+json")
+        }
+        _ => false,
+    };
+    if !is_json {
+        let problem = Problem::unsupported_media_type("the body has to be `application/json`");
+        return Err(problem.kind("media-type-unsupported"));
+    }
+    match headers.get("content-encoding") {
+        Some(coding) if !coding.to_string().eq_ignore_ascii_case("identity") => {
+            let problem = Problem::unsupported_media_type("a body in a content coding is not read");
+            Err(problem.kind("content-coding-unsupported").header("accept-encoding", "identity"))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl RestGraphql {
+    pub(crate) fn answer(&self, asked: &Asked, response: &mut Response, body: &mut Body) -> Result<Verdict> {
+        let Some(route) = self.routes.get(asked.route) else { return Ok(Verdict::Continue) };
+        if response.headers().contains("content-encoding") {
+            return Ok(
+                nonsense("the upstream's answer has a content coding, though none was asked for").into()
+            );
+        }
+        let bytes = body.bytes()?;
+        let read = str::from_utf8(&bytes).ok().and_then(|text| result::read(text, &route.result).ok());
+        let Some(read) = read else { return Ok(failed(response).into()) };
+        let accepts = route.partial == Partial::Accept && !matches!(read.found, Found::Null | Found::Missing);
+        if !read.errors.is_empty() && !accepts {
+            let problem = errors::problem(&read.errors, [&route.errors, &self.errors]);
+            return Ok(kept(problem, response).header("cache-control", "no-store").into());
+        }
+        match read.found {
+            Found::Missing => return Ok(nonsense("the upstream's answer has not what was asked for").into()),
+            Found::Null if route.null_status == 404 => {
+                let problem = Problem::not_found("there is no such thing").kind("result-null");
+                return Ok(problem.into());
+            }
+            _ => {}
+        }
+        let is_empty = route.status == 204 || route.null_status == 204 && matches!(read.found, Found::Null);
+        let mut text = String::new();
+        if !is_empty {
+            read.found.write(&mut text);
+        }
+        let errors = read.errors.len();
+        describe(route, response, errors)?;
+        if is_empty {
+            // What has no body is an answer of its own.
+            return Ok(Reply::new(204).into());
+        }
+        if route.is_get() && errors == 0 {
+            let tag = tag(&text);
+            if asked.tags.as_deref().is_some_and(|tags| knows(tags, &tag)) {
+                return Ok(not_modified(response, &tag).into());
+            }
+            response.headers_mut().set("etag", &tag)?;
+        }
+        body.set(text)?;
+        Ok(Verdict::Continue)
+    }
+}
+
+/// Makes the head that of the route's answer.
+fn describe(route: &Route, response: &mut Response, errors: usize) -> Result<()> {
+    response.set_status(route.status)?;
+    response.mark_rewritten()?;
+    let mut headers = response.headers_mut();
+    headers.remove("etag")?;
+    headers.remove("last-modified")?;
+    headers.set("content-type", "application/json")?;
+    if errors > 0 {
+        headers.set("cache-control", "no-store")?;
+        headers.set("graphql-errors", errors.to_string())?;
+    } else if let Some(cache_control) = &route.cache_control {
+        headers.set("cache-control", cache_control)?;
+    }
+    Ok(())
+}
+
+/// Of headers that say what a client should do, those that go with the status.
+fn kept(mut problem: Problem, response: &Response) -> Problem {
+    for name in ["retry-after", "www-authenticate"] {
+        for value in response.headers().get_all(name) {
+            problem = problem.header(name, value.as_bytes());
+        }
+    }
+    problem
+}
+
+/// The upstream's answer is none of GraphQL: what it is stands in its status, if anywhere.
+fn failed(response: &Response) -> Problem {
+    match response.status() {
+        status @ (401 | 403 | 429 | 503) => {
+            let problem = Problem::new(status, "the upstream refused").kind("graphql-upstream-refused");
+            kept(problem, response)
+        }
+        status if status >= 400 => nonsense(format!("the upstream answered with the status {status}")),
+        _ => nonsense("the upstream's answer is none of GraphQL"),
+    }
+}
+
+/// An entity tag of the text. Not against those who look for two texts of one tag: they would deceive themselves.
+fn tag(text: &str) -> String {
+    #[expect(deprecated, reason = "the hasher in its place promises no more, and takes no keys")]
+    let half = |key| {
+        let mut hasher = std::hash::SipHasher::new_with_keys(key, 0);
+        hasher.write(text.as_bytes());
+        hasher.finish()
+    };
+    format!("\"{:016x}{:016x}\"", half(0), half(1))
+}
+
+/// RFC 9110 section 13.1.2: weak comparison.
+fn knows(tags: &str, tag: &str) -> bool {
+    let mut tags = tags.split(',').map(str::trim_ascii);
+    tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+}
+
+/// RFC 9110 section 15.4.5: with the headers that the whole would have.
+fn not_modified(response: &Response, tag: &str) -> Reply {
+    let mut reply = Reply::new(304).header("etag", tag);
+    for name in ["cache-control", "expires", "vary"] {
+        for value in response.headers().get_all(name) {
+            reply = reply.header(name, value.as_bytes());
+        }
+    }
+    reply
+}
