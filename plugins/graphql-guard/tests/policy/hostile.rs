@@ -109,6 +109,28 @@ fn floods() {
     );
 }
 
+/// As many tokens as may be, in documents that are nearly good.
+#[test]
+fn documents_of_all_tokens_that_may_be() {
+    let guard = guard(wide());
+    let aliases: String = (0..24_000).map(|at| format!("a{at}:b ")).collect();
+    let fragments: String = (0..9_000).map(|at| format!("fragment F{at} on T{{...F{}}}", at + 1)).collect();
+    for text in [
+        format!("{{{aliases}}}"),
+        format!("{{{}}}", "a @b(c:1)".repeat(12_000)),
+        format!("{{a({})}}", (0..24_000).map(|at| format!("b{at}:1 ")).collect::<String>()),
+        format!("{{{}}}", "a(first:1 last:1 limit:1)".repeat(8_000)),
+        format!("{{...F0}}{fragments}fragment F9000 on T{{a}}"),
+        format!(
+            "query({}){{a(first:$v7)}}",
+            (0..15_000).map(|at| format!("$v{at}:A=1 ")).collect::<String>()
+        ),
+    ] {
+        let exchange = guard.send(query(&text));
+        assert!(exchange.is_forwarded(), "{:.60}: {:?}", text, exchange.decision());
+    }
+}
+
 /// What a lexer could be led astray by.
 #[test]
 fn strings_hide_nothing() {
