@@ -10,6 +10,7 @@ pub(crate) mod gateway;
 pub(crate) mod guests;
 pub(crate) mod h2;
 pub(crate) mod identity_provider;
+pub(crate) mod library;
 pub(crate) mod metering;
 pub(crate) mod observe;
 pub(crate) mod origin;

@@ -19,6 +19,7 @@ mod examples;
 mod exports;
 mod faults;
 mod groups;
+mod grpc;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod headers;

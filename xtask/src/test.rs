@@ -20,6 +20,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     ensure_identity_provider()?;
     let modules = plugins(&[])?;
     guests()?;
+    service()?;
     execute(cargo(&WORKSPACE).args(arguments))?;
 
     let sluice = target_dir().join("debug/sluice");
@@ -38,6 +39,11 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Builds the gRPC service that tests of translation talk to, with the features that the workspace's tests have anyway.
+fn service() -> Result<()> {
+    execute(&mut cargo(&["build", "--workspace", "--exclude", "sluice-guests", "--bin", "library-service"]))
 }
 
 /// A file of integration tests, built.

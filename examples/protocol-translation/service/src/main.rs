@@ -8,6 +8,7 @@ mod shelves;
 /// What the descriptor set says, as code.
 #[allow(
     missing_docs,
+    dead_code,
     unused_qualifications,
     clippy::all,
     clippy::pedantic,
