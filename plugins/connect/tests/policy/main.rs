@@ -1,0 +1,8 @@
+//! What Connect clients get from gRPC services through the plugin.
+
+mod common;
+mod config;
+mod get;
+mod refusals;
+mod streams;
+mod unary;
