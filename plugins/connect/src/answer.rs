@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use data_encoding::BASE64_NOPAD;
 use sluice_sdk::prelude::*;
-use sluice_sdk_grpc::{Code, Frame, Status, frame, metadata};
+use sluice_sdk_grpc::{self as grpc, Code, Frame, Status, frame, metadata};
 
 use crate::call::Call;
 use crate::methods::Methods;
@@ -96,4 +96,95 @@ impl Told<'_> {
 /// Of what ends without saying how it went.
 pub(crate) fn missing_status() -> Status {
     Status::new(Code::Internal, "the service ended its response without a status")
+}
+
+/// What a problem document says to people.
+#[derive(Default, Deserialize)]
+struct Document {
+    detail: Option<String>,
+    title: Option<String>,
+}
+
+/// What a step has said with a problem document.
+pub(crate) fn refusal(response: &Response, body: &Body) -> Status {
+    let document: Document = body.json().unwrap_or_default();
+    let message = document.detail.or(document.title).unwrap_or_default();
+    Status::new(Code::from_refusal(response.status()), message)
+}
+
+/// What becomes of an answer that is neither in the protocol nor a problem document.
+pub(crate) fn untold(response: &Response, protocol: &str) -> Status {
+    let http = response.status();
+    match response.origin() {
+        Origin::Upstream => {
+            let message = format!("the service answered with {http} and not in {protocol}");
+            Status::new(Code::from_http(http), message)
+        }
+        Origin::Step => Status::new(Code::from_refusal(http), format!("answered with {http}")),
+        Origin::Gateway => Status::new(Code::from_refusal(http), format!("the gateway answered with {http}")),
+    }
+}
+
+/// An error as a Connect service writes it.
+#[derive(Deserialize)]
+struct Said {
+    code: String,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    details: Vec<SaidDetail>,
+}
+
+#[derive(Deserialize)]
+struct SaidDetail {
+    #[serde(rename = "type")]
+    type_name: String,
+    value: String,
+}
+
+/// The end of a stream, as a Connect service writes it.
+#[derive(Deserialize)]
+struct SaidEnd {
+    error: Option<Said>,
+    #[serde(default)]
+    metadata: BTreeMap<String, Vec<String>>,
+}
+
+/// How a stream ended.
+pub(crate) struct EndOfStream {
+    pub(crate) status: Status,
+    pub(crate) metadata: Vec<(String, String)>,
+}
+
+impl Said {
+    fn status(self) -> Option<Status> {
+        let code = Code::from_name(&self.code).filter(|code| *code != Code::Ok)?;
+        let details = self.details.into_iter().filter_map(|detail| {
+            let value = metadata::decode_binary(detail.value.as_bytes())?;
+            Some(grpc::Detail { type_url: format!("type.googleapis.com/{}", detail.type_name), value })
+        });
+        Some(Status { code, message: self.message, details: details.collect() })
+    }
+}
+
+/// An error of a Connect service. None if it is none.
+pub(crate) fn error_status(json: &[u8]) -> Option<Status> {
+    serde_json::from_slice::<Said>(json).ok()?.status()
+}
+
+impl EndOfStream {
+    pub(crate) fn read(json: &[u8]) -> Self {
+        let end = serde_json::from_slice::<SaidEnd>(json).ok();
+        let read = end.and_then(|SaidEnd { error, metadata }| {
+            let status = error.map_or(Some(Status::new(Code::Ok, "")), Said::status)?;
+            let values = |(name, values): (String, Vec<String>)| {
+                values.into_iter().map(move |value| (name.to_ascii_lowercase(), value))
+            };
+            Some(Self { status, metadata: metadata.into_iter().flat_map(values).collect() })
+        });
+        read.unwrap_or_else(|| {
+            let status = Status::new(Code::Internal, "the service ended its response in an unknown way");
+            Self { status, metadata: Vec::new() }
+        })
+    }
 }

@@ -6,6 +6,9 @@ use sluice_sdk::prelude::*;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// What the services speak: of `grpc`, Connect clients are translated; of `connect`, gRPC clients, which wants descriptors.
+    #[serde(default)]
+    pub(crate) upstream: Upstream,
     /// The services' descriptor set (`protoc --include_imports --descriptor_set_out`, `buf build`), as `"${asset:services.binpb}"`. JSON wants
     /// it; Protobuf passes without.
     #[serde(default)]
@@ -26,6 +29,17 @@ pub struct Config {
     /// What becomes of fields in JSON that the message does not have. Connect's own servers ignore them.
     #[serde(default)]
     pub(crate) unknown_fields: UnknownFields,
+}
+
+/// What services speak.
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Upstream {
+    /// gRPC.
+    #[default]
+    Grpc,
+    /// Connect.
+    Connect,
 }
 
 /// What becomes of fields that the message does not have.
@@ -51,6 +65,11 @@ impl Config {
 
     /// Refuses what the schema cannot say, and what it does say in case nobody asked it.
     pub(crate) fn check(&self) -> Result<()> {
+        let is_known = self.upstream == Upstream::Grpc || self.descriptors.is_some();
+        ensure!(
+            is_known,
+            "`upstream = \"connect\"` wants `descriptors`: they say which methods have streams"
+        );
         ensure!(self.get.len() <= MAX_GET, "`get` has more than {MAX_GET} entries");
         for entry in &self.get {
             let names = entry.split_once('/');

@@ -1,6 +1,8 @@
-//! Lets Connect clients call gRPC services: calls and streams, in Protobuf and in JSON. Connect's protocol reference.
+//! Lets Connect clients call gRPC services, and gRPC clients Connect services: calls and streams, in Protobuf and in JSON. Connect's
+//! protocol reference.
 
 mod answer;
+mod back;
 mod call;
 mod config;
 mod methods;
@@ -11,8 +13,9 @@ mod stream;
 use sluice_sdk::prelude::*;
 use sluice_sdk_grpc::{Framing, Passage, Status, frame};
 
+use back::{BACK, Backwards};
 use call::{Call, Recognised, Shape};
-pub use config::{Config, UnknownFields};
+pub use config::{Config, UnknownFields, Upstream};
 use methods::Methods;
 use request::{Codings, refused_coding, refused_frame, too_large};
 use response::{Streaming, Translator, is_grpc};
@@ -23,6 +26,8 @@ pub struct Connect {
     methods: Methods,
     max_message: usize,
     requires_version: bool,
+    /// Whether the services speak Connect, and the clients gRPC.
+    is_backwards: bool,
 }
 
 /// The call; nothing if it is none.
@@ -42,10 +47,14 @@ impl Plugin for Connect {
             methods: Methods::new(&config)?,
             max_message: config.max_message()?,
             requires_version: config.require_protocol_version,
+            is_backwards: config.upstream == Upstream::Connect,
         })
     }
 
     fn on_request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
+        if self.is_backwards {
+            return self.backwards().request(request, ctx);
+        }
         let mut call = match Call::recognise(request, &self.methods) {
             Recognised::Call(call) => call,
             Recognised::Unsupported(problem) => return Ok(problem.into()),
@@ -78,6 +87,9 @@ impl Plugin for Connect {
     }
 
     fn on_request_body(&self, request: &mut Request, body: &mut Body, ctx: &mut Context) -> Result<Verdict> {
+        if let Some(back) = ctx.get(&BACK)? {
+            return self.backwards().request_body(request, body, &back);
+        }
         let Some(call) = ctx.get(&CALL)? else { return Ok(Verdict::Continue) };
         let timeout = request::grpc_timeout(request);
         let bytes = body.bytes()?;
@@ -96,6 +108,11 @@ impl Plugin for Connect {
     }
 
     fn on_request_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<Verdict> {
+        if self.is_backwards {
+            let back = ctx.get(&BACK)?;
+            return back
+                .map_or(Ok(Verdict::Continue), |back| self.backwards().request_chunk(chunk, back, ctx));
+        }
         let Some(call) = ctx.get(&CALL)? else { return Ok(Verdict::Continue) };
         if call.is_json {
             return self.change_request(chunk, &call);
@@ -111,6 +128,9 @@ impl Plugin for Connect {
     }
 
     fn on_response(&self, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {
+        if let Some(back) = ctx.get(&BACK)? {
+            return self.backwards().response(response, &back, ctx);
+        }
         let Some(call) = ctx.get(&CALL)? else {
             ctx.skip_body();
             return Ok(Verdict::Continue);
@@ -148,6 +168,9 @@ impl Plugin for Connect {
         body: &mut Body,
         ctx: &mut Context,
     ) -> Result<Verdict> {
+        if let Some(back) = ctx.get(&BACK)? {
+            return self.backwards().response_body(response, body, &back);
+        }
         let Some(call) = ctx.get(&CALL)? else { return Ok(Verdict::Continue) };
         if is_grpc(response.headers()) {
             self.translator().single(response, body, &call)
@@ -157,6 +180,9 @@ impl Plugin for Connect {
     }
 
     fn on_response_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<()> {
+        if self.is_backwards {
+            return self.backwards().response_chunk(chunk);
+        }
         let Some(streaming) = ctx.get(&RESPONSE)? else { return Ok(()) };
         let streaming = self.translator().chunk(chunk, streaming)?;
         ctx.set(&RESPONSE, &streaming)
@@ -166,6 +192,10 @@ impl Plugin for Connect {
 impl Connect {
     fn translator(&self) -> Translator<'_> {
         Translator { methods: &self.methods, max: self.max_message }
+    }
+
+    fn backwards(&self) -> Backwards<'_> {
+        Backwards { methods: &self.methods, max: self.max_message }
     }
 
     /// What the head alone can be refused for. Whether messages are compressed in a way that is to be undone.

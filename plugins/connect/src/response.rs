@@ -26,13 +26,6 @@ pub(crate) struct Streaming {
     has_ended: bool,
 }
 
-/// What a problem document says to people.
-#[derive(Default, Deserialize)]
-struct Document {
-    detail: Option<String>,
-    title: Option<String>,
-}
-
 /// It does not fit into what the plugin may write.
 const TOO_LARGE: &str = "the service's response is too large to be translated";
 
@@ -55,26 +48,17 @@ pub(crate) struct Translator<'a> {
 impl Translator<'_> {
     /// What is behind answered neither in gRPC nor with a problem document.
     pub(crate) fn failure(&self, response: &Response, call: &Call) -> Result<Reply> {
-        let http = response.status();
-        let (code, http, message) = match response.origin() {
-            Origin::Upstream => {
-                let code = Code::from_http(http);
-                (code, code.http_status(), format!("the service answered with {http} and not in gRPC"))
-            }
-            Origin::Step => (Code::from_refusal(http), failing(http), format!("answered with {http}")),
-            Origin::Gateway => {
-                (Code::from_refusal(http), failing(http), format!("the gateway answered with {http}"))
-            }
+        let status = answer::untold(response, "gRPC");
+        let http = match response.origin() {
+            Origin::Upstream => status.code.http_status(),
+            Origin::Step | Origin::Gateway => failing(response.status()),
         };
-        let status = Status::new(code, message);
         Told { call, status: &status, http, trailers: &Vec::new() }.reply(response, self.methods)
     }
 
     /// A step has refused with a problem document.
     pub(crate) fn refusal(&self, response: &Response, body: &Body, call: &Call) -> Result<Reply> {
-        let document: Document = body.json().unwrap_or_default();
-        let message = document.detail.or(document.title).unwrap_or_default();
-        let status = Status::new(Code::from_refusal(response.status()), message);
+        let status = answer::refusal(response, body);
         let http = failing(response.status());
         Told { call, status: &status, http, trailers: &Vec::new() }.reply(response, self.methods)
     }

@@ -1,5 +1,6 @@
 //! What Connect clients get from gRPC services through the plugin.
 
+mod back;
 mod common;
 mod config;
 mod get;
