@@ -202,6 +202,31 @@ impl FieldPath {
         self.steps.starts_with(&other.steps)
     }
 
+    /// Appends the wire form of a message in which the field, a message, is what these bytes are.
+    pub fn put_message(&self, pool: &Pool, message: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        self.within(pool, out, |field, out| {
+            match field.kind {
+                Kind::Message(_) => wire::put_bytes(out, field.number, message),
+                Kind::Group(_) => {
+                    wire::put_tag(out, field.number, wire::GROUP);
+                    out.extend_from_slice(message);
+                    wire::put_tag(out, field.number, wire::GROUP + 1);
+                }
+                _ => return Err(Error::value("it is no message")),
+            }
+            Ok(())
+        })
+    }
+
+    /// The bytes of the field, a message, in a message on the wire; none if it is not set.
+    pub fn message<'w>(&self, pool: &Pool, wire: &'w [u8]) -> Result<std::borrow::Cow<'w, [u8]>, Error> {
+        let mut within = std::borrow::Cow::Borrowed(wire);
+        for step in &self.steps {
+            within = crate::write::collect(&within, step.field(pool).number)?.into();
+        }
+        Ok(within)
+    }
+
     /// Writes the messages around the field, and the field within them.
     pub(crate) fn within(
         &self,

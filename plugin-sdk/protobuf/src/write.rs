@@ -67,7 +67,7 @@ impl Pool {
 }
 
 /// What all occurrences of a message have, which is what merging them gives.
-fn collect(message: &[u8], wanted: u32) -> Result<Vec<u8>, Error> {
+pub(crate) fn collect(message: &[u8], wanted: u32) -> Result<Vec<u8>, Error> {
     let mut merged = Vec::new();
     for field in Fields::new(message) {
         match field? {

@@ -1,0 +1,329 @@
+//! Requests: from HTTP to gRPC.
+
+use sluice_sdk::Code as HostCode;
+use sluice_sdk::prelude::*;
+use sluice_sdk_grpc::{HEAD, metadata, timeout};
+use sluice_sdk_protobuf::put_bytes;
+
+use crate::config::{Streaming, Unmatched};
+use crate::finding::{Finding, Place};
+use crate::router::{Found, Segments};
+use crate::rules::{BodyRule, Route};
+use crate::stream::Next;
+use crate::{CALL, Call, PER_CALL, RestGrpc, SENDING, Sending, media};
+
+/// From so many calls on, a value that does not end is not waited for byte by byte.
+const PATIENCE: usize = 64;
+
+impl RestGrpc {
+    /// The head: which method it means.
+    pub(crate) fn begin(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
+        if media::is_grpc(request.headers()) {
+            ctx.skip_body();
+            return Ok(Verdict::Continue);
+        }
+        let (method, path) = (request.method(), request.path());
+        if let Some((at, document)) = &self.openapi
+            && *at == path
+            && method == Method::Get
+        {
+            let reply = Reply::new(200).header("content-type", "application/json").body(document.as_str());
+            return Ok(reply.into());
+        }
+        let (place, segments) = match self.find(&method, &path) {
+            Found::Target(place, segments) => (place, segments),
+            _ if self.config.unmatched == Unmatched::Pass => {
+                ctx.skip_body();
+                return Ok(Verdict::Continue);
+            }
+            Found::Methods(mut methods) => {
+                methods.sort();
+                return Ok(Problem::method_not_allowed("no method of the API has this path and this method")
+                    .kind("method-unknown")
+                    .header("allow", methods.join(", "))
+                    .into());
+            }
+            Found::Nothing => {
+                return Ok(Problem::not_found("no method of the API has this path").kind("path-unknown").into());
+            }
+        };
+        let route = &self.api.routes[place];
+        if let Some(problem) = self.unreadable(request, route) {
+            return Ok(problem.into());
+        }
+        let accept = request.headers().get("accept");
+        let wanted = accept.as_ref().and_then(|accept| Streaming::wanted(accept.as_str()?));
+        ctx.set(&CALL, &Call { route: place, streaming: wanted.unwrap_or(self.config.streaming) })?;
+        if !route.client_streaming {
+            ctx.body_mode(BodyMode::Whole);
+            return Ok(Verdict::Continue);
+        }
+        ctx.body_mode(BodyMode::Chunks);
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        if let Err(finding) = self.fields(route, request, &segments, &mut before, &mut after) {
+            return Ok(finding.into());
+        }
+        let content_type = match &route.body {
+            BodyRule::Raw(_) => content_type(request),
+            _ => String::new(),
+        };
+        let sending =
+            Sending { before: digits(&before), after: digits(&after), content_type, ..Sending::default() };
+        ctx.set(&SENDING, &sending)?;
+        self.rewrite(request, route)
+    }
+
+    /// Whether a body is not one that could be read.
+    fn unreadable(&self, request: &Request, route: &Route) -> Option<Problem> {
+        if matches!(route.body, BodyRule::None | BodyRule::Raw(_)) || !request.has_body() {
+            return None;
+        }
+        let headers = request.headers();
+        let coding = headers.get("content-encoding");
+        if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            let problem = Problem::unsupported_media_type("a body in a content coding cannot be read");
+            return Some(problem.kind("content-coding-unknown").header("accept-encoding", "identity"));
+        }
+        let is_json = || {
+            headers.get("content-type").is_some_and(|value| value.as_str().is_some_and(media::is_json))
+        };
+        if self.config.require_json && !is_json() {
+            let problem = Problem::unsupported_media_type("the body has to be JSON");
+            return Some(problem.kind("media-type-unknown").header("accept", "application/json"));
+        }
+        None
+    }
+
+    /// What the query and the path say.
+    fn fields(
+        &self,
+        route: &Route,
+        request: &Request,
+        segments: &Segments<'_>,
+        before: &mut Vec<u8>,
+        after: &mut Vec<u8>,
+    ) -> Result<(), Finding> {
+        if let Some(query) = request.query() {
+            self.reading.query(&self.api, route, &query, before)?;
+        }
+        self.reading.path(&self.api, route, segments, after)
+    }
+
+    /// The whole body: the call's only message.
+    pub(crate) fn send(&self, request: &mut Request, body: &mut Body, ctx: &mut Context) -> Result<Verdict> {
+        let Some((_, route)) = self.call(ctx)? else { return Ok(Verdict::Continue) };
+        let (method, path) = (request.method(), request.path());
+        let Found::Target(_, segments) = self.find(&method, &path) else {
+            bail!("the path leads nowhere any more");
+        };
+        let bytes = body.bytes()?;
+        let mut message = Vec::with_capacity(HEAD + bytes.len() + path.len());
+        message.extend_from_slice(&[0; HEAD]);
+        let mut after = Vec::new();
+        if let Err(finding) = self.fields(route, request, &segments, &mut message, &mut after) {
+            return Ok(finding.into());
+        }
+        let content_type = || content_type(request);
+        if let Err(finding) = self.put_body(route, &bytes, content_type, &mut message) {
+            return Ok(finding.into());
+        }
+        message.extend_from_slice(&after);
+        close(&mut message, 0);
+        match body.set(&message) {
+            Err(error) if error.code() == Some(HostCode::TooLarge) => return Ok(too_large().into()),
+            set => set?,
+        }
+        self.rewrite(request, route)
+    }
+
+    /// What a body says, as fields of the message.
+    fn put_body(
+        &self,
+        route: &Route,
+        bytes: &[u8],
+        content_type: impl FnOnce() -> String,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Finding> {
+        let pool = &self.api.pool;
+        let read = match &route.body {
+            // A body that nobody asked for is not looked at, as other servers do it with that of a GET.
+            BodyRule::None => Ok(()),
+            BodyRule::Message | BodyRule::Field(_) if bytes.iter().all(u8::is_ascii_whitespace) => Ok(()),
+            BodyRule::Message => pool.to_wire(route.input, bytes, &self.read, out),
+            BodyRule::Field(path) => pool.field_to_wire(path, bytes, &self.read, out),
+            BodyRule::Raw(field) => {
+                let mut raw = Vec::with_capacity(bytes.len() + 64);
+                let content_type = content_type();
+                if !content_type.is_empty() {
+                    put_bytes(&mut raw, 1, content_type.as_bytes());
+                }
+                put_bytes(&mut raw, 2, bytes);
+                match field {
+                    None => {
+                        out.extend_from_slice(&raw);
+                        Ok(())
+                    }
+                    Some(field) => field.put_message(pool, &raw, out),
+                }
+            }
+        };
+        read.map_err(|error| Finding::of_body(&error))
+    }
+
+    /// Makes the head that of a call.
+    fn rewrite(&self, request: &mut Request, route: &Route) -> Result<Verdict> {
+        let timeout = self.timeout(request);
+        let Ok(timeout) = timeout else {
+            let name = &self.config.timeout_header;
+            let problem = Problem::bad_request(format!("`{name}` is no number of seconds and no duration"));
+            return Ok(problem.kind("timeout-invalid").into());
+        };
+        request.set_method(&Method::Post)?;
+        request.set_path(&route.target)?;
+        request.set_query("")?;
+        let mut headers = request.headers_mut();
+        if let Some(prefix) = &self.config.metadata_prefix {
+            for (name, value) in headers.iter() {
+                let Some(name) = name.strip_prefix(prefix.as_str()) else { continue };
+                if metadata::is_metadata(name) && !sluice_sdk::RESERVED_HEADERS.contains(&name) && !name.starts_with("x-consumer-") {
+                    headers.append(name, value)?;
+                }
+            }
+            headers.remove_prefix(prefix)?;
+        }
+        headers.retain(|name| {
+            metadata::is_metadata(name) || name == "host" || sluice_sdk::RESERVED_HEADERS.contains(&name)
+        })?;
+        headers.set("content-type", "application/grpc")?;
+        if let Some(timeout) = timeout {
+            headers.set("grpc-timeout", timeout::to_grpc(timeout))?;
+        }
+        Ok(Verdict::Continue)
+    }
+
+    /// The least of what the request and the operator say.
+    fn timeout(&self, request: &mut Request) -> Result<Option<std::time::Duration>, ()> {
+        let header = &self.config.timeout_header;
+        let headers = request.headers();
+        let asked = match headers.get(header) {
+            Some(value) => Some(value.as_str().and_then(media::timeout).ok_or(())?),
+            None => headers.get("grpc-timeout").and_then(|value| timeout::from_grpc(value.as_bytes())),
+        };
+        Ok(match (asked, self.config.timeout) {
+            (Some(asked), Some(most)) => Some(asked.min(most)),
+            (asked, most) => asked.or(most),
+        })
+    }
+
+    /// A piece of a stream: values of JSON, or data as it is.
+    pub(crate) fn send_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<Verdict> {
+        let Some((_, route)) = self.call(ctx)? else { return Ok(Verdict::Continue) };
+        let mut sending = ctx.get(&SENDING)?.unwrap_or_default();
+        let bytes = chunk.bytes()?;
+        let mut out = Vec::with_capacity(bytes.len() + 64);
+        let mut at = 0;
+        if matches!(route.body, BodyRule::Raw(_)) {
+            if !bytes.is_empty() {
+                at = bytes.len().min(PER_CALL);
+                if let Err(finding) = self.put_message(route, &mut sending, &bytes[..at], &mut out) {
+                    return Ok(finding.into());
+                }
+            }
+        } else {
+            while out.len() < PER_CALL {
+                match sending.scan.next(&bytes, at, chunk.is_last()) {
+                    Next::Value(start, end) if end - start > self.max_message => return Ok(too_large().into()),
+                    Next::Value(start, end) => {
+                        sending.waits = 0;
+                        if let Err(finding) = self.put_message(route, &mut sending, &bytes[start..end], &mut out) {
+                            return Ok(finding.into());
+                        }
+                        at = end;
+                    }
+                    Next::More(from) => return self.wait(chunk, ctx, sending, &out, from, bytes.len()),
+                    Next::Wrong(what) => return Ok(Finding::new(Place::Body, "", what).into()),
+                }
+            }
+        }
+        ctx.set(&SENDING, &sending)?;
+        chunk.set(&out)?;
+        if at > 0 && at < bytes.len() {
+            chunk.again(at)?;
+        }
+        Ok(Verdict::Continue)
+    }
+
+    /// Sends what there is, and has the host keep the beginning of a value until there is more.
+    fn wait(
+        &self,
+        chunk: &mut Chunk,
+        ctx: &mut Context,
+        mut sending: Sending,
+        out: &[u8],
+        from: usize,
+        length: usize,
+    ) -> Result<Verdict> {
+        let held = length - from;
+        if held > self.max_message {
+            return Ok(too_large().into());
+        }
+        sending.waits += 1;
+        // Each call is shown all of it again: a client that sends byte by byte must not have it copied as often.
+        let more = if sending.waits > PATIENCE { 1 + held / 8 } else { 1 };
+        ctx.set(&SENDING, &sending)?;
+        chunk.set(out)?;
+        if held > 0 && !chunk.is_last() {
+            match chunk.hold(from, held + more) {
+                Err(error) if error.code() == Some(HostCode::TooLarge) => return Ok(too_large().into()),
+                hold => hold?,
+            }
+        }
+        Ok(Verdict::Continue)
+    }
+
+    /// One message of a stream. The first has what the path and the query say.
+    fn put_message(
+        &self,
+        route: &Route,
+        sending: &mut Sending,
+        value: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Finding> {
+        let start = out.len();
+        out.extend_from_slice(&[0; HEAD]);
+        let is_first = !std::mem::replace(&mut sending.has_sent, true);
+        if is_first {
+            out.extend(bytes_of(&sending.before));
+        }
+        let content_type = || if is_first { sending.content_type.clone() } else { String::new() };
+        self.put_body(route, value, content_type, out)?;
+        if is_first {
+            out.extend(bytes_of(&sending.after));
+        }
+        close(out, start);
+        Ok(())
+    }
+}
+
+fn content_type(request: &Request) -> String {
+    request.headers().get("content-type").map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn too_large() -> Problem {
+    Problem::content_too_large("a message is larger than is allowed").kind("request-message-too-large")
+}
+
+/// Writes the length of a message into the head that stands before it.
+fn close(out: &mut [u8], start: usize) {
+    let length = u32::try_from(out.len() - start - HEAD).expect("a plugin's memory is below 4 GiB");
+    out[start + 1..start + HEAD].copy_from_slice(&length.to_be_bytes());
+}
+
+fn digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes_of(digits: &str) -> impl Iterator<Item = u8> {
+    let digit = |digit: u8| u8::try_from(char::from(digit).to_digit(16).unwrap_or_default()).unwrap_or_default();
+    digits.as_bytes().chunks_exact(2).map(move |pair| digit(pair[0]) << 4 | digit(pair[1]))
+}
