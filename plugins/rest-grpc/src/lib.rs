@@ -13,6 +13,8 @@ mod router;
 mod rules;
 mod stream;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use sluice_sdk::prelude::*;
 use sluice_sdk_grpc::Framing;

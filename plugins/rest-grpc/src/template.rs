@@ -44,7 +44,7 @@ const LONGEST: usize = 64;
 
 impl Template {
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let wrong = |what: &str| sluice_sdk::Error::new(format!("path template `{text}` {what}"));
+        let wrong = |what: &str| Error::new(format!("path template `{text}` {what}"));
         let rest = text.strip_prefix('/').ok_or_else(|| wrong("does not begin with `/`"))?;
         let mut template = Self { segments: Vec::new(), verb: None, variables: Vec::new() };
         let rest = template.take_verb(rest).map_err(|what| wrong(&what))?;
