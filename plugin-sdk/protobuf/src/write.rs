@@ -170,6 +170,12 @@ impl<'a, 'w> Printer<'a, 'w> {
             let field = &message.fields[usize::from(place)];
             self.unset(message, unset, usize::from(place), &mut first);
             unset = usize::from(place) + 1;
+            // A default value that somebody wrote all the same is as one that is not there.
+            let is_unset = !field.has_presence && !field.is_repeated() && is_zero(self.noted[next - 1].value);
+            if is_unset && !self.options.print_unset {
+                at = next;
+                continue;
+            }
             self.key(field, &mut first);
             self.values(field, at, next).map_err(|error| error.within(&field.name))?;
             at = next;
@@ -415,6 +421,14 @@ impl<'a, 'w> Printer<'a, 'w> {
             _ => return Err(Error::syntax("a value is not of its field's wire type")),
         }
         Ok(())
+    }
+}
+
+fn is_zero(value: Value<'_>) -> bool {
+    match value {
+        Value::Varint(value) | Value::Fixed64(value) => value == 0,
+        Value::Fixed32(value) => value == 0,
+        Value::Bytes(bytes) | Value::Group(bytes) => bytes.is_empty(),
     }
 }
 

@@ -154,6 +154,9 @@ fn fields_may_lie_in_any_order_and_twice() {
         write(&pool, all, &wire).unwrap(),
         r#"{"anInt32":2,"child":{"aBool":true,"aString":"x","ints":[1,2]},"number":5,"ints":[1,2,3],"loose":[3],"texts":{"b":"2","a":"3"}}"#
     );
+    // Default values of fields without presence are as if they were not there.
+    let zeros = b"\x18\x00\x72\x00\x49\0\0\0\0\0\0\0\0\x90\x01\x00";
+    assert_eq!(write(&pool, all, zeros).unwrap(), r#"{"maybe":0}"#);
     // Packed where the descriptor is not, and the other way; and a field of another wire type, which is unknown.
     let wire = b"\xfa\x01\x02\x05\x06\xf8\x01\x07\x80\x02\x05\x82\x02\x01\x06\x18\x01\x1d\0\0\0\0";
     assert_eq!(write(&pool, all, wire).unwrap(), r#"{"anInt32":1,"ints":[5,6,7],"loose":[5,6]}"#);

@@ -30,7 +30,7 @@ fn texts_become_values_of_their_fields() {
         ("aSint32", "-1", r#"{"aSint32":-1}"#),
         ("aFixed32", "7", r#"{"aFixed32":7}"#),
         ("aBool", "true", r#"{"aBool":true}"#),
-        ("aBool", "0", r#"{"aBool":false}"#),
+        ("aBool", "0", "{}"),
         ("aString", "a b", r#"{"aString":"a b"}"#),
         ("aBytes", "-_8", r#"{"aBytes":"+/8="}"#),
         ("aColor", "GREEN", r#"{"aColor":"GREEN"}"#),

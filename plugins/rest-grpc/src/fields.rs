@@ -60,7 +60,13 @@ impl Reading {
     }
 
     /// The query's fields, to come before all else.
-    pub(crate) fn query(&self, api: &Api, route: &Route, query: &str, out: &mut Vec<u8>) -> Result<(), Finding> {
+    pub(crate) fn query(
+        &self,
+        api: &Api,
+        route: &Route,
+        query: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Finding> {
         let mut set = Set::default();
         for (number, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
             if number == MOST {
@@ -80,7 +86,9 @@ impl Reading {
                 Err(error) => return Err(Finding::new(Place::Query, &name, error.reason())),
             };
             match path {
-                Some(path) => self.set(api, &mut set, path, &value, out).map_err(|reason| Finding::new(Place::Query, &name, &reason))?,
+                Some(path) => self
+                    .set(api, &mut set, path, &value, out)
+                    .map_err(|reason| Finding::new(Place::Query, &name, &reason))?,
                 None if self.unknown_query == Unknown::Ignore => {}
                 None => return Err(Finding::new(Place::Query, &name, "the method has no such parameter")),
             }

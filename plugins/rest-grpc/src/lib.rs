@@ -115,7 +115,8 @@ impl Plugin for RestGrpc {
             ..WriteOptions::default()
         };
         let enums_in_any_case = config.json.enums_in_any_case;
-        let read = ReadOptions { ignore_unknown: config.unknown_fields == Unknown::Ignore, enums_in_any_case };
+        let read =
+            ReadOptions { ignore_unknown: config.unknown_fields == Unknown::Ignore, enums_in_any_case };
         let reading = Reading {
             unescape: config.unescape,
             unknown_query: config.unknown_query,

@@ -19,9 +19,10 @@ impl Streaming {
         for range in accept.split(',') {
             let mut parts = range.split(';').map(str::trim);
             let form = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
-                "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
-                    Self::Ndjson
-                }
+                "application/x-ndjson"
+                | "application/ndjson"
+                | "application/jsonl"
+                | "application/x-jsonlines" => Self::Ndjson,
                 "text/event-stream" => Self::Sse,
                 "application/json" => Self::Array,
                 _ => continue,
@@ -38,7 +39,9 @@ impl Streaming {
 /// Whether a content type says JSON.
 pub(crate) fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    matches!(essence.as_str(), "application/json" | "text/json") || essence.ends_with("+json") || is_lines(&essence)
+    matches!(essence.as_str(), "application/json" | "text/json")
+        || essence.ends_with("+json")
+        || is_lines(&essence)
 }
 
 fn is_lines(essence: &str) -> bool {
@@ -86,7 +89,9 @@ mod tests {
 
     #[test]
     fn timeouts_are_seconds_or_have_a_unit() {
-        for (text, millis) in [("5", Some(5_000)), ("0.25", Some(250)), ("250ms", Some(250)), ("1m", Some(60_000))] {
+        for (text, millis) in
+            [("5", Some(5_000)), ("0.25", Some(250)), ("250ms", Some(250)), ("1m", Some(60_000))]
+        {
             assert_eq!(timeout(text).map(|timeout| timeout.as_millis()), millis, "{text}");
         }
         for text in ["", "x", "-1", "NaN", "inf", "1e400"] {

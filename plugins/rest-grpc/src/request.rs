@@ -44,7 +44,9 @@ impl RestGrpc {
                     .into());
             }
             Found::Nothing => {
-                return Ok(Problem::not_found("no method of the API has this path").kind("path-unknown").into());
+                return Ok(Problem::not_found("no method of the API has this path")
+                    .kind("path-unknown")
+                    .into());
             }
         };
         let route = &self.api.routes[place];
@@ -84,9 +86,8 @@ impl RestGrpc {
             let problem = Problem::unsupported_media_type("a body in a content coding cannot be read");
             return Some(problem.kind("content-coding-unknown").header("accept-encoding", "identity"));
         }
-        let is_json = || {
-            headers.get("content-type").is_some_and(|value| value.as_str().is_some_and(media::is_json))
-        };
+        let is_json =
+            || headers.get("content-type").is_some_and(|value| value.as_str().is_some_and(media::is_json));
         if self.config.require_json && !is_json() {
             let problem = Problem::unsupported_media_type("the body has to be JSON");
             return Some(problem.kind("media-type-unknown").header("accept", "application/json"));
@@ -185,7 +186,10 @@ impl RestGrpc {
         if let Some(prefix) = &self.config.metadata_prefix {
             for (name, value) in headers.iter() {
                 let Some(name) = name.strip_prefix(prefix.as_str()) else { continue };
-                if metadata::is_metadata(name) && !sluice_sdk::RESERVED_HEADERS.contains(&name) && !name.starts_with("x-consumer-") {
+                if metadata::is_metadata(name)
+                    && !sluice_sdk::RESERVED_HEADERS.contains(&name)
+                    && !name.starts_with("x-consumer-")
+                {
                     headers.append(name, value)?;
                 }
             }
@@ -232,10 +236,14 @@ impl RestGrpc {
         } else {
             while out.len() < PER_CALL {
                 match sending.scan.next(&bytes, at, chunk.is_last()) {
-                    Next::Value(start, end) if end - start > self.max_message => return Ok(too_large().into()),
+                    Next::Value(start, end) if end - start > self.max_message => {
+                        return Ok(too_large().into());
+                    }
                     Next::Value(start, end) => {
                         sending.waits = 0;
-                        if let Err(finding) = self.put_message(route, &mut sending, &bytes[start..end], &mut out) {
+                        if let Err(finding) =
+                            self.put_message(route, &mut sending, &bytes[start..end], &mut out)
+                        {
                             return Ok(finding.into());
                         }
                         at = end;
@@ -324,6 +332,7 @@ fn digits(bytes: &[u8]) -> String {
 }
 
 fn bytes_of(digits: &str) -> impl Iterator<Item = u8> {
-    let digit = |digit: u8| u8::try_from(char::from(digit).to_digit(16).unwrap_or_default()).unwrap_or_default();
+    let digit =
+        |digit: u8| u8::try_from(char::from(digit).to_digit(16).unwrap_or_default()).unwrap_or_default();
     digits.as_bytes().chunks_exact(2).map(move |pair| digit(pair[0]) << 4 | digit(pair[1]))
 }

@@ -40,7 +40,10 @@ impl RestGrpc {
                 return Ok(nonsense("it has no message").into());
             }
             let body: &[u8] = if call.streaming == Streaming::Array { b"[]" } else { b"" };
-            return Ok(Reply::new(200).header("content-type", stream_type(route, call.streaming)).body(body).into());
+            return Ok(Reply::new(200)
+                .header("content-type", stream_type(route, call.streaming))
+                .body(body)
+                .into());
         }
         let mut headers = response.headers_mut();
         headers.remove_prefix("grpc-")?;
@@ -65,7 +68,8 @@ impl RestGrpc {
     ) -> Result<Verdict> {
         let Some((_, route)) = self.call(ctx)? else { return Ok(Verdict::Continue) };
         let status = Status::from_headers(|name| body.trailers().get(name));
-        let status = status.unwrap_or_else(|| Status::new(Code::Unknown, "the service did not say how it went"));
+        let status =
+            status.unwrap_or_else(|| Status::new(Code::Unknown, "the service did not say how it went"));
         if status.code != Code::Ok {
             return Ok(self.failures.reply(&self.api, &status, response).into());
         }
@@ -108,7 +112,12 @@ impl RestGrpc {
     }
 
     /// The data of an `HttpBody`, and its type. `None` if it is none.
-    fn put_raw(&self, route: &Route, message: &[u8], out: &mut Vec<u8>) -> Result<Option<String>, MessageError> {
+    fn put_raw(
+        &self,
+        route: &Route,
+        message: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<String>, MessageError> {
         let ResponseRule::Raw(field) = &route.response else { return Ok(None) };
         let message = match field {
             Some(field) => field.message(&self.api.pool, message)?,

@@ -119,7 +119,8 @@ impl Router {
         }
         let mut others = Vec::new();
         let with_verb = list.last().and_then(|last| last.rsplit_once(':'));
-        if let Some((before, verb)) = with_verb.filter(|(_, verb)| self.verbs.iter().any(|known| **known == **verb))
+        if let Some((before, verb)) =
+            with_verb.filter(|(_, verb)| self.verbs.iter().any(|known| **known == **verb))
         {
             let mut list = list.clone();
             list.pop();

@@ -1,7 +1,9 @@
 //! `google.api.http` of the methods, made ready for requests.
 
 use sluice_sdk::prelude::*;
-use sluice_sdk_protobuf::{Cardinality, FieldPath, Fields, Kind, Known, MessageId, Method as RpcMethod, Pool};
+use sluice_sdk_protobuf::{
+    Cardinality, FieldPath, Fields, Kind, Known, MessageId, Method as RpcMethod, Pool,
+};
 
 use crate::config::Config;
 use crate::router::Router;
@@ -136,7 +138,11 @@ impl Api {
         }
         let mut routes = Vec::new();
         for (service_place, service) in api.pool.services().iter().enumerate() {
-            if config.services.as_ref().is_some_and(|wanted| !wanted.iter().any(|name| **name == *service.name)) {
+            if config
+                .services
+                .as_ref()
+                .is_some_and(|wanted| !wanted.iter().any(|name| **name == *service.name))
+            {
                 continue;
             }
             for (place, method) in service.methods.iter().enumerate() {
@@ -188,8 +194,11 @@ impl Route {
     ) -> Result<Self> {
         ensure!(!rule.method.is_empty() && !rule.path.is_empty(), "`google.api.http` has no path");
         let template = Template::parse(&rule.path)?;
-        let variables =
-            template.variables.iter().map(|variable| path_field(pool, method.input, variable)).collect::<Result<_>>()?;
+        let variables = template
+            .variables
+            .iter()
+            .map(|variable| path_field(pool, method.input, variable))
+            .collect::<Result<_>>()?;
         Ok(Self {
             target: target.into(),
             place,

@@ -184,7 +184,9 @@ mod tests {
 
     #[test]
     fn what_is_no_stream_is_wrong() {
-        for text in ["[", "[1", "[1,", "[1 2]", "[,1]", "[1]x", "{", "\"a", "{\"a\":\"", ",", "}", "{},{}", "[1}]"] {
+        for text in
+            ["[", "[1", "[1,", "[1 2]", "[,1]", "[1]x", "{", "\"a", "{\"a\":\"", ",", "}", "{},{}", "[1}]"]
+        {
             for size in [1, 100] {
                 let read = values(text, size);
                 // What is between the brackets is for the parser of values to say.

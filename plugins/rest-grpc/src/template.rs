@@ -54,7 +54,10 @@ impl Template {
         template.take_segments(rest).map_err(|what| wrong(&what))?;
         let deep = template.segments.iter().filter(|segment| **segment == Segment::Any).count();
         ensure!(deep <= 1, "path template `{text}` has `**` twice");
-        ensure!(template.segments.len() <= LONGEST, "path template `{text}` is longer than {LONGEST} segments");
+        ensure!(
+            template.segments.len() <= LONGEST,
+            "path template `{text}` is longer than {LONGEST} segments"
+        );
         for (at, variable) in template.variables.iter().enumerate() {
             let name = &variable.field;
             let is_twice = template.variables[..at].iter().any(|other| other.field == *name);
@@ -110,7 +113,8 @@ impl Template {
     /// The segments of a path that a variable takes, of so many.
     pub(crate) fn taken(&self, variable: &Variable, count: usize) -> Range<usize> {
         let deep = self.segments.iter().position(|segment| *segment == Segment::Any).unwrap_or(usize::MAX);
-        let place = |at: usize| if at <= deep { at } else { (at + count).saturating_sub(self.segments.len()) };
+        let place =
+            |at: usize| if at <= deep { at } else { (at + count).saturating_sub(self.segments.len()) };
         let (start, end) = (place(variable.segments.start), place(variable.segments.end));
         start.min(count)..end.min(count).max(start.min(count))
     }

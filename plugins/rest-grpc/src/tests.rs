@@ -37,7 +37,8 @@ struct RouteCase {
 
 #[test]
 fn templates_follow_the_grammar() {
-    let cases: Vec<TemplateCase> = serde_json::from_str(include_str!("../tests/data/templates.json")).unwrap();
+    let cases: Vec<TemplateCase> =
+        serde_json::from_str(include_str!("../tests/data/templates.json")).unwrap();
     assert!(cases.len() > 40);
     for case in cases {
         let parsed = Template::parse(&case.template);
@@ -106,9 +107,8 @@ fn requests_find_their_route() {
 #[test]
 fn the_same_route_twice_is_seen() {
     let mut router = Router::new();
-    let mut add = |method: &str, template: &str, place| {
-        router.add(method, &Template::parse(template).unwrap(), place)
-    };
+    let mut add =
+        |method: &str, template: &str, place| router.add(method, &Template::parse(template).unwrap(), place);
     assert_eq!(add("GET", "/v1/{a=x/*}", 0), Ok(()));
     assert_eq!(add("GET", "/v1/x/{b}", 1), Err(0));
     assert_eq!(add("PUT", "/v1/x/{b}", 2), Ok(()));

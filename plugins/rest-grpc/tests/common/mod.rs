@@ -1,0 +1,84 @@
+//! What the tests of the policy have in common: the shop, and messages of its types.
+
+use rest_grpc::RestGrpc;
+use sluice_sdk_grpc::{Framing, Next, frame};
+use sluice_sdk_protobuf::{Pool, ReadOptions, WriteOptions};
+use sluice_sdk_testing::{Exchange, Harness, Request, Response, TestPlugin, Value, json};
+
+pub(crate) const SHOP: &[u8] = include_bytes!("../data/shop.binpb");
+
+pub(crate) fn harness(mut config: Value) -> Harness<RestGrpc> {
+    config["descriptors"] = json!("asset:shop.binpb");
+    Harness::new(config).asset("shop.binpb", SHOP)
+}
+
+pub(crate) fn plugin(config: Value) -> TestPlugin {
+    harness(config).start().expect("a configuration that is understood")
+}
+
+pub(crate) fn books() -> TestPlugin {
+    plugin(json!({ "services": ["shop.v1.Books"] }))
+}
+
+/// The wire form of a message of the shop.
+pub(crate) fn wire(name: &str, message: &Value) -> Vec<u8> {
+    let pool = Pool::new(SHOP).expect("a descriptor set");
+    let id = pool.message(&full(name)).expect("a message of the shop");
+    let mut out = Vec::new();
+    let read = pool.to_wire(id, message.to_string().as_bytes(), &ReadOptions::default(), &mut out);
+    read.expect("a message");
+    out
+}
+
+/// What a message of the shop says.
+pub(crate) fn read(name: &str, wire: &[u8]) -> Value {
+    let pool = Pool::new(SHOP).expect("a descriptor set");
+    let id = pool.message(&full(name)).expect("a message of the shop");
+    let mut out = Vec::new();
+    pool.to_json(id, wire, &WriteOptions::default(), &mut out).expect("a message on the wire");
+    serde_json::from_slice(&out).expect("JSON")
+}
+
+fn full(name: &str) -> String {
+    if name.contains('.') { name.to_owned() } else { format!("shop.v1.{name}") }
+}
+
+/// The messages of a body in gRPC.
+pub(crate) fn frames(mut body: &[u8]) -> Vec<Vec<u8>> {
+    let mut messages = Vec::new();
+    while let Next::Frame(frame, rest) = Framing::grpc(usize::MAX).next(body).expect("frames") {
+        assert_eq!(frame.flags, 0);
+        messages.push(frame.message.to_vec());
+        body = rest;
+    }
+    assert!(body.is_empty(), "half a frame: {body:?}");
+    messages
+}
+
+/// The only message of the call that a request has become.
+pub(crate) fn sent(exchange: &Exchange<'_>, name: &str) -> Value {
+    let messages = frames(&exchange.forwarded().body());
+    assert_eq!(messages.len(), 1);
+    read(name, &messages[0])
+}
+
+/// What the service answers.
+pub(crate) fn grpc() -> Response {
+    Response::new(200).with_header("content-type", "application/grpc")
+}
+
+/// A message, and that all is well.
+pub(crate) fn answer(name: &str, message: &Value) -> Response {
+    grpc().with_body(frame(0, &wire(name, message))).with_trailer("grpc-status", "0")
+}
+
+/// Status and body of a refusal: the kind of its problem, and what is wrong first.
+pub(crate) fn refused(exchange: &Exchange<'_>) -> (u16, Value, Value) {
+    let answer = exchange.answer();
+    let problem = answer.problem();
+    (answer.status(), problem["type"].clone(), problem["errors"][0].clone())
+}
+
+pub(crate) fn get(target: &str) -> Request {
+    Request::get(target)
+}
