@@ -124,7 +124,8 @@ impl Plugin for RestGrpc {
             options: ReadOptions { ignore_unknown: false, enums_in_any_case },
         };
         let base_path = config.base_path.unwrap_or_default();
-        let openapi = config.openapi.map(|path| (path, openapi::document(&api, &base_path, &write)));
+        let openapi =
+            config.openapi.map(|path| (path, openapi::document(&api, &base_path, &write, config.errors)));
         Ok(Self {
             api,
             reading,

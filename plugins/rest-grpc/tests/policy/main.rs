@@ -4,6 +4,7 @@
 mod common;
 
 mod config;
+mod openapi;
 mod requests;
 mod responses;
 mod streams;

@@ -1,0 +1,125 @@
+//! The OpenAPI document.
+
+use sluice_sdk_testing::{Value, json};
+
+use crate::common::{get, plugin};
+
+fn document(mut config: Value) -> Value {
+    config["openapi"] = json!("/openapi.json");
+    let plugin = plugin(config);
+    let exchange = plugin.send(get("/openapi.json"));
+    assert_eq!(
+        (exchange.answer().status(), exchange.answer().header("content-type")),
+        (200, Some("application/json"))
+    );
+    serde_json::from_str(&exchange.answer().text()).expect("a document")
+}
+
+/// Every reference in a document.
+fn references<'d>(value: &'d Value, found: &mut Vec<&'d str>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(text) if name == "$ref" => found.push(text),
+                    member => references(member, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn it_describes_the_methods() {
+    let document = document(json!({ "services": ["shop.v1.Books"], "base_path": "/api" }));
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["tags"], json!([{ "name": "shop.v1.Books", "description": "Sells books." }]));
+    let paths = document["paths"].as_object().unwrap();
+    assert!(paths.keys().all(|path| path.starts_with("/api/v1/")));
+    let book = &document["paths"]["/api/v1/shelves/{name_1}/books/{name_2}"];
+    assert_eq!(book["get"]["operationId"], "shop.v1.Books_GetBook");
+    assert_eq!(book["get"]["summary"], "Tells about a book.");
+    assert_eq!(book["get"]["description"], "Tells about a book.\n\nBy its name.");
+    assert_eq!(
+        book["get"]["parameters"],
+        json!([
+            { "name": "name_1", "in": "path", "required": true, "schema": { "type": "string" }, "description": "Which one." },
+            { "name": "name_2", "in": "path", "required": true, "schema": { "type": "string" }, "description": "Which one." },
+            { "name": "readMask", "in": "query", "schema": { "type": "string" } },
+        ])
+    );
+    // The same path with other names of its parameters is the same path.
+    assert_eq!(book["patch"]["operationId"], "shop.v1.Books_UpdateBook");
+    assert_eq!(book["patch"]["parameters"][0]["name"], "name_1");
+    assert!(book["delete"].is_object());
+    let reference = json!({ "schema": { "$ref": "#/components/schemas/shop.v1.Book" } });
+    assert_eq!(book["patch"]["requestBody"]["content"]["application/json"], reference);
+    let list = &document["paths"]["/api/v1/shelves/{parent}/books"]["get"]["parameters"];
+    let names: Vec<_> =
+        list.as_array().unwrap().iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        [
+            "parent",
+            "pageSize",
+            "pageToken",
+            "filter.author",
+            "filter.minPages",
+            "filter.since",
+            "filter.title",
+            "filter.isbn",
+            "filter.years",
+            "genres"
+        ]
+    );
+    let watch =
+        &document["paths"]["/api/v1/shelves/{parent}/books:watch"]["get"]["responses"]["200"]["content"];
+    assert_eq!(watch["application/x-ndjson"], reference);
+    assert_eq!(watch["application/json"]["schema"]["type"], "array");
+    let any = &document["paths"]["/api/v1/any/{name}"];
+    assert_eq!(any["put"]["operationId"], "shop.v1.Books_GetBook_3_put");
+    let archive = &document["paths"]["/api/v1/shelves/{name}:archive"]["post"]["parameters"][0];
+    assert_eq!(archive["description"], "It may have slashes in it.");
+}
+
+#[test]
+fn it_describes_the_messages() {
+    let document = document(json!({}));
+    let schemas = &document["components"]["schemas"];
+    let book = &schemas["shop.v1.Book"];
+    assert_eq!(book["description"], "A book.");
+    assert_eq!(book["properties"]["title"], json!({ "type": "string", "description": "What stands on it." }));
+    assert_eq!(book["properties"]["pages"], json!({ "type": "string", "format": "int64" }));
+    assert_eq!(book["properties"]["genre"]["enum"], json!(["GENRE_UNSPECIFIED", "NOVEL", "POETRY"]));
+    assert_eq!(
+        book["properties"]["published"],
+        json!({ "type": "string", "format": "date-time", "readOnly": true })
+    );
+    assert_eq!(book["properties"]["labels"]["additionalProperties"], json!({ "type": "string" }));
+    assert_eq!(book["properties"]["old"]["deprecated"], true);
+    // A message that has itself within it.
+    assert_eq!(
+        schemas["shop.v1.Everything.Nested"]["properties"]["nested"],
+        json!({ "$ref": "#/components/schemas/shop.v1.Everything.Nested" })
+    );
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 30);
+    for reference in found {
+        assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
+    }
+    let options = json!({ "json": { "field_names": "proto", "enums": "number" }, "errors": "problem" });
+    let document = self::document(options);
+    let everything = &document["components"]["schemas"]["shop.v1.Everything"]["properties"];
+    assert_eq!(everything["a_genre"]["enum"], json!([0, 1, 2]));
+    let failure = &document["components"]["responses"]["Failure"]["content"];
+    assert_eq!(failure.as_object().unwrap().keys().collect::<Vec<_>>(), ["application/problem+json"]);
+}
+
+#[test]
+fn it_is_served_to_get_only() {
+    let plugin = plugin(json!({ "openapi": "/openapi.json" }));
+    assert_eq!(plugin.send(sluice_sdk_testing::Request::post("/openapi.json")).answer().status(), 404);
+}
