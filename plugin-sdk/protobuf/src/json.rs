@@ -179,9 +179,7 @@ impl<'a> Reader<'a> {
     /// Goes on to a quote, a backslash or what may not be in a string.
     #[inline]
     fn plain(&mut self) {
-        let rest = &self.bytes[self.at..];
-        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
-        self.at += length.unwrap_or(rest.len());
+        self.at += plain_length(&self.bytes[self.at..]);
     }
 
     fn escape(&mut self) -> Result<char, Error> {
@@ -329,14 +327,12 @@ impl<'a> Reader<'a> {
 /// Appends a string with its quotes.
 pub(crate) fn put_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut start = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&bytes[start..at]);
-        start = at + 1;
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, special) = rest.split_at(plain_length(rest));
+        out.extend_from_slice(plain);
+        let Some((&byte, after)) = special.split_first() else { break };
+        rest = after;
         let short = match byte {
             b'"' | b'\\' => byte,
             b'\n' => b'n',
@@ -354,8 +350,29 @@ pub(crate) fn put_string(out: &mut Vec<u8>, text: &str) {
         };
         out.extend_from_slice(&[b'\\', short]);
     }
-    out.extend_from_slice(&bytes[start..]);
     out.push(b'"');
+}
+
+/// The number of bytes before a quote, a backslash or a control character.
+#[inline]
+fn plain_length(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGH: u64 = ONES << 7;
+    // The lowest bit that is set tells the truth; those above it may be set by its borrow.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let mut at = 0;
+    while let Some(eight) = bytes[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*eight);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let found = control | zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5c));
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = &bytes[at..];
+    let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+    at + length.unwrap_or(rest.len())
 }
 
 /// A member's name as it is written.
@@ -430,6 +447,13 @@ mod tests {
         #[test]
         fn what_is_json_is_what_serde_json_takes(text in r#"[\[\]{}:, "\\nulltrefas0-9.eE+u-]{0,24}"#) {
             prop_assert_eq!(skips(&text).is_ok(), serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{}", text);
+        }
+
+        #[test]
+        fn plain_bytes_are_counted(text in r#"[a-c\x00-\x22\x5b-\x5d\x7f-\u{ff}]{0,30}"#) {
+            let bytes = text.as_bytes();
+            let plain = bytes.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)).count();
+            prop_assert_eq!(plain_length(bytes), plain);
         }
 
         #[test]

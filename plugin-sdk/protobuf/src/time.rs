@@ -1,7 +1,5 @@
 //! Timestamps (RFC 3339) and durations as JSON writes them.
 
-use std::io::Write;
-
 /// Seconds and nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Time {
@@ -24,8 +22,12 @@ impl Time {
         let (days, second) = (self.seconds.div_euclid(86_400), self.seconds.rem_euclid(86_400));
         let (year, month, day) = date(days);
         let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        let written = write!(out, "\"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
-        written.expect("a vector takes what is written");
+        out.push(b'"');
+        put_digits(out, year, 4);
+        for (mark, number) in [(b'-', month), (b'-', day), (b'T', hour), (b':', minute), (b':', second)] {
+            out.push(mark);
+            put_digits(out, number, 2);
+        }
         put_fraction(out, self.nanos.unsigned_abs());
         out.extend_from_slice(b"Z\"");
         true
@@ -119,13 +121,24 @@ fn fraction(bytes: &[u8]) -> Option<(i32, &[u8])> {
 
 /// None, three, six or nine digits.
 fn put_fraction(out: &mut Vec<u8>, nanos: u32) {
-    let written = match nanos {
-        0 => Ok(()),
-        _ if nanos.is_multiple_of(1_000_000) => write!(out, ".{:03}", nanos / 1_000_000),
-        _ if nanos.is_multiple_of(1_000) => write!(out, ".{:06}", nanos / 1_000),
-        _ => write!(out, ".{nanos:09}"),
+    let (number, digits) = match nanos {
+        0 => return,
+        _ if nanos.is_multiple_of(1_000_000) => (nanos / 1_000_000, 3),
+        _ if nanos.is_multiple_of(1_000) => (nanos / 1_000, 6),
+        _ => (nanos, 9),
     };
-    written.expect("a vector takes what is written");
+    out.push(b'.');
+    put_digits(out, number.into(), digits);
+}
+
+/// Appends a number that is not negative, with zeros before it.
+fn put_digits(out: &mut Vec<u8>, mut number: i64, digits: usize) {
+    let start = out.len();
+    out.resize(start + digits, b'0');
+    for place in out[start..].iter_mut().rev() {
+        *place += u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+    }
 }
 
 /// Year, month and day of a day since 1970, by Howard Hinnant's `civil_from_days`.

@@ -29,6 +29,9 @@ struct Noted<'w> {
     value: Value<'w>,
 }
 
+/// So many keys are compared each with each.
+const FEW: usize = 12;
+
 /// The key of a map's entry.
 #[derive(PartialEq, Eq, Hash)]
 enum Key<'w> {
@@ -286,18 +289,20 @@ impl<'a, 'w> Printer<'a, 'w> {
         let pool = self.pool;
         let Some((key_field, value_field)) = pool.map_entry(field) else { return Ok(()) };
         // Of entries with the same key the last counts.
-        let mut last = HashMap::new();
-        if to - from > 1 {
-            for at in from..to {
-                last.insert(key(key_field, self.noted[at].value)?, at);
-            }
-        }
-        let is_unique = last.len() == to - from;
+        let keys = (from..to).map(|at| key(key_field, self.noted[at].value));
+        let keys = if to - from > 1 { keys.collect::<Result<Vec<_>, _>>()? } else { Vec::new() };
+        let last: HashMap<_, _> =
+            if keys.len() > FEW { keys.iter().zip(0..).collect() } else { HashMap::new() };
         self.out.push(b'{');
         let mut first = true;
         for at in from..to {
             let entry = self.noted[at].value;
-            if to - from > 1 && !is_unique && last.get(&key(key_field, entry)?) != Some(&at) {
+            let is_last = match keys.get(at - from) {
+                None => true,
+                Some(key) if keys.len() > FEW => last.get(key) == Some(&(at - from)),
+                Some(key) => !keys[at - from + 1..].contains(key),
+            };
+            if !is_last {
                 continue;
             }
             if !first {

@@ -126,9 +126,8 @@ impl Router {
             list.pop();
             list.push(before);
             let segments = Segments { list, verb: Some(verb) };
-            match self.search(method, &segments, &mut others) {
-                Some(target) => return Found::Target(target, segments),
-                None => {}
+            if let Some(target) = self.search(method, &segments, &mut others) {
+                return Found::Target(target, segments);
             }
         }
         let segments = Segments { list, verb: None };
