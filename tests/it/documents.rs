@@ -61,6 +61,7 @@ fn every_configuration_in_the_documentation_is_in_order() {
         .file("acme.pem", PUBLIC_KEY)
         .file("redis-ca.pem", fs::read(root().join("plugins/mtls/tests/data/billing.pem")).unwrap())
         .file("openapi.json", OPENAPI)
+        .file("api.binpb", fs::read(root().join("plugins/rest-grpc/tests/data/shop.binpb")).unwrap())
         .file("operations.json", r#"{"me":"{ me { id } }"}"#)
         .file("secrets/gateway", "a secret of the gateway")
         .variable("SLUICE_PEPPER", "a pepper of the gateway")

@@ -6,12 +6,12 @@ use sluice_sdk_testing::{Harness, Value, json};
 use crate::common::harness;
 
 fn refused(config: Value) -> String {
-    harness(config).start().err().expect("a configuration that is refused").message
+    harness(config).start().expect_err("a configuration that is refused").message
 }
 
 fn refused_set(set: &[u8]) -> String {
     let harness = Harness::<RestGrpc>::new(json!({ "descriptors": "asset:set" })).asset("set", set);
-    harness.start().err().expect("a descriptor set that is refused").message
+    harness.start().expect_err("a descriptor set that is refused").message
 }
 
 #[test]
