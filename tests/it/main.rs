@@ -40,6 +40,7 @@ mod reload;
 mod routing;
 mod tokens;
 mod transforms;
+mod translation;
 mod usage;
 mod vectors;
 mod zoo;

@@ -9,6 +9,7 @@ mod shelves;
 #[allow(
     missing_docs,
     dead_code,
+    unreachable_pub,
     unused_qualifications,
     clippy::all,
     clippy::pedantic,
