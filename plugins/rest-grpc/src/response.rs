@@ -8,7 +8,7 @@ use sluice_sdk_protobuf::{Error as MessageError, Fields};
 use crate::config::Streaming;
 use crate::failure::{nonsense, not_grpc};
 use crate::rules::{ResponseRule, Route};
-use crate::{PER_CALL, RECEIVING, Receiving, RestGrpc, media};
+use crate::{CALL, PER_CALL, RECEIVING, Receiving, RestGrpc, media};
 
 /// Messages of a stream that one call writes.
 const MESSAGES: usize = 500;
@@ -16,6 +16,16 @@ const MESSAGES: usize = 500;
 impl RestGrpc {
     /// The head: whether it is a call's, and whether that has failed already.
     pub(crate) fn receive_head(&self, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {
+        let verdict = self.judge_head(response, ctx)?;
+        if verdict != Verdict::Continue {
+            // An answer passes its own step too, and is no call's.
+            ctx.remove(&CALL)?;
+            ctx.skip_body();
+        }
+        Ok(verdict)
+    }
+
+    fn judge_head(&self, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {
         let Some((call, route)) = self.call(ctx)? else {
             ctx.skip_body();
             return Ok(Verdict::Continue);
@@ -67,6 +77,14 @@ impl RestGrpc {
         ctx: &mut Context,
     ) -> Result<Verdict> {
         let Some((_, route)) = self.call(ctx)? else { return Ok(Verdict::Continue) };
+        let verdict = self.judge(response, body, route)?;
+        if verdict != Verdict::Continue {
+            ctx.remove(&CALL)?;
+        }
+        Ok(verdict)
+    }
+
+    fn judge(&self, response: &mut Response, body: &mut Body, route: &Route) -> Result<Verdict> {
         let status = Status::from_headers(|name| body.trailers().get(name));
         let status =
             status.unwrap_or_else(|| Status::new(Code::Unknown, "the service did not say how it went"));

@@ -1,4 +1,5 @@
 //! What the tests of the policy have in common: the shop, and messages of its types.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use rest_grpc::RestGrpc;
 use sluice_sdk_grpc::{Framing, Next, frame};
