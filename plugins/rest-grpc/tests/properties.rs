@@ -3,9 +3,14 @@
 mod common;
 
 use proptest::prelude::*;
-use sluice_sdk_testing::Request;
+use sluice_sdk_testing::{Request, TestPlugin};
 
 use common::{books, frames, get, grpc, refused};
+
+thread_local! {
+    // Compiled, it takes its time to start.
+    static PLUGIN: &'static TestPlugin = Box::leak(Box::new(books()));
+}
 
 proptest! {
     #[test]
@@ -16,7 +21,7 @@ proptest! {
         method in "GET|POST|PUT",
         size in 1_usize..40,
     ) {
-        let plugin = books();
+        let plugin = PLUGIN.with(|plugin| *plugin);
         let request = Request::new(&method, &format!("{path}?{query}")).with_chunks(body.as_bytes().chunks(size));
         let exchange = plugin.send(request);
         prop_assert_eq!((exchange.failure(), exchange.fault()), (None, None));
@@ -34,7 +39,7 @@ proptest! {
         stream: bool,
         size in 1_usize..40,
     ) {
-        let plugin = books();
+        let plugin = PLUGIN.with(|plugin| *plugin);
         let mut exchange = plugin.send(get(if stream { "/v1/shelves/1/books:watch" } else { "/v1/books/x" }));
         let response = grpc().with_chunks(body.chunks(size)).with_trailer("grpc-status", status);
         let response = exchange.respond(response);
