@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::{Gateway, Setup, config};
@@ -16,7 +15,7 @@ pub(crate) struct Library {
 impl Library {
     #[track_caller]
     pub(crate) fn start() -> Self {
-        let program = Path::new(env!("CARGO_BIN_EXE_sluice")).with_file_name("library-service");
+        let program = super::binary().with_file_name("library-service");
         let mut process = Command::new(&program)
             .arg("127.0.0.1:0")
             .stdout(Stdio::piped())

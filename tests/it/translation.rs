@@ -25,7 +25,7 @@ fn rest_clients_call_every_kind_of_method() {
         book,
         json!({
             "name": "shelves/1/books/2", "title": "Moby-Dick", "authors": ["Herman Melville"],
-            "published": "1851-08-27T00:00:00Z", "copies": "9007199254740993"
+            "published": "1851-08-28T00:00:00Z", "copies": "9007199254740993"
         })
     );
     let added = post(&gateway, "/v1/shelves/9/books", &[], b"{\"title\": \"Emma\", \"copies\": 2}")

@@ -125,9 +125,17 @@ fn what_is_no_json_gives_nothing_more() {
         assert_eq!(scan_every_way(Framing::Whole, &paths, body.as_bytes()), finds(&[(0, "1")]), "{body}");
     }
     // The last one may have been going on.
-    for body in ["\u{feff}{\"a\":1}", "{\"a\":1", "<a>1</a>", "}", "{\"\\x\":1,\"a\":1}", "{\"a\":\"1"] {
+    for body in ["{\"a\":1", "<a>1</a>", "}", "{\"\\x\":1,\"a\":1}", "{\"a\":\"1"] {
         assert_eq!(scan_every_way(Framing::Whole, &paths, body.as_bytes()), finds(&[]), "{body}");
     }
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    let paths = paths(&["$.a"]);
+    let one = finds(&[(0, "1")]);
+    assert_eq!(scan_every_way(Framing::Whole, &paths, "\u{feff}{\"a\":1}".as_bytes()), one);
+    assert_eq!(scan_every_way(Framing::Events, &paths, "\u{feff}data: {\"a\":1}\n\n".as_bytes()), one);
 }
 
 #[test]
