@@ -100,7 +100,7 @@ impl Setup {
 /// `config` with what a test does not care about.
 pub(crate) fn complete(config: &str) -> String {
     let mut text = String::new();
-    if !config.contains("version = ") {
+    if !config.lines().any(|line| line.trim() == "version = 1") {
         text.push_str("version = 1\n");
     }
     text.push_str(config);

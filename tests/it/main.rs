@@ -34,6 +34,7 @@ mod phases;
 mod policies;
 mod pooling;
 mod postgres;
+mod protocols;
 mod proxying;
 mod refused;
 mod reload;
