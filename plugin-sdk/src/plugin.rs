@@ -54,7 +54,7 @@ pub trait Plugin: Sized + 'static {
         Ok(Verdict::Continue)
     }
 
-    /// The response's head. [`Verdict::Respond`] replaces the response.
+    /// The response's head. [`Verdict::Respond`] replaces the response, whose body this plugin is not shown then.
     fn on_response(&self, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {
         let _ = (response, ctx);
         Ok(Verdict::Continue)

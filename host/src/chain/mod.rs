@@ -184,6 +184,9 @@ impl Chain {
                 if let Some(reply) = step.call(visit, index, Phase::Response, false, &mut clock).await? {
                     body = replace(visit, render(visit, step, reply).await).await;
                     show = Show::Whole;
+                    // Its answer is as it wants it.
+                    self.leave_body(visit, index);
+                    continue;
                 } else if let Some(before) = before {
                     visit.slot.lend(|view| before.restore(view)).await;
                 }
@@ -237,11 +240,18 @@ impl Chain {
         let (whole, chunk) = message.phases();
         if self.steps[index].has(whole) || self.steps[index].has(chunk) {
             visit.note_body_mode(index, message);
-            let leaves = message == Message::Response && !visit.wants_body(index, message);
-            if leaves && !self.steps[index].has(Phase::Complete) {
-                // Nothing of this exchange comes to it any more: an instance that it keeps is free for another.
-                visit.steps[index].own.replace(None);
+            if message == Message::Response && !visit.wants_body(index, message) {
+                self.leave_body(visit, index);
             }
+        }
+    }
+
+    /// The response's body does not come to a step.
+    fn leave_body(&self, visit: &Visit, index: usize) {
+        visit.set_body_mode(index, Message::Response, Some(BodyMode::Skip));
+        if !self.steps[index].has(Phase::Complete) {
+            // Nothing of this exchange comes to it any more: an instance that it keeps is free for another.
+            visit.steps[index].own.replace(None);
         }
     }
 

@@ -84,6 +84,10 @@ impl Visit {
     /// Notes how a step that has seen the head of a message takes its body.
     pub(super) fn note_body_mode(&self, index: usize, message: Message) {
         let mode = self.slot.with(|view| view.body_mode.take()).flatten();
+        self.set_body_mode(index, message, mode);
+    }
+
+    pub(super) fn set_body_mode(&self, index: usize, message: Message, mode: Option<BodyMode>) {
         self.steps[index].body_mode[message as usize].set(mode);
     }
 

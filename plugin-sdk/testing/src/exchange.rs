@@ -272,39 +272,24 @@ impl<'p> Exchange<'p> {
     /// returned is the response as far as it came.
     pub fn respond(&mut self, response: Response) -> Response {
         self.decision = Decision::Continue;
-        let mut answered = Decision::Continue;
-        let response = self.run_response(response, &mut answered);
-        if self.goes_on() {
-            self.decision = answered;
-        }
-        response
-    }
-
-    /// `answered` is what its first phase put in the place of the response, whose body its other phases see.
-    fn run_response(&mut self, response: Response, answered: &mut Decision) -> Response {
         self.body_mode = None;
         let Response { mut head, mut body, mut trailers, origin, is_cut_off } = response;
-        let mut is_gateways = origin == Origin::Gateway;
+        // A response to HEAD, a 204 and a 304 have no body that a phase could see.
+        let is_gateways = origin == Origin::Gateway;
+        let carries_body =
+            self.request.head.method != "HEAD" && !matches!(head.status, 204 | 304) && !is_gateways;
         let origin = Some(origin.number());
-        let sees_bodies = self.has(Phase::ResponseBody) || self.has(Phase::ResponseChunk);
         if self.has(Phase::Response) {
             let response = Some(head.clone());
             let called = self.call(Call { phase: Phase::Response, response, origin, ..self.blank() });
             if let Some(replaced) = self.replaced() {
-                if !sees_bodies {
-                    return replaced;
-                }
-                // Its own body phases see what it has put in the place of the response.
-                (head, body, trailers) = (replaced.head, replaced.body, replaced.trailers);
-                *answered = std::mem::replace(&mut self.decision, Decision::Continue);
-                is_gateways = false;
-            } else if !(is_gateways && sees_bodies) {
+                return replaced;
+            }
+            let sees_bodies = self.has(Phase::ResponseBody) || self.has(Phase::ResponseChunk);
+            if !(is_gateways && sees_bodies) {
                 head = called.response.unwrap_or(head);
             }
         }
-        // A response to HEAD, a 204 and a 304 have no body that a phase could see.
-        let carries_body =
-            self.request.head.method != "HEAD" && !matches!(head.status, 204 | 304) && !is_gateways;
         if !self.goes_on() || !carries_body {
             return Response { head, body, trailers, origin: Origin::Upstream, is_cut_off };
         }
@@ -344,9 +329,7 @@ impl<'p> Exchange<'p> {
     fn replaced(&self) -> Option<Response> {
         let Decision::Respond(answered) = &self.decision else { return None };
         let head = ResponseHead { status: answered.status, headers: answered.headers.clone() };
-        let problem = answered.problem.as_ref().and_then(|problem| serde_json::to_vec(problem).ok());
-        let body = problem.map_or_else(|| answered.body.clone(), Bytes);
-        Some(Response { body: vec![body], head, ..Response::new(answered.status) }.of_step())
+        Some(Response { body: vec![answered.body.clone()], head, ..Response::new(answered.status) }.of_step())
     }
 
     /// The exchange has ended.

@@ -116,7 +116,7 @@ fn a_request_that_does_not_suit_is_a_fault_of_the_sender() {
             "not that of the element",
         ),
         (soap(GET_ORDER).with_header("content-encoding", "gzip"), "content-coding-malformed", "gzip"),
-        (soap(GET_ORDER).with_header("content-encoding", "br"), "content-coding-unsupported", "br"),
+        (soap(GET_ORDER).with_header("content-encoding", "exi"), "content-coding-unsupported", "exi"),
     ] {
         let answer = plugin.send(request).answer();
         fault(answer.status(), &answer.text(), "Client", kind, detail);
