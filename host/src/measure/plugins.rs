@@ -182,6 +182,7 @@ pub fn sealed(module: &[u8]) -> Vec<u8> {
 
 fn view(route: &Arc<str>) -> Box<ExchangeView> {
     Box::new(ExchangeView::new(Asked {
+        protocol: http::Version::HTTP_11,
         scheme: "http",
         authority: HeaderValue::from_static("api.shop.example"),
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
