@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -35,9 +36,9 @@ pub(crate) struct Ended {
     pub(crate) output: String,
 }
 
-/// Lines that the process wrote so far.
+/// Lines that the process wrote so far, and whether nothing more comes.
 #[derive(Clone, Default)]
-struct Output(Arc<Mutex<Vec<String>>>);
+struct Output(Arc<Mutex<Vec<String>>>, Arc<AtomicBool>);
 
 impl Output {
     fn of(stream: impl Read + Send + 'static) -> Self {
@@ -48,6 +49,7 @@ impl Output {
                 let Ok(line) = line else { break };
                 lines.lock().push(line);
             }
+            lines.1.store(true, Ordering::Release);
         });
         output
     }
@@ -98,6 +100,8 @@ impl Gateway {
         match ended {
             None => Ok(()),
             Some(status) => {
+                // It may have ended before its last words were read.
+                wait::until("its words are read", || self.stderr.1.load(Ordering::Acquire));
                 let output = self.stderr.lock().join("\n");
                 Err(Ended { status, output })
             }

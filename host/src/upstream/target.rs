@@ -61,7 +61,7 @@ impl Target {
             address,
             policy: Cell::new(policy),
             idle: RefCell::default(),
-            shared: Connections::default(),
+            shared: Connections::new(),
             swept: Cell::new(false),
         }
     }

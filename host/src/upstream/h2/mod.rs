@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::error::{UpstreamError, UpstreamErrorKind};
@@ -23,16 +23,20 @@ pub(super) use exchange::send;
 const MOST: usize = 64;
 
 /// The connections of one worker to one target.
-#[derive(Default)]
 pub(super) struct Connections {
     open: RefCell<Vec<Rc<Connection>>>,
-    /// Held by whoever connects: the others wait, and most of them find room on the connection that is made.
-    connecting: Mutex<()>,
+    /// One at a time connects: the others wait, and most of them find room on the connection that is made.
+    connecting: Semaphore,
     /// Attempts to connect so far, and what became of the last one.
     attempts: Cell<(u64, Option<UpstreamErrorKind>)>,
 }
 
 impl Connections {
+    pub(super) fn new() -> Self {
+        let (open, connecting) = (RefCell::default(), Semaphore::new(1));
+        Self { open, connecting, attempts: Cell::default() }
+    }
+
     /// A connection with room for a stream, that is not going away.
     pub(super) fn find(&self) -> Option<Rc<Connection>> {
         let mut open = self.open.borrow_mut();
@@ -57,7 +61,8 @@ impl Connections {
         failed: impl Fn(UpstreamErrorKind) -> UpstreamError,
     ) -> Result<Rc<Connection>, UpstreamError> {
         let (before, _) = self.attempts.get();
-        let _connecting = self.connecting.lock().await;
+        // It is never closed.
+        let _connecting = self.connecting.acquire().await;
         // One that was just made may have room for all who wait.
         while let Some(young) = self.unsettled() {
             young.settled().await;
