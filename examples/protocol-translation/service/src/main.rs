@@ -33,6 +33,7 @@ mod proto {
 use std::error::Error;
 
 use tokio::net::TcpListener;
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 
@@ -48,6 +49,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("listening on {}", listener.local_addr()?);
     }
     let service = LibraryServer::new(Library::default());
-    Server::builder().add_service(service).serve_with_incoming(TcpListenerStream::new(listener)).await?;
+    // Without it an answer whose trailers follow its message waits for an acknowledgement.
+    let incoming = TcpListenerStream::new(listener)
+        .map(|stream| stream.inspect(|stream| drop(stream.set_nodelay(true))));
+    Server::builder().add_service(service).serve_with_incoming(incoming).await?;
     Ok(())
 }
