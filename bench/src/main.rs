@@ -5,6 +5,7 @@
 
 mod compare;
 mod damage;
+mod grpc;
 #[path = "../../tests/harness/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the tests use all of it")]
 mod harness;

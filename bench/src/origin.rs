@@ -14,6 +14,8 @@ use anyhow::Result;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::grpc;
+
 /// A request's head is expected to be shorter.
 const READ: usize = 16 << 10;
 /// How long the answer to `/slow` takes: until those who ask have looked around.
@@ -150,6 +152,11 @@ pub(crate) fn run(port: u16) -> Result<()> {
 
 async fn serve(mut stream: TcpStream, answers: &Answers) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
+    let mut first = [0; grpc::PREFACE.len()];
+    stream.peek(&mut first).await?;
+    if first == grpc::PREFACE {
+        return grpc::serve(stream).await.map_err(std::io::Error::other);
+    }
     let mut buffer = Vec::with_capacity(READ);
     loop {
         while let Some(request) = find(&buffer) {

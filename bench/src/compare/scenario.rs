@@ -57,6 +57,8 @@ pub(crate) enum Check {
     Json,
     /// 401 without a token or with a forged one.
     Jwt,
+    /// The answer is the one that a gRPC service gave, in JSON.
+    Transcoded,
     /// All routes lead somewhere, other paths nowhere.
     Routes,
 }
@@ -84,7 +86,7 @@ impl Case {
 
 /// All of them, in the order of the report.
 pub(crate) fn all() -> Vec<Scenario> {
-    vec![plain(), policy(), chain(), json(), jwt(), h2(), routes()]
+    vec![plain(), policy(), chain(), json(), jwt(), h2(), transcode(), routes()]
 }
 
 fn plain() -> Scenario {
@@ -168,6 +170,45 @@ fn h2() -> Scenario {
         base: "nginx",
         cases: vec![Case { load: Load::H2load, ..Case::new("128 B", "h2", vec![Request::get("/128")]) }],
     }
+}
+
+fn transcode() -> Scenario {
+    let case = |name: &str, request| Case {
+        check: Check::Transcoded,
+        ..Case::new(name, "transcode", vec![request])
+    };
+    Scenario {
+        name: "transcode",
+        title: "JSON to gRPC",
+        about: "HTTP/1.1 and JSON from clients, gRPC over HTTP/2 to the origin, by the `google.api.http` rules of \
+            `examples/protocol-translation/library.proto`. A call that answers a message of five fields; one that is answered \
+            with the message of 1.5 KiB of JSON that it sent, of most types that there are; one that is answered with 1,000 \
+            messages of a number each, a line for each. Envoy: its native `grpc_json_transcoder`. Sluice: the plugin `rest-grpc`.",
+        base: "Envoy",
+        cases: vec![
+            Case { paced: true, ..case("GET, 1 message", Request::get("/v1/shelves/1/books/2")) },
+            Case { paced: true, ..case("POST of 1.5 KiB", Request::post("/v1/echo", everything())) },
+            Case { quick: false, ..case("1,000 messages", Request::get("/v1/count?to=1000")) },
+        ],
+    }
+}
+
+/// A message of most types that there are, and of some like them within it, as both sides write it.
+pub(crate) fn everything() -> String {
+    let children = (0..6).map(|number| {
+        serde_json::json!({
+            "anInt32": number + 1, "aString": format!("child {number}"), "ints": [1, 2, 3],
+            "counts": { "a": "1" }, "timestamp": "2026-11-23T12:00:00.123456789Z"
+        })
+    });
+    serde_json::json!({
+        "aDouble": 1.5, "anInt32": -1, "anInt64": "-9223372036854775808", "aUint64": "18446744073709551615", "aBool": true,
+        "aString": "text with \"quotes\" and \u{e9}", "aBytes": "AP/+AP/+AP/+", "aBinding": "CLOTH",
+        "ints": (0..32).map(|number| number * 1_000).collect::<Vec<_>>(),
+        "children": children.collect::<Vec<_>>(), "counts": { "a": "1", "b": "2" }, "duration": "1.500s",
+        "object": { "a": [1, null, "x", { "b": true }] }, "wrappedString": "wrapped"
+    })
+    .to_string()
 }
 
 /// The path of a route and of what lies under it.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use super::keys;
 use super::peer::Peer;
-use super::scenario::Case;
+use super::scenario::{Case, Check};
 use crate::harness::{ports, root, seal};
 
 /// Where this tool keeps what it makes, and what `cargo xtask bench` built for it.
@@ -53,6 +53,10 @@ pub(crate) fn write(peer: Peer, case: &Case, directory: &Path, listen: u16, orig
         let map = (0..case.routes).map(|number| format!("{} origin\n", prefix(number)));
         fs::write(directory.join("routes.map"), map.collect::<String>())?;
         fs::copy(template.with_file_name("noop.lua"), directory.join("noop.lua"))?;
+    }
+    if matches!(case.check, Check::Transcoded) {
+        let set = root().join("examples/protocol-translation/library.binpb");
+        fs::copy(set, directory.join("library.binpb"))?;
     }
     if case.plugins > 0 {
         copies(case.plugins, directory)?;

@@ -32,6 +32,7 @@ pub(crate) fn verify(case: &Case, address: SocketAddr) -> Result<()> {
             ensure!(body["items"][3]["sku"] == "A-00003", "the rest of the body was lost: {body}");
         }
         Check::Jwt => jwt(first, ask)?,
+        Check::Transcoded => transcoded(first, &usual)?,
         Check::Routes => {
             let last = ask(&Request::get(route_path(case.routes - 1)))?;
             ensure!(last.status == 200, "the last route answers {}", describe(&last));
@@ -68,6 +69,28 @@ fn jwt(good: &Request, ask: impl Fn(&Request) -> Result<Response>) -> Result<()>
     forged.replace_range(at..=at, other);
     let forged = ask(&Request::get("/128").header("authorization", forged))?;
     ensure!(forged.status == 401, "with a forged token: {}", describe(&forged));
+    Ok(())
+}
+
+fn transcoded(request: &Request, answer: &Response) -> Result<()> {
+    let said = answer.text();
+    if request.method == "POST" {
+        let [sent, got]: [serde_json::Value; 2] =
+            [serde_json::from_str(&request.body)?, serde_json::from_str(&said).context(said)?];
+        ensure!(sent == got, "what was sent is not what came: {got}");
+    } else if request.path.contains("count") {
+        let lines: Vec<_> = said.lines().collect();
+        let last: serde_json::Value =
+            serde_json::from_str(lines.last().unwrap_or(&"")).context(said.clone())?;
+        ensure!(lines.len() == crate::grpc::MESSAGES && last["text"] == "1000", "{} lines", lines.len());
+    } else {
+        let book: serde_json::Value = serde_json::from_str(&said).context(said.clone())?;
+        let wanted = serde_json::json!({
+            "name": "shelves/1/books/2", "title": "Moby-Dick", "authors": ["Herman Melville"],
+            "published": "1851-08-28T00:00:00Z", "copies": "12"
+        });
+        ensure!(book == wanted, "not the book: {book}");
+    }
     Ok(())
 }
 

@@ -16,7 +16,7 @@ pub(super) fn built_in(names: &[&str]) -> Result<()> {
 
 /// Builds them to `target/plugins/` and `target/bench/plugins/`.
 pub(super) fn build() -> Result<()> {
-    built_in(&["api-key", "rate-limit", "headers"])?;
+    built_in(&["api-key", "rate-limit", "headers", "rest-grpc"])?;
     let package = "sluice-bench-plugins";
     execute(&mut cargo(&["build", "--profile", "plugin", "--target", TARGET, "-p", package, "--examples"]))?;
     for name in ["noop", "json", "jwt"] {
