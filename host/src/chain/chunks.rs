@@ -17,6 +17,9 @@ use crate::wasm::{Clockwork, ExchangeView, Left};
 /// What a call counts for beside its bytes: a body of many small messages costs a call for each of them.
 const CALL: usize = 4 << 10;
 
+/// Calls one after the other for what is there already, before others of the worker have their turn.
+const AT_A_STRETCH: u8 = 16;
+
 type Call = Pin<Box<dyn Future<Output = Result<Left, BodyError>>>>;
 
 /// A body that a step sees chunk by chunk. After the last chunk the step is called once more, to hand out what it held back.
@@ -29,6 +32,8 @@ pub(super) struct Chunks {
     /// Nothing more comes from the source.
     at_end: bool,
     held: Held,
+    /// Calls at a stretch so far.
+    calls: u8,
     state: State,
 }
 
@@ -54,7 +59,7 @@ enum State {
 impl Chunks {
     pub(super) fn new(chain: Rc<Chain>, visit: Rc<Visit>, index: usize, phase: Phase, source: Body) -> Self {
         let (at_end, held) = (false, Held::default());
-        Self { chain, visit, index, phase, source, at_end, held, state: State::Reading }
+        Self { chain, visit, index, phase, source, at_end, held, calls: 0, state: State::Reading }
     }
 
     /// Bytes that earn the step time.
@@ -159,7 +164,17 @@ impl http_body::Body for Chunks {
                     };
                     this.state = this.came(frame.transpose()?);
                 }
-                State::Again(bytes, trailers) => this.state = this.call(bytes, trailers),
+                State::Again(bytes, trailers) => {
+                    this.calls += 1;
+                    if this.calls > AT_A_STRETCH {
+                        // Others of this worker have waited long enough.
+                        this.calls = 0;
+                        this.state = State::Again(bytes, trailers);
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    this.state = this.call(bytes, trailers);
+                }
                 State::Calling(mut call) => {
                     let Poll::Ready(left) = call.as_mut().poll(cx) else {
                         this.state = State::Calling(call);

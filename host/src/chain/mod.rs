@@ -148,7 +148,8 @@ impl Chain {
         Ok(Verdict::Continue(request))
     }
 
-    /// The response passes the steps that the request came to, last to first.
+    /// The response passes the steps that the request came to, last to first. Where it is lost on that way, the answer to that
+    /// passes those that are left.
     pub(crate) async fn on_response(
         self: &Rc<Self>,
         visit: &Rc<Visit>,
@@ -169,7 +170,8 @@ impl Chain {
         };
         visit.slot.lend(lay_out).await;
         let mut clock = Clockwork::default();
-        for index in (0..visit.reached.get()).rev() {
+        for index in (0..visit.reached.get().min(visit.waiting.get())).rev() {
+            visit.waiting.set(index + 1);
             let step = &self.steps[index];
             if visit.steps[index].failed.get() {
                 continue;

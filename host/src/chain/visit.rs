@@ -16,6 +16,9 @@ pub(crate) struct Visit {
     pub(super) tab: Option<Arc<Tab>>,
     /// Steps that the request came to; these see the response.
     pub(super) reached: Cell<usize>,
+    /// Those of them that have not seen a response yet, or see another one because this one was lost under their hands: so many from
+    /// the first on. All of them until there is one.
+    pub(super) waiting: Cell<usize>,
     pub(super) steps: Box<[StepVisit]>,
     /// The place of the step that answered in the middle of the request's body, and its answer.
     pub(super) answer: RefCell<Option<(usize, Reply)>>,
@@ -70,6 +73,7 @@ impl Visit {
             tab: view.tab.clone(),
             slot: Slot::new(view),
             reached: Cell::new(0),
+            waiting: Cell::new(usize::MAX),
             steps: (0..steps).map(|_| StepVisit::default()).collect(),
             answer: RefCell::new(None),
             broken: RefCell::new(None),

@@ -73,9 +73,12 @@ const USE_HTTP1: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 8, 7, 0, 0, 0, 0, 0,
 /// Bytes that are on their way to one client: more are not read from the upstream.
 const WRITE_BUFFER: usize = 64 << 10;
 
-/// Bytes of a request body that may be under way on one stream of HTTP/2, and on all streams of a connection.
-const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
+/// Bytes of a request body that may be under way on one stream of HTTP/2, and on all streams of a connection. A message of gRPC that is
+/// empty has five bytes and may be a frame of its own: h2 ends connections whose unread frames of fewer than 256 bytes lack more to
+/// that than half the connection's window, and a stream's window full of them has to be less.
+const STREAM_WINDOW: u32 = 128 << 10;
+const CONNECTION_WINDOW: u32 = 128 * STREAM_WINDOW;
+const _: () = assert!(STREAM_WINDOW / 5 * 251 < CONNECTION_WINDOW / 2, "a stream of small messages fits");
 
 /// Serves one connection to its end: its client's, its deadlines' or the drain's.
 pub(crate) async fn serve<H: Handler>(

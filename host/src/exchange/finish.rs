@@ -217,7 +217,9 @@ impl http_body::Body for Followed {
 impl Drop for Followed {
     // The one moment that every exchange comes to: the last byte, a failure, or a client that left, before or after the head.
     fn drop(&mut self) {
-        let ended = self.finished || (self.status != 0 && self.source.is_end_stream());
+        // Nobody asks for the end of a body that is known to be empty.
+        let is_whole = self.source.is_end_stream() || self.expected == Some(self.sent);
+        let ended = self.finished || (self.status != 0 && is_whole);
         let is_unrecorded = matches!(self.ctx.failure, Some(("ledger-unavailable", _)));
         let finished = ended && !self.broken && self.held.is_none() && !(is_unrecorded && self.status < 500);
         self.ctx.end(self.status, self.sent, finished);

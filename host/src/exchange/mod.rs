@@ -71,8 +71,12 @@ async fn live(ctx: &mut Context, request: Request<Body>) -> Result<Response<Body
         Ok(Verdict::Respond(response)) => Ok(response),
         Err(failure) => Err(failure),
     };
-    match answered {
+    let passed = match answered {
         Ok(response) => ctx.on_response(&route, response, Show::Whole).await,
+        Err(failure) => Err(failure),
+    };
+    match passed {
+        Ok(response) => Ok(response),
         // So does the head of the answer to a failure: what steps add for the client, such as CORS headers, it needs most then.
         Err(failure) => {
             let response = respond::to(ctx, failure);

@@ -2,21 +2,32 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 /// Bytes of one response that may be on their way before they are read.
-const STREAM_WINDOW: u32 = 256 << 10;
+const STREAM_WINDOW: u32 = 128 << 10;
 
-/// The same of all responses of a connection: some that nobody reads must not hold up the others.
-const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
+/// The same of all responses of a connection: the most there is (RFC 9113 section 6.9.1), so that those which nobody reads, however
+/// many, never hold up the others.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
+/// What unread frames of a few bytes may cost: without a bound of their own, as there can be no more of them than the windows let
+/// through. A client that does not read its stream of small messages would else end the connection of all others.
+const SMALL_FRAMES: usize = i32::MAX as usize;
+
+/// Streams that were reset here and that the target may still send something for. It is clients that leave, and many do at a time.
+const RESET_STREAMS: usize = 4_096;
 
 /// Bytes of a response's head or trailers, as RFC 9113 section 6.5.2 counts them.
 const HEAD: u32 = 64 << 10;
@@ -41,11 +52,14 @@ pub(in crate::upstream) struct Connection {
     used: Cell<bool>,
     /// When the last stream ended.
     idle_since: Cell<Instant>,
+    /// How often something came from the target.
+    heard: Rc<Cell<u64>>,
 }
 
 impl Connection {
     /// Speaks HTTP/2 at once, as by prior knowledge (RFC 9113 section 3.3).
     pub(super) async fn open(stream: TcpStream) -> Result<Rc<Self>, h2::Error> {
+        let heard = Rc::new(Cell::new(0));
         let (sender, mut driver) = Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
@@ -53,7 +67,11 @@ impl Connection {
             .max_header_list_size(HEAD)
             .max_send_buffer_size(SEND_BUFFER)
             .initial_max_send_streams(UNSETTLED)
-            .handshake(stream)
+            .data_frame_budget(SMALL_FRAMES)
+            .max_concurrent_reset_streams(RESET_STREAMS)
+            // That bound is against peers which provoke resets; here it is clients that do, who must not end what others share.
+            .max_local_error_reset_streams(None)
+            .handshake(Heard { stream, heard: Rc::clone(&heard) })
             .await?;
         let connection = Rc::new(Self {
             sender,
@@ -63,6 +81,7 @@ impl Connection {
             settling: Notify::new(),
             used: Cell::new(false),
             idle_since: Cell::new(Instant::now()),
+            heard,
         });
         let user = Rc::downgrade(&connection);
         // It ends when nobody uses the connection any more, or when the connection does.
@@ -124,6 +143,21 @@ impl Connection {
         self.gone.get()
     }
 
+    /// Whether nothing can be sent over it any more: the target said that it goes away, while streams go on. It is noted.
+    pub(super) fn is_closing(&self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        let is_closing = matches!(self.sender().poll_ready(&mut cx), Poll::Ready(Err(_)));
+        if is_closing {
+            self.leave();
+        }
+        is_closing
+    }
+
+    /// How often something came from the target: the same number later says that nothing did.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.get()
+    }
+
     pub(super) fn streams(&self) -> usize {
         self.streams.get()
     }
@@ -152,5 +186,51 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.0.streams.set(self.0.streams.get() - 1);
         self.0.idle_since.set(Instant::now());
+    }
+}
+
+/// A target's socket, which counts how often something came from it.
+struct Heard {
+    stream: TcpStream,
+    heard: Rc<Cell<u64>>,
+}
+
+impl AsyncRead for Heard {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if read.is_ready() {
+            self.heard.set(self.heard.get() + 1);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Heard {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -24,7 +24,8 @@ use crate::upstream::target::Target;
 
 /// What ended the wait for a response head.
 enum Lost {
-    Timeout,
+    /// In which nothing came from the target, for this exchange or another, or something did.
+    Timeout { silent: bool },
     /// The request's own body ended early.
     Body(BodyError),
     /// The stream or its connection did.
@@ -45,9 +46,11 @@ pub(in crate::upstream) async fn send(
 ) -> Result<(Response<Body>, bool, Instant), Failed> {
     let stream = Stream::new(connection);
     let reused = connection.note_use();
+    let heard = connection.heard();
+    let late = || Lost::Timeout { silent: connection.heard() == heard };
     let (parts, body) = request.into_parts();
     let failed = |lost, parts, body| fail(lost, target, connection, reused, parts, body);
-    let Some(head) = head(&parts) else {
+    let Some(head) = head(&parts, target) else {
         let kind = UpstreamErrorKind::Protocol;
         return Err(Failed { error: UpstreamError::new(kind, Some(target.authority())), request: None });
     };
@@ -55,7 +58,7 @@ pub(in crate::upstream) async fn send(
     let mut sender = connection.sender();
     let ready = poll_fn(|cx| match sender.poll_ready(cx) {
         Poll::Ready(ready) => Poll::Ready(ready.map_err(Lost::Unsent)),
-        Poll::Pending => timer.poll(cx, due).map(|()| Err(Lost::Timeout)),
+        Poll::Pending => timer.poll(cx, due).map(|()| Err(late())),
     });
     if let Err(lost) = ready.await {
         return Err(failed(lost, parts, Some(body)));
@@ -90,7 +93,7 @@ pub(in crate::upstream) async fn send(
             // It is somebody else's turn.
             return Poll::Pending;
         }
-        timer.poll(cx, due).map(|()| Err(Lost::Timeout))
+        timer.poll(cx, due).map(|()| Err(late()))
     })
     .await;
     match answer {
@@ -106,8 +109,9 @@ pub(in crate::upstream) async fn send(
     }
 }
 
-/// The head as HTTP/2 has it (RFC 9113 section 8.3.1): whom the request is for stands in `:authority`. `None` if that is no authority.
-fn head(parts: &request::Parts) -> Option<Request<()>> {
+/// The head as HTTP/2 has it (RFC 9113 section 8.3.1): whom the request is for stands in `:authority`, which is the target where a
+/// client of HTTP/1.0 did not say. `None` if that is no authority.
+fn head(parts: &request::Parts, target: &Target) -> Option<Request<()>> {
     let mut head = Request::new(());
     *head.method_mut() = parts.method.clone();
     *head.version_mut() = Version::HTTP_2;
@@ -115,7 +119,8 @@ fn head(parts: &request::Parts) -> Option<Request<()>> {
     let host = head.headers_mut().remove(header::HOST)?;
     let mut uri = http::uri::Parts::default();
     uri.scheme = Some(Scheme::HTTP);
-    uri.authority = Some(Authority::try_from(host.as_bytes()).ok()?);
+    let host = if host.is_empty() { target.authority().as_bytes() } else { host.as_bytes() };
+    uri.authority = Some(Authority::try_from(host).ok()?);
     uri.path_and_query =
         Some(parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
     *head.uri_mut() = Uri::from_parts(uri).ok()?;
@@ -141,7 +146,13 @@ fn fail(
 ) -> Failed {
     let error = |kind| UpstreamError::new(kind, Some(target.authority()));
     let (why, sent) = match lost {
-        Lost::Timeout => return Failed { error: error(UpstreamErrorKind::Timeout), request: None },
+        Lost::Timeout { silent } => {
+            // Whoever is at the other end may be gone without a word. What is under way may go on; nothing new waits for it.
+            if silent {
+                connection.leave();
+            }
+            return Failed { error: error(UpstreamErrorKind::Timeout), request: None };
+        }
         Lost::Body(why) => {
             let kind = UpstreamErrorKind::RequestBody(why.origin, why.kind);
             return Failed { error: error(kind).with_source(why), request: None };

@@ -39,7 +39,8 @@ impl Incoming {
     fn failed(&mut self, error: h2::Error) -> BodyError {
         self.stream = None;
         let kind = if error.is_library() { "malformed" } else { "reset" };
-        BodyError { source: Some(error.into()), ..BodyError::new(Origin::Upstream, kind) }
+        // Its words alone: a reason of HTTP/2 would be passed on to the client, whom it does not concern.
+        BodyError { source: Some(error.to_string().into()), ..BodyError::new(Origin::Upstream, kind) }
     }
 }
 

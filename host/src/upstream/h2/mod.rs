@@ -40,14 +40,19 @@ impl Connections {
     /// A connection with room for a stream, that is not going away.
     pub(super) fn find(&self) -> Option<Rc<Connection>> {
         let mut open = self.open.borrow_mut();
-        open.retain(|connection| !connection.is_gone());
-        let free = open.iter().find(|connection| connection.has_room());
-        // With that many the least busy one has to do.
-        free.or_else(|| {
-            let busy = open.iter().filter(|_| open.len() >= MOST);
-            busy.min_by_key(|connection| connection.streams())
-        })
-        .cloned()
+        loop {
+            open.retain(|connection| !connection.is_gone());
+            let free = open.iter().find(|connection| connection.has_room());
+            // With that many the least busy one has to do.
+            let found = free.or_else(|| {
+                let busy = open.iter().filter(|_| open.len() >= MOST);
+                busy.min_by_key(|connection| connection.streams())
+            });
+            match found {
+                Some(closing) if closing.is_closing() => {}
+                found => return found.cloned(),
+            }
+        }
     }
 
     fn unsettled(&self) -> Option<Rc<Connection>> {

@@ -297,8 +297,103 @@ fn a_target_that_speaks_something_else_is_told_from_one_that_is_silent() {
         let protocol = config::UpstreamProtocol::H2;
         let upstream = upstream(config::Upstream { protocol, timeouts, ..config(&[address]) });
         assert_eq!(kind(send(&upstream, get()).await).await, UpstreamErrorKind::Timeout);
-        // The connection is as good as before, and nothing is left on it.
-        assert_eq!((upstream.targets[0].shared(), upstream.targets[0].streams()), (1, 0));
+        assert_eq!(upstream.targets[0].streams(), 0);
+    });
+}
+
+/// A target that accepts streams and never says another word is not asked again on that connection; one that answers others is.
+#[test]
+fn a_connection_on_which_nothing_is_heard_is_left() {
+    run(async {
+        for speaks in [false, true] {
+            let (address, connections) = start(100, move |_, mut served| async move {
+                let mut kept = Vec::new();
+                while let Some(Ok((request, respond))) = served.accept().await {
+                    if request.uri().path() == "/answered" && speaks {
+                        tokio::task::spawn_local(answer(request, respond));
+                    } else {
+                        kept.push((request, respond));
+                    }
+                }
+            })
+            .await;
+            let timeouts = config::UpstreamTimeouts {
+                request: Duration::from_millis(80),
+                ..config(&[address]).timeouts
+            };
+            let protocol = config::UpstreamProtocol::H2;
+            let upstream = upstream(config::Upstream { protocol, timeouts, ..config(&[address]) });
+            // The first is answered too late either way, and the target has said its settings meanwhile.
+            let _ = send(&upstream, get()).await;
+            let waits =
+                together(1, &upstream, |upstream| async move { send(&upstream, get()).await.is_ok() });
+            let speaks_up = async {
+                let mut other = get();
+                *other.uri_mut() = "/answered".parse().unwrap();
+                send(&upstream, other).await.is_ok()
+            };
+            let (waited, answered) = tokio::join!(waits, speaks_up);
+            assert_eq!((waited, answered), (vec![false], speaks));
+            let before = connections.get();
+            let _ = send(&upstream, get()).await;
+            assert_eq!(connections.get() - before, usize::from(!speaks), "speaks: {speaks}");
+        }
+    });
+}
+
+/// Answers `/endless` with messages of so few bytes, a frame each, and others at once.
+async fn small(_: usize, mut served: Served) {
+    while let Some(Ok((request, mut respond))) = served.accept().await {
+        tokio::task::spawn_local(async move {
+            if request.uri().path() != "/endless" {
+                answer(request, respond).await;
+                return;
+            }
+            let mut body = respond.send_response(Response::new(()), false).unwrap();
+            for _ in 0..100_000 {
+                body.reserve_capacity(5);
+                while body.capacity() < 5 {
+                    if !matches!(std::future::poll_fn(|cx| body.poll_capacity(cx)).await, Some(Ok(_))) {
+                        return;
+                    }
+                }
+                if body.send_data(Bytes::from_static(b"hello"), false).is_err() {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+}
+
+/// However many responses nobody reads, of messages however small, the others on their connection go on.
+#[test]
+fn readers_that_stall_hold_up_nobody_else() {
+    run(async {
+        let (address, connections) = start(300, small).await;
+        let upstream = over(address);
+        let endless = |upstream: Rc<Upstream>| async move {
+            let mut request = get();
+            *request.uri_mut() = "/endless".parse().unwrap();
+            send(&upstream, request).await.unwrap()
+        };
+        let stalled = together(120, &upstream, endless).await;
+        // Each window is full: the target can send no more to any of them.
+        for _ in 0..30_000 {
+            tokio::task::yield_now().await;
+        }
+        let answer = send(&upstream, post("body")).await.unwrap();
+        let (bytes, _) = answer.response.into_body().collect_bounded(100).await.unwrap();
+        assert_eq!((&bytes[..], connections.get()), (&b"body"[..], 1));
+        drop(stalled);
+        // Those that left were all reset at once; who comes then is served on the same connection.
+        for _ in 0..20 {
+            drop(together(100, &upstream, endless).await);
+            tokio::task::yield_now().await;
+        }
+        let answer = send(&upstream, post("again")).await.unwrap();
+        let (bytes, _) = answer.response.into_body().collect_bounded(100).await.unwrap();
+        assert_eq!((&bytes[..], connections.get()), (&b"again"[..], 1));
     });
 }
 
