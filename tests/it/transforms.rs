@@ -47,6 +47,33 @@ fn a_failure_is_told_as_it_is() {
     assert!(problem["type"].as_str().unwrap().ends_with("upstream-unreachable"), "{problem}");
 }
 
+/// So they do where the response is lost on its way through them, by no fault of theirs.
+#[test]
+fn a_response_that_is_lost_on_its_way_back_is_told_too() {
+    let head = |length: usize| {
+        format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n")
+    };
+    let long = head(9_999) + &"[1]".repeat(3_333);
+    for (answer, kind) in [(long, "response-too-large"), (head(100) + "[", "upstream-incomplete")] {
+        let origin = Origin::raw(move |mut stream, _| {
+            let _ = stream.read(&mut [0; 1024])?;
+            stream.write_all(answer.as_bytes())
+        });
+        let steps = [
+            ("cors", "config = { origins = [\"https://shop.example\"] }"),
+            (
+                "body-script",
+                "capabilities = [\"log\"]\nlimits = { body = \"2KiB\" }\nconfig = { response = { jq = \".\" } }",
+            ),
+        ];
+        let gateway = start(&steps, origin.address);
+        let failed = gateway.get_with("/", &[("origin", "https://shop.example")]);
+        assert_eq!(failed.header("access-control-allow-origin"), Some("https://shop.example"), "{kind}");
+        let problem = failed.problem(502);
+        assert!(problem["type"].as_str().unwrap().ends_with(kind), "{problem}");
+    }
+}
+
 #[test]
 fn a_head_alone_says_nothing_of_the_body_that_a_step_changes() {
     let text = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 16000\r\n\r\n";
