@@ -124,6 +124,52 @@ async fn futures_in_order<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F:
     done.into_iter().map(Option::unwrap).collect()
 }
 
+/// So many messages of five bytes, as gRPC's empty ones are, at once and a frame each.
+struct Small(usize);
+
+impl http_body::Body for Small {
+    type Data = bytes::Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, BodyError>>> {
+        let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+        self.0 = left;
+        Poll::Ready(Some(Ok(http_body::Frame::data(bytes::Bytes::from_static(&[0; 5])))))
+    }
+}
+
+#[test]
+fn a_burst_of_small_messages_waits_for_who_reads_it() {
+    run(async {
+        let gate = Rc::new(tokio::sync::Notify::new());
+        let opened = Rc::clone(&gate);
+        let gateway = Gateway::start(settings(), move |request, _| {
+            let opened = Rc::clone(&opened);
+            async move {
+                if request.uri().path() == "/later" {
+                    opened.notified().await;
+                }
+                let (bytes, _) = request.into_body().collect_bounded(1 << 20).await.map_err(|_| Abort)?;
+                Ok(Response::new(Body::from(bytes.len().to_string())))
+            }
+        })
+        .await;
+        let client = Client::connect(&gateway).await;
+        let later = client.send(request("http://a.example/later", Body::stream(Small(60_000))));
+        let meanwhile = async {
+            // Served on the same connection while the window of the first is full.
+            let answer = client.send(request("http://a.example/", Body::stream(Small(100)))).await.unwrap();
+            assert_eq!(text(answer).await, "500");
+            gate.notify_one();
+        };
+        let (answer, ()) = tokio::join!(later, meanwhile);
+        assert_eq!(text(answer.unwrap()).await, "300000");
+    });
+}
+
 #[test]
 fn doubtful_requests_are_refused_and_the_connection_stays() {
     run(async {
