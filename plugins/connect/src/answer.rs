@@ -77,7 +77,9 @@ pub(crate) struct Told<'a> {
 impl Told<'_> {
     /// The answer that says it. Metadata in the response's head stays.
     pub(crate) fn reply(&self, response: &Response, methods: &Methods) -> Result<Reply> {
-        let kept = response.headers().iter().filter(|(name, _)| metadata::is_metadata(name));
+        // And what HTTP wants with a status: what would be allowed (RFC 9110 section 15.5.6), whom a cache may give it to.
+        let of_http = |name: &str| matches!(name, "allow" | "vary");
+        let kept = response.headers().iter().filter(|(name, _)| metadata::is_metadata(name) || of_http(name));
         let is_stream = self.call.is_stream();
         let (status, content_type) =
             if is_stream { (200, self.call.content_type()) } else { (self.http, "application/json") };
@@ -128,9 +130,10 @@ pub(crate) fn untold(response: &Response, protocol: &str) -> Status {
 /// An error as a Connect service writes it.
 #[derive(Deserialize)]
 struct Said {
-    code: String,
     #[serde(default)]
-    message: String,
+    code: Option<String>,
+    #[serde(default)]
+    message: Option<String>,
     #[serde(default)]
     details: Vec<SaidDetail>,
 }
@@ -157,30 +160,40 @@ pub(crate) struct EndOfStream {
 }
 
 impl Said {
-    fn status(self) -> Option<Status> {
-        let code = Code::from_name(&self.code).filter(|code| *code != Code::Ok)?;
+    /// With another's code or message where it has none that is known.
+    fn status(self, other: Status) -> Status {
+        let code = self.code.and_then(|code| Code::from_name(&code)).filter(|code| *code != Code::Ok);
         let details = self.details.into_iter().filter_map(|detail| {
             let value = metadata::decode_binary(detail.value.as_bytes())?;
             Some(grpc::Detail { type_url: format!("type.googleapis.com/{}", detail.type_name), value })
         });
-        Some(Status { code, message: self.message, details: details.collect() })
+        Status {
+            code: code.unwrap_or(other.code),
+            message: self.message.unwrap_or(if code.is_some() { String::new() } else { other.message }),
+            details: details.collect(),
+        }
     }
 }
 
-/// An error of a Connect service. None if it is none.
-pub(crate) fn error_status(json: &[u8]) -> Option<Status> {
-    serde_json::from_slice::<Said>(json).ok()?.status()
+/// An error of a Connect service; `untold` is what the answer is without what it says in JSON.
+pub(crate) fn error_status(json: &[u8], untold: Status) -> Status {
+    match serde_json::from_slice::<Said>(json) {
+        Ok(said) => said.status(untold),
+        Err(_) => untold,
+    }
 }
 
 impl EndOfStream {
     pub(crate) fn read(json: &[u8]) -> Self {
         let end = serde_json::from_slice::<SaidEnd>(json).ok();
-        let read = end.and_then(|SaidEnd { error, metadata }| {
-            let status = error.map_or(Some(Status::new(Code::Ok, "")), Said::status)?;
+        let read = end.map(|SaidEnd { error, metadata }| {
+            let unknown =
+                || Status::new(Code::Unknown, "the service ended its response with an unknown error");
+            let status = error.map_or_else(|| Status::new(Code::Ok, ""), |error| error.status(unknown()));
             let values = |(name, values): (String, Vec<String>)| {
                 values.into_iter().map(move |value| (name.to_ascii_lowercase(), value))
             };
-            Some(Self { status, metadata: metadata.into_iter().flat_map(values).collect() })
+            Self { status, metadata: metadata.into_iter().flat_map(values).collect() }
         });
         read.unwrap_or_else(|| {
             let status = Status::new(Code::Internal, "the service ended its response in an unknown way");

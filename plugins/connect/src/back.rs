@@ -1,13 +1,14 @@
 //! The other way round: gRPC clients of a service that speaks Connect.
 
 use sluice_sdk::prelude::*;
+use sluice_sdk_coding::{Coding, decode};
 use sluice_sdk_grpc::{
     Code, Frame, FrameError, Framing, Media, Next, Passage, Protocol, Status, frame, metadata, timeout,
 };
 
 use crate::answer::{self, EndOfStream};
 use crate::methods::Methods;
-use crate::request::refused_frame;
+use crate::request::{decompress, refused_frame};
 
 /// What is remembered of a call.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -20,6 +21,9 @@ pub(crate) struct Back {
     /// How far the request's stream has come.
     #[serde(rename = "p")]
     place: u64,
+    /// Whether the response's messages are compressed so that they can be read.
+    #[serde(rename = "z", default)]
+    is_gzip: bool,
 }
 
 /// The call; nothing if it is none.
@@ -39,7 +43,7 @@ impl Back {
         let content_type = request.headers().get("content-type")?;
         let media = Media::from_content_type(content_type.as_str()?)?;
         let is_call = media.protocol == Protocol::Grpc && request.method() == Method::Post;
-        is_call.then(|| Self { is_stream: false, codec: media.codec().to_owned(), place: 0 })
+        is_call.then(|| Self { is_stream: false, codec: media.codec().to_owned(), place: 0, is_gzip: false })
     }
 
     /// Connect's, of a request and of a good response.
@@ -108,6 +112,7 @@ impl Backwards<'_> {
         };
         let coding = request.headers().get("grpc-encoding").filter(|_| message.is_compressed());
         rewrite(request, back, ["content-encoding", "accept-encoding"], coding)?;
+        body.trailers_mut().retain(|_| false)?;
         body.set(message.message)?;
         Ok(Verdict::Continue)
     }
@@ -126,6 +131,9 @@ impl Backwards<'_> {
         }
         back.place = passage.number();
         ctx.set(&BACK, &back)?;
+        if chunk.is_last() {
+            chunk.trailers_mut().retain(|_| false)?;
+        }
         Ok(Verdict::Continue)
     }
 
@@ -143,6 +151,9 @@ impl Backwards<'_> {
         let is_good = status == 200 && content_type == back.content_type();
         if is_good && back.is_stream {
             let coding = response.headers().get("connect-content-encoding");
+            let is_gzip =
+                coding.as_ref().is_some_and(|coding| coding.as_bytes() == Coding::Gzip.name().as_bytes());
+            ctx.set(&BACK, &Back { is_gzip, ..back.clone() })?;
             response.mark_rewritten()?;
             let mut headers = response.headers_mut();
             headers.remove_prefix("connect-")?;
@@ -172,7 +183,9 @@ impl Backwards<'_> {
         }
         if response.status() != 200 {
             let bytes = body.bytes()?;
-            let status = answer::error_status(&bytes).unwrap_or_else(|| answer::untold(response, "Connect"));
+            let coding = response.headers().get("content-encoding").map(|coding| coding.to_string());
+            let bytes = decode(coding.as_deref(), &bytes, self.max).unwrap_or_default();
+            let status = answer::error_status(&bytes, answer::untold(response, "Connect"));
             return Ok(back.reply(response, &status).into());
         }
         let bytes = body.bytes()?;
@@ -205,7 +218,7 @@ impl Backwards<'_> {
     }
 
     /// Messages pass as they are; the end of the stream becomes trailers, which can only be written with the last chunk.
-    pub(crate) fn response_chunk(&self, chunk: &mut Chunk) -> Result<()> {
+    pub(crate) fn response_chunk(&self, chunk: &mut Chunk, back: &Back) -> Result<()> {
         let bytes = chunk.bytes()?;
         let framing = Framing::connect(self.max);
         let mut rest = &bytes[..];
@@ -229,7 +242,12 @@ impl Backwards<'_> {
         if !chunk.is_last() {
             return Ok(());
         }
-        let end = end.filter(|end| !end.is_compressed()).map(|end| EndOfStream::read(end.message));
+        let end = end.map(|end| match (end.is_compressed(), back.is_gzip) {
+            (false, _) => EndOfStream::read(end.message),
+            // What cannot be read says nothing.
+            (true, false) => EndOfStream::read(b""),
+            (true, true) => EndOfStream::read(&decompress(end.message, self.max).unwrap_or_default()),
+        });
         let end =
             end.unwrap_or_else(|| EndOfStream { status: answer::missing_status(), metadata: Vec::new() });
         let mut trailers = chunk.trailers_mut();
@@ -255,7 +273,7 @@ fn connect_timeout(request: &Request) -> Option<Option<String>> {
 /// Makes the head that of a Connect request. `codings` are the headers of what is used and what is accepted.
 fn rewrite(request: &mut Request, back: &Back, codings: [&str; 2], used: Option<HeaderValue>) -> Result<()> {
     let timeout = connect_timeout(request).flatten();
-    let accepted = request.headers().get("grpc-accept-encoding");
+    let accepted = request.headers().get("grpc-accept-encoding").and_then(|accepted| readable(&accepted));
     request.mark_rewritten()?;
     let mut headers = request.headers_mut();
     headers.remove_prefix("grpc-")?;
@@ -267,12 +285,21 @@ fn rewrite(request: &mut Request, back: &Back, codings: [&str; 2], used: Option<
     if let Some(timeout) = timeout {
         headers.set("connect-timeout-ms", timeout)?;
     }
-    for (name, value) in codings.into_iter().zip([used, accepted]) {
-        if let Some(value) = value {
-            headers.set(name, value.as_bytes())?;
-        }
+    let [use_header, accept_header] = codings;
+    if let Some(used) = used {
+        headers.set(use_header, used.as_bytes())?;
+    }
+    if let Some(accepted) = accepted {
+        headers.set(accept_header, accepted)?;
     }
     Ok(())
+}
+
+/// Those of the codings that this step can undo too, which it has to at the end of a stream.
+fn readable(accepted: &HeaderValue) -> Option<String> {
+    let names = accepted.as_str()?.split(',').map(str::trim);
+    let known: Vec<_> = names.filter(|name| matches!(*name, "gzip" | "identity")).collect();
+    (!known.is_empty()).then(|| known.join(", "))
 }
 
 fn essence(response: &Response) -> String {

@@ -70,11 +70,13 @@ impl Call {
         let is_json = match &*codec {
             "proto" => false,
             "json" if methods.has_descriptors() => true,
-            "json" if !is_sure => return Recognised::Other,
+            _ if !is_sure => return Recognised::Other,
             _ => return Recognised::Unsupported(unsupported(methods)),
         };
         let method = methods.find(&request.path());
-        if is_json && method.is_none() && !is_sure {
+        // An ordinary request may look like a call, whose method is then not known.
+        let may_be_known = !is_json && (shape != Shape::Get || methods.may_get(&request.path()));
+        if method.is_none() && !is_sure && !may_be_known {
             return Recognised::Other;
         }
         let is_stream = shape == Shape::Stream;

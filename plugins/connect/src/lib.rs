@@ -93,6 +93,8 @@ impl Plugin for Connect {
         let Some(call) = ctx.get(&CALL)? else { return Ok(Verdict::Continue) };
         let timeout = request::grpc_timeout(request);
         let bytes = body.bytes()?;
+        // gRPC has none in a request: services close the connection that brings them.
+        body.trailers_mut().retain(|_| false)?;
         let prepared = timeout.and_then(|timeout| Ok((timeout, self.message(request, bytes, &call)?)));
         let (timeout, message) = match prepared {
             Ok(prepared) => prepared,
@@ -114,6 +116,9 @@ impl Plugin for Connect {
                 .map_or(Ok(Verdict::Continue), |back| self.backwards().request_chunk(chunk, back, ctx));
         }
         let Some(call) = ctx.get(&CALL)? else { return Ok(Verdict::Continue) };
+        if chunk.is_last() {
+            chunk.trailers_mut().retain(|_| false)?;
+        }
         if call.is_json {
             return self.change_request(chunk, &call);
         }
@@ -181,7 +186,8 @@ impl Plugin for Connect {
 
     fn on_response_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<()> {
         if self.is_backwards {
-            return self.backwards().response_chunk(chunk);
+            let back = ctx.get(&BACK)?;
+            return back.map_or(Ok(()), |back| self.backwards().response_chunk(chunk, &back));
         }
         let Some(streaming) = ctx.get(&RESPONSE)? else { return Ok(()) };
         let streaming = self.translator().chunk(chunk, streaming)?;
@@ -244,20 +250,24 @@ impl Connect {
     /// A chunk of a request's stream whose messages are in JSON.
     fn change_request(&self, chunk: &mut Chunk, call: &Call) -> Result<Verdict> {
         let framing = Framing::grpc(self.max_message);
-        let Changed { frames, then } = stream::change(&chunk.bytes()?, chunk.is_last(), &framing, |frame| {
-            let message = match (frame.is_compressed(), call.is_gzip) {
-                (false, _) => frame.message.to_vec(),
-                (true, true) => request::decompress(frame.message, self.max_message)
-                    .map_err(|error| refused_coding(&error))?,
-                (true, false) => {
-                    return Err(Problem::bad_request(
-                        "a message is compressed, and `Connect-Content-Encoding` does not say how",
-                    )
-                    .kind("connect-malformed"));
+        let Changed { frames, then } =
+            stream::change(&chunk.bytes()?, chunk.is_last(), &framing, |frame, read| {
+                let message = match (frame.is_compressed(), call.is_gzip) {
+                    (false, _) => frame.message.to_vec(),
+                    (true, true) => request::decompress(frame.message, self.max_message)
+                        .map_err(|error| refused_coding(&error))?,
+                    (true, false) => {
+                        return Err(Problem::bad_request(
+                            "a message is compressed, and `Connect-Content-Encoding` does not say how",
+                        )
+                        .kind("connect-malformed"));
+                    }
+                };
+                if frame.is_compressed() {
+                    *read += message.len();
                 }
-            };
-            self.to_protobuf(message, call)
-        });
+                self.to_protobuf(message, call)
+            });
         let refused = match then {
             Then::Done => None,
             Then::Hold(from, want) => stream::hold(chunk, from, want)?.map(too_large),

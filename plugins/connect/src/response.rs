@@ -71,7 +71,9 @@ impl Translator<'_> {
             status
         };
         let http = status.code.http_status();
-        Told { call, status: &status, http, trailers: &Vec::new() }.reply(response, self.methods)
+        // All of it could be either: who looks for it among the trailers finds it too.
+        Told { call, status: &status, http, trailers: &trailing(response.headers()) }
+            .reply(response, self.methods)
     }
 
     /// The response of a call without streams.
@@ -118,16 +120,23 @@ impl Translator<'_> {
             }
             Err(error) => return Ok(Err(broken(error))),
         };
-        Ok(self.convert(frame, json, is_gzip(response.headers())))
+        Ok(self.convert(frame, json, is_gzip(response.headers()), &mut 0))
     }
 
-    /// A message as the client wants it.
-    fn convert(&self, frame: Frame<'_>, json: Option<MethodId>, is_gzip: bool) -> Result<Vec<u8>, Status> {
+    /// A message as the client wants it. What it is without compression is added to `read`.
+    fn convert(
+        &self,
+        frame: Frame<'_>,
+        json: Option<MethodId>,
+        is_gzip: bool,
+        read: &mut usize,
+    ) -> Result<Vec<u8>, Status> {
         let decompressed;
         let message = if !frame.is_compressed() {
             frame.message
         } else if is_gzip {
             decompressed = decompress(frame.message, self.max).map_err(broken)?;
+            *read += decompressed.len();
             &decompressed
         } else {
             return Err(broken("a message is compressed in an unknown way"));
@@ -183,9 +192,10 @@ impl Translator<'_> {
     fn change(&self, chunk: &mut Chunk, streaming: &mut Streaming) -> Result<()> {
         let bytes = chunk.bytes()?;
         let framing = Framing::grpc(self.max);
-        let Changed { mut frames, then } = stream::change(&bytes, chunk.is_last(), &framing, |frame| {
-            self.convert(frame, streaming.json, streaming.is_gzip)
-        });
+        let Changed { mut frames, then } =
+            stream::change(&bytes, chunk.is_last(), &framing, |frame, read| {
+                self.convert(frame, streaming.json, streaming.is_gzip, read)
+            });
         let is_done = matches!(then, Then::Done);
         let failed = match then {
             Then::Done => None,

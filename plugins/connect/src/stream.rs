@@ -3,8 +3,11 @@
 use sluice_sdk::prelude::*;
 use sluice_sdk_grpc::{Frame, FrameError, Framing, Next, push_frame};
 
-/// What is read in one call, of several messages.
+/// What is read or written in one call, of several messages.
 const PER_CALL: usize = 64 << 10;
+
+/// What a message counts for beside its bytes.
+const PER_MESSAGE: usize = 256;
 
 /// What a call makes of the frames that are there.
 pub(crate) struct Changed<E> {
@@ -25,27 +28,34 @@ pub(crate) enum Then<E> {
     Refused(E),
 }
 
-/// Changes the messages of a chunk.
+/// Changes the messages of a chunk. `message` adds what it has read of one beyond the bytes of its frame, as one that was compressed.
 pub(crate) fn change<E>(
     input: &[u8],
     is_last: bool,
     framing: &Framing,
-    mut message: impl FnMut(Frame<'_>) -> Result<Vec<u8>, E>,
+    mut message: impl FnMut(Frame<'_>, &mut usize) -> Result<Vec<u8>, E>,
 ) -> Changed<E> {
     let mut frames = Vec::new();
     let mut rest = input;
+    let mut done = 0;
     let then = loop {
         let at = input.len() - rest.len();
         match framing.next(rest) {
             Ok(Next::Frame(frame, after)) => {
-                match message(frame) {
-                    Ok(message) => push_frame(&mut frames, 0, &message),
+                done += PER_MESSAGE + frame.message.len();
+                let message = match message(frame, &mut done) {
+                    Ok(message) => message,
                     Err(error) => break Then::Refused(error),
-                }
-                rest = after;
-                let at = input.len() - rest.len();
-                if at >= PER_CALL && !rest.is_empty() {
+                };
+                done += message.len();
+                if !frames.is_empty() && frames.len() + message.len() > 2 * PER_CALL {
+                    // It is long: it gets a call of its own.
                     break Then::Hold(at, 0);
+                }
+                push_frame(&mut frames, 0, &message);
+                rest = after;
+                if done >= PER_CALL && !rest.is_empty() {
+                    break Then::Hold(input.len() - rest.len(), 0);
                 }
             }
             Ok(Next::Wants(_)) if rest.is_empty() => break Then::Done,

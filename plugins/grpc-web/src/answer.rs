@@ -46,7 +46,9 @@ impl Form {
     /// The same for an upstream's answer whose trailers are its head.
     pub(crate) fn only_trailers(&self, response: &Response) -> Reply {
         let headers: Vec<_> = response.headers().iter().collect();
-        let told = headers.iter().filter(|(name, _)| OF_STATUS.contains(&name.as_str()));
+        // Libraries look for metadata where they find the status, which is the frame.
+        let is_trailer = |name: &str| OF_STATUS.contains(&name) || metadata::is_metadata(name);
+        let told = headers.iter().filter(|(name, _)| is_trailer(name));
         self.reply(response, trailers_block(told.map(|(name, value)| (name.as_str(), value.as_bytes()))))
     }
 

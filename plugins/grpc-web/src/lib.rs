@@ -72,6 +72,10 @@ impl Plugin for GrpcWeb {
             return Ok(refusal(error).into());
         }
         ctx.set(&REQUEST, &(is_text, passage.number()))?;
+        if chunk.is_last() {
+            // gRPC has none in a request: services close the connection that brings them.
+            chunk.trailers_mut().retain(|_| false)?;
+        }
         Ok(Verdict::Continue)
     }
 

@@ -151,7 +151,7 @@ fn answers_without_messages_have_their_trailers_in_the_body() {
         );
         assert_eq!((response.status(), response.header("content-type")), (200, Some(content_type)));
         assert_eq!((response.header("grpc-status"), response.header("x-shard")), (None, Some("7")));
-        let trailers = "grpc-status: 5\r\ngrpc-message: no%20such book\r\ngrpc-status-details-bin: CAU\r\n";
+        let trailers = "grpc-status: 5\r\ngrpc-message: no%20such book\r\ngrpc-status-details-bin: CAU\r\nx-shard: 7\r\n";
         assert_eq!(read(&response), (Vec::new(), trailers.to_owned()));
     }
     // Without messages and with trailers of their own.

@@ -2,6 +2,7 @@
 
 use connect::Connect;
 use proptest::prelude::*;
+use sluice_sdk_coding::{Coding, encode};
 use sluice_sdk_grpc::{Code, Detail, Status, frame};
 use sluice_sdk_testing::{Harness, Request, Response, TestPlugin, json};
 
@@ -83,6 +84,51 @@ fn what_is_compressed_stays_so() {
     );
 }
 
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    encode(Coding::Gzip, 6, bytes).expect("gzip is there")
+}
+
+/// Services compress the end of a stream, and errors, as they do messages: connect-go does so unasked.
+#[test]
+fn compressed_ends_and_errors_are_read() {
+    let plugin = plugin();
+    let request = |method| grpc(method).with_header("grpc-accept-encoding", "identity, deflate, gzip, br");
+    let mut exchange = plugin.send(request("List"));
+    assert_eq!(
+        exchange.forwarded().header("connect-accept-encoding"),
+        Some("identity, gzip"),
+        "what can be read"
+    );
+    let last = |json: &str| frame(3, &gzip(json.as_bytes()));
+    let answer = stream().with_header("connect-content-encoding", "gzip");
+    let body = [frame(1, b"zipped"), last(r#"{"metadata":{"x-cost":["3"]}}"#)].concat();
+    let told = exchange.respond(answer.clone().with_body(body));
+    assert_eq!((told.body(), told.trailer("grpc-status")), (frame(1, b"zipped"), Some("0")));
+    assert_eq!(told.trailer("x-cost"), Some("3"));
+    let failed = plugin
+        .send(request("List"))
+        .respond(answer.with_body(last(r#"{"error":{"code":"not_found","message":"none"}}"#)));
+    assert_eq!((failed.trailer("grpc-status"), failed.trailer("grpc-message")), (Some("5"), Some("none")));
+
+    let error = Response::new(404)
+        .with_header("content-type", "application/json")
+        .with_header("content-encoding", "gzip");
+    let told = plugin
+        .send(request("Get").with_body(frame(0, b"")))
+        .respond(error.with_body(gzip(br#"{"code":"not_found","message":"none"}"#)));
+    assert_eq!((told.header("grpc-status"), told.header("grpc-message")), (Some("5"), Some("none")));
+    assert_eq!(told.header("content-encoding"), None);
+}
+
+#[test]
+fn trailers_of_a_request_do_not_go_on() {
+    let plugin = plugin();
+    for (method, body) in [("Get", frame(0, b"one")), ("Upload", frame(0, b"one"))] {
+        let exchange = plugin.send(grpc(method).with_body(body).with_trailer("x-a", "1"));
+        assert_eq!(exchange.forwarded().trailer("x-a"), None, "{method}");
+    }
+}
+
 #[test]
 fn errors_are_a_status_with_its_details() {
     let plugin = plugin();
@@ -149,6 +195,8 @@ fn failures_are_told_in_grpc() {
             14,
             "the service answered with 502 and not in Connect",
         ),
+        // A code that is not known is that of the status; what it says stays.
+        (Response::new(404).with_json(&json!({ "code": "strange", "message": "oops" })), 12, "oops"),
         (
             Response::new(200).with_header("content-type", "text/html"),
             2,
@@ -166,13 +214,16 @@ fn failures_are_told_in_grpc() {
             );
         }
     }
-    for (body, message) in [
-        (frame(0, b"one"), "without a status"),
-        ([frame(0, b"one"), end("no JSON")].concat(), "in an unknown way"),
-        ([frame(0, b"one"), end(r#"{"error":{"code":"ok"}}"#)].concat(), "in an unknown way"),
+    for (body, code, message) in [
+        (frame(0, b"one"), "13", "without a status"),
+        ([frame(0, b"one"), end("no JSON")].concat(), "13", "in an unknown way"),
+        ([frame(0, b"one"), end(r#"{"error":{"code":"ok"}}"#)].concat(), "2", "unknown error"),
+        ([frame(0, b"one"), end(r#"{"error":{"message":"oops"}}"#)].concat(), "2", "oops"),
+        // Compressed, and nobody says how.
+        ([frame(0, b"one"), frame(3, &gzip(b"{}"))].concat(), "13", "in an unknown way"),
     ] {
         let told = plugin.send(grpc("List")).respond(stream().with_body(body));
-        assert_eq!((told.body(), told.trailer("grpc-status")), (frame(0, b"one"), Some("13")));
+        assert_eq!((told.body(), told.trailer("grpc-status")), (frame(0, b"one"), Some(code)));
         assert!(told.trailer("grpc-message").unwrap().contains(message));
     }
     for body in [[end("{}"), frame(0, b"one")].concat(), frame(0, b"one")[..6].to_vec(), frame(0x80, b"x")] {

@@ -83,6 +83,20 @@ fn what_is_wrong_in_a_query_is_told() {
         let request = get("Get", query);
         assert_eq!(plugin.send(request.clone()).forwarded(), &request);
     }
+    // Also one that looks like a call, to a path that is no method's or in a coding that is none.
+    for query in ["/send?message=hello&encoding=utf-8", "/send?message=hello&encoding=proto"] {
+        let request = sluice_sdk_testing::Request::get(query);
+        assert_eq!(plugin.send(request.clone()).forwarded(), &request);
+    }
+    // Who may not call it so is told what is allowed, also by the answer that the client gets.
+    let mut refused = plugin.send(get("Delete", "connect=v1&encoding=proto&message="));
+    let told = refused.answer().header("allow").map(str::to_owned);
+    assert_eq!(told.as_deref(), Some("POST"));
+    let answer = sluice_sdk_testing::Response::new(405)
+        .with_header("content-type", "application/problem+json")
+        .with_header("allow", "POST")
+        .of_step();
+    assert_eq!(refused.respond(answer.with_body("{}")).header("allow"), Some("POST"));
 }
 
 #[test]

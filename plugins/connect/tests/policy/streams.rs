@@ -192,6 +192,28 @@ fn a_message_beyond_what_may_be_held_is_refused() {
     assert_eq!(problem_type(&exchange), (413, json!("connect-message-too-large")));
 }
 
+/// However little there is of them on the wire.
+#[test]
+fn compressed_messages_are_translated_in_several_calls() {
+    let title = "a".repeat(90_000);
+    let gzip = encode(Coding::Gzip, 6, format!("{{\"title\":\"{title}\"}}").as_bytes()).unwrap();
+    let plugin = plugin();
+    let request = call("Upload", "application/connect+json").with_header("connect-content-encoding", "gzip");
+    let exchange = plugin.send(request.with_body(frame(1, &gzip).repeat(13)).with_trailer("x-a", "1"));
+    let seen = exchange.forwarded();
+    assert_eq!(seen.chunks().len(), 13, "a call for each of them");
+    assert!(seen.chunks().iter().all(|frame| frame.len() > 90_000));
+    assert_eq!(seen.trailer("x-a"), None, "gRPC has none in a request");
+
+    let book = book("", 7);
+    let gzip = encode(Coding::Gzip, 6, &book).unwrap();
+    let answer = super::common::grpc().with_header("grpc-encoding", "gzip").with_trailer("grpc-status", "0");
+    let mut exchange = plugin.send(call("List", "application/connect+json").with_body(frame(0, b"{}")));
+    let response = exchange.respond(answer.with_body(frame(1, &gzip).repeat(2_000)));
+    assert!(response.chunks().len() > 8, "{} calls", response.chunks().len());
+    assert_eq!(read(&response).0.len(), 2_000);
+}
+
 #[test]
 fn many_messages_are_translated_in_several_calls() {
     let message = frame(0, &book("a title of some length, so that there is something to do", 1));
