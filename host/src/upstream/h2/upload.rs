@@ -106,6 +106,9 @@ impl Upload {
             Err(frame) => {
                 let mut trailers = frame.into_trailers().unwrap_or_default();
                 clean_trailers(&mut trailers);
+                if trailers.is_empty() {
+                    return Poll::Ready(self.send(Bytes::new(), true));
+                }
                 self.over = true;
                 self.stream.send_trailers(trailers).map_err(|_| UploadError::Stream)
             }

@@ -85,7 +85,7 @@ fn what_is_wrong_in_a_query_is_told() {
     }
     // Also one that looks like a call, to a path that is no method's or in a coding that is none.
     for query in ["/send?message=hello&encoding=utf-8", "/send?message=hello&encoding=proto"] {
-        let request = sluice_sdk_testing::Request::get(query);
+        let request = Request::get(query);
         assert_eq!(plugin.send(request.clone()).forwarded(), &request);
     }
     // Who may not call it so is told what is allowed, also by the answer that the client gets.

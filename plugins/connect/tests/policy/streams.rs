@@ -207,7 +207,7 @@ fn compressed_messages_are_translated_in_several_calls() {
 
     let book = book("", 7);
     let gzip = encode(Coding::Gzip, 6, &book).unwrap();
-    let answer = super::common::grpc().with_header("grpc-encoding", "gzip").with_trailer("grpc-status", "0");
+    let answer = grpc().with_header("grpc-encoding", "gzip").with_trailer("grpc-status", "0");
     let mut exchange = plugin.send(call("List", "application/connect+json").with_body(frame(0, b"{}")));
     let response = exchange.respond(answer.with_body(frame(1, &gzip).repeat(2_000)));
     assert!(response.chunks().len() > 8, "{} calls", response.chunks().len());
