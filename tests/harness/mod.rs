@@ -14,6 +14,7 @@ pub(crate) mod library;
 pub(crate) mod metering;
 pub(crate) mod observe;
 pub(crate) mod origin;
+pub(crate) mod peers;
 pub(crate) mod ports;
 #[path = "../../host/metering/tests/postgres/mod.rs"]
 pub(crate) mod postgres;

@@ -39,6 +39,7 @@ mod proxying;
 mod refused;
 mod reload;
 mod routing;
+mod stock_clients;
 mod tokens;
 mod transforms;
 mod translation;

@@ -1,5 +1,6 @@
 //! Servers of others that tests and measurements run against: found, or installed.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -54,8 +55,27 @@ pub(crate) fn ensure_postgres() -> Result<()> {
 
 /// Makes sure that `target/identity-provider` has what `tests/identity-provider/server.mjs` imports, as its lock file says.
 pub(crate) fn ensure_identity_provider() -> Result<()> {
-    let (from, to) = (root().join("tests/identity-provider"), root().join("target/identity-provider"));
-    let lock = fs::read(from.join("package-lock.json")).context("the identity provider's lock file")?;
+    ensure_node("identity-provider", "an OpenID provider")
+}
+
+/// Makes sure that `target/protocol-peers` has what the programs of `tests/protocol-peers` import: servers and clients of
+/// others, for every protocol that is translated.
+pub(crate) fn ensure_protocol_peers() -> Result<()> {
+    ensure_node("protocol-peers", "clients and servers of Connect, gRPC-Web, SOAP and GraphQL")?;
+    // Modules are looked for beside the place where a script seems to lie: this one.
+    let link = root().join("target/protocol-peers/programs");
+    if fs::symlink_metadata(&link).is_err() {
+        std::os::unix::fs::symlink("../../tests/protocol-peers", &link)
+            .with_context(|| format!("cannot write {}", link.display()))?;
+    }
+    ensure_python("protocol-peers")
+}
+
+/// Installs the Node.js packages that `tests/<name>/package-lock.json` says into `target/<name>`, once.
+fn ensure_node(name: &str, what: &str) -> Result<()> {
+    let (from, to) = (root().join("tests").join(name), root().join("target").join(name));
+    let lock = from.join("package-lock.json");
+    let lock = fs::read(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
     // Written last, so that it says that everything is there.
     let installed = to.join("installed.json");
     if fs::read(&installed).is_ok_and(|installed| installed == lock) && is_there("node") {
@@ -63,16 +83,45 @@ pub(crate) fn ensure_identity_provider() -> Result<()> {
     }
     ensure!(
         (is_there("node") && is_there("npm")) || install("nodejs npm"),
-        "the tests need Node.js 18 or later with npm, for an OpenID provider\n\nhint: install `nodejs` and `npm`"
+        "the tests need Node.js 18 or later with npm, for {what}\n\nhint: install `nodejs` and `npm`"
     );
-    fs::create_dir_all(&to).context("target/identity-provider")?;
-    for name in ["package.json", "package-lock.json"] {
-        fs::copy(from.join(name), to.join(name))
-            .with_context(|| format!("target/identity-provider/{name}"))?;
+    fs::create_dir_all(&to).with_context(|| format!("target/{name}"))?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(from.join(file), to.join(file)).with_context(|| format!("target/{name}/{file}"))?;
     }
     let arguments = "ci --ignore-scripts --no-audit --no-fund";
-    ensure!(run(&to, "npm", arguments), "`npm {arguments}` failed in target/identity-provider");
-    fs::write(installed, lock).context("target/identity-provider/installed.json")
+    ensure!(run(&to, "npm", arguments), "`npm {arguments}` failed in target/{name}");
+    fs::write(installed, lock).with_context(|| format!("target/{name}/installed.json"))
+}
+
+/// Installs the Python packages that `tests/<name>/requirements.txt` says into `target/<name>/python`, once.
+fn ensure_python(name: &str) -> Result<()> {
+    const VERSION: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
+    let (from, to) = (root().join("tests").join(name), root().join("target").join(name));
+    let requirements = from.join("requirements.txt");
+    let wanted =
+        fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
+    let installed = to.join("installed.txt");
+    let is_usable = || to.join("python/bin/python").exists();
+    if fs::read(&installed).is_ok_and(|installed| installed == wanted) && is_usable() {
+        return Ok(());
+    }
+    let is_python = || Command::new("python3").args(["-c", VERSION]).status().is_ok_and(|it| it.success());
+    ensure!(
+        is_python() || (install("python3 python3-venv") && is_python()),
+        "the tests need Python 3.10 or later with venv, for a gRPC server and clients of gRPC and SOAP\n\nhint: install \
+         `python3` and `python3-venv`"
+    );
+    ensure!(
+        run(&to, "python3", "-m venv --clear python"),
+        "no virtual environment can be made in target/{name}\n\nhint: install `python3-venv`"
+    );
+    // What has to be built is not wanted: the versions that are named come ready to use.
+    let arguments =
+        format!("install -q --no-deps --only-binary :all: -r ../../tests/{name}/requirements.txt");
+    let is_installed = run(&to, to.join("python/bin/pip"), &arguments);
+    ensure!(is_installed, "`pip {arguments}` failed in target/{name}");
+    fs::write(installed, wanted).with_context(|| format!("target/{name}/installed.txt"))
 }
 
 /// Whether there is such a program on the PATH.
@@ -87,8 +136,8 @@ fn install(packages: &str) -> bool {
     ["update -qq", &arguments].into_iter().all(|arguments| run(root(), "apt-get", arguments))
 }
 
-fn run(folder: &Path, program: &str, arguments: &str) -> bool {
-    eprintln!("$ {program} {arguments}");
+fn run(folder: &Path, program: impl AsRef<OsStr>, arguments: &str) -> bool {
+    eprintln!("$ {} {arguments}", program.as_ref().display());
     let mut command = Command::new(program);
     command.current_dir(folder).args(arguments.split(' ')).env("DEBIAN_FRONTEND", "noninteractive");
     command.status().is_ok_and(|status| status.success())

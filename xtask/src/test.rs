@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::build::{cargo, execute, guests, plugin_names, plugins, root, target_dir};
-use crate::servers::{ensure_identity_provider, ensure_nats, ensure_postgres, ensure_redis};
+use crate::servers::{
+    ensure_identity_provider, ensure_nats, ensure_postgres, ensure_protocol_peers, ensure_redis,
+};
 
 /// The crates whose tests these are: guests are nothing but their Wasm.
 const WORKSPACE: [&str; 4] = ["test", "--workspace", "--exclude", "sluice-guests"];
@@ -18,6 +20,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     ensure_nats()?;
     ensure_postgres()?;
     ensure_identity_provider()?;
+    ensure_protocol_peers()?;
     let modules = plugins(&[])?;
     guests()?;
     service()?;
