@@ -137,6 +137,10 @@ def ends(method, channel):
     said = next(talk.call).text
     talk.call.cancel()
     show("cancelled", said=said, code=talk.call.code().name)
+    lines = method("Count")(library.types("Count")[0](to=2_000_000_000), timeout=20)
+    first = next(lines).text
+    lines.cancel()
+    show("count cancelled", first=first, code=lines.code().name)
     talk = Talk(method("Talk"), timeout=1)
     talk.say("one")
     said = []

@@ -1,7 +1,7 @@
 """The service of examples/protocol-translation over Google's gRPC library, which shares no code with the one in Rust.
 
-`library_server.py DESCRIPTORS` takes a free port and prints `listening on ADDRESS`. Each stream of answers
-that its client gave up is a further line: `cancelled METHOD`.
+`library_server.py DESCRIPTORS` takes a free port and prints `listening on ADDRESS`. Each stream of
+answers that ends before its last one is a further line: `cancelled METHOD`.
 """
 
 import sys
@@ -64,6 +64,7 @@ class Service:
             yield Line(text=f"{line.text}, you say")
 
     def Count(self, request, context):
+        told(context)
         for number in range(1, request.to + 1):
             yield Line(text=str(number))
 
@@ -109,11 +110,10 @@ def handler(service, name):
     behaviour = getattr(service, name)
 
     def watched(message, context):
-        try:
-            yield from behaviour(message, context)
-        except (GeneratorExit, grpc.RpcError):
-            print("cancelled", name, flush=True)
-            raise
+        over = threading.Event()
+        context.add_callback(lambda: over.is_set() or print("cancelled", name, flush=True))
+        yield from behaviour(message, context)
+        over.set()
 
     ways = {
         (False, False): grpc.unary_unary_rpc_method_handler,
