@@ -100,7 +100,7 @@ def not_found(context, name):
     status = Status(code=grpc.StatusCode.NOT_FOUND.value[0], message=message)
     info = ResourceInfo(resource_type="library.v1.Book", resource_name=name)
     status.details.add(type_url="type.googleapis.com/google.rpc.ResourceInfo", value=info.SerializeToString())
-    context.set_trailing_metadata([*context.trailing_metadata(), ("grpc-status-details-bin", status.SerializeToString())])
+    context.set_trailing_metadata([*(context.trailing_metadata() or ()), ("grpc-status-details-bin", status.SerializeToString())])
     context.abort(grpc.StatusCode.NOT_FOUND, message)
 
 

@@ -10,7 +10,7 @@ use crate::harness::peers::{self, call};
 
 /// What the client saw.
 #[track_caller]
-fn calls(address: SocketAddr) -> Vec<Value> {
+pub(super) fn calls(address: SocketAddr) -> Vec<Value> {
     let mut command = peers::python("grpc_client.py");
     command.arg(address.to_string()).arg(Library::path()).arg(everything().to_string());
     peers::run(command)
@@ -18,7 +18,7 @@ fn calls(address: SocketAddr) -> Vec<Value> {
 
 /// Every kind of method, errors with details, metadata both ways, deadlines and a call that is given up.
 #[track_caller]
-fn all_is_as_without_a_gateway(seen: &[Value]) {
+pub(super) fn all_is_as_without_a_gateway(seen: &[Value]) {
     let got = call(seen, "get");
     assert_eq!(
         got["book"],
@@ -65,7 +65,7 @@ fn all_is_as_without_a_gateway(seen: &[Value]) {
 
 /// What the head and the trailers repeat of the call.
 #[track_caller]
-fn metadata_crosses_in_head_and_trailers(seen: &[Value]) {
+pub(super) fn metadata_crosses_in_head_and_trailers(seen: &[Value]) {
     for name in ["get", "talk"] {
         let seen = call(seen, name);
         assert_eq!(seen["trailers"], json!({ "x-parted": "hello", "x-parted-bin": "000102" }), "{name}");
