@@ -1,5 +1,6 @@
-"""Google's gRPC client for Python, which calls every kind of method. `grpc_client.py ADDRESS DESCRIPTORS EVERYTHING` prints a
-line of JSON for each call; EVERYTHING is a message of that name in JSON."""
+"""Google's gRPC client for Python, which calls every kind of method. `grpc_client.py ADDRESS DESCRIPTORS EVERYTHING [half]`
+prints a line of JSON for each call; EVERYTHING is a message of that name in JSON. With `half` nobody talks: no stream of requests
+is still sent while it is answered."""
 
 import json
 import sys
@@ -81,6 +82,8 @@ def main():
 
         one_message(method)
         streams(method)
+        if sys.argv[4:] != ["half"]:
+            talks(method)
         ends(method, channel)
 
 
@@ -113,7 +116,10 @@ def streams(method):
     show("add", added=method("AddBooks")(books, timeout=20).added)
     lines = method("Count")(library.types("Count")[0](to=2000), timeout=20)
     show("count", sum=sum(int(line.text) for line in lines))
-    # Each line is answered before the next is said.
+
+
+def talks(method):
+    """Each line is answered before the next is said, or the call ends before it is over."""
     talk, said = Talk(method("Talk"), metadata=SAY, timeout=20), []
     for number in range(20):
         talk.say(f"{number}")
@@ -128,19 +134,11 @@ def streams(method):
         said.extend(line.text for line in talk.call)
     except grpc.RpcError as error:
         show("talk fails", said=said, **failure(error))
-
-
-def ends(method, channel):
-    """Calls that end before they are over."""
     talk = Talk(method("Talk"), timeout=20)
     talk.say("one")
     said = next(talk.call).text
     talk.call.cancel()
     show("cancelled", said=said, code=talk.call.code().name)
-    lines = method("Count")(library.types("Count")[0](to=2_000_000_000), timeout=20)
-    first = next(lines).text
-    lines.cancel()
-    show("count cancelled", first=first, code=lines.code().name)
     talk = Talk(method("Talk"), timeout=1)
     talk.say("one")
     said = []
@@ -148,6 +146,14 @@ def ends(method, channel):
         said.extend(line.text for line in talk.call)
     except grpc.RpcError as error:
         show("late", said=said, code=error.code().name)
+
+
+def ends(method, channel):
+    """Calls that end before they are over."""
+    lines = method("Count")(library.types("Count")[0](to=2_000_000_000), timeout=20)
+    first = next(lines).text
+    lines.cancel()
+    show("count cancelled", first=first, code=lines.code().name)
     unknown = channel.unary_unary(f"/{SERVICE}/None")
     try:
         unknown(b"", timeout=20)

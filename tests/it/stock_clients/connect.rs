@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::grpc;
+use super::grpc::{self, Way};
 use crate::harness::library::{Library, everything, seconds};
 use crate::harness::peers::{self, Program, call};
 use crate::harness::{Gateway, Setup, config};
@@ -175,13 +175,12 @@ fn node_calls_the_service_in_python() {
 }
 
 /// Their server speaks nothing but Connect here, and the client nothing but gRPC.
-#[test]
-fn googles_grpc_client_calls_a_connect_service() {
+fn googles_grpc_client_calls_a_connect_service(version: &str, way: Way) {
     let mut command = peers::node("connect_server.mjs");
-    command.arg("h2").arg(Library::path());
+    command.arg(version).arg(Library::path());
     let program = Program::start(command);
     let upstream = config::upstream("service", program.address())
-        .replace("[upstreams.service]\n", "[upstreams.service]\nprotocol = \"h2\"\n");
+        .replace("[upstreams.service]\n", &format!("[upstreams.service]\nprotocol = \"{version}\"\n"));
     let step = "config = { descriptors = \"${asset:library.binpb}\", upstream = \"connect\" }";
     let text = config::plugin("connect", step)
         + &upstream
@@ -190,9 +189,19 @@ fn googles_grpc_client_calls_a_connect_service() {
         .plugin("connect", crate::harness::plugin("connect"))
         .file("library.binpb", Library::descriptors())
         .start(&text);
-    let seen = grpc::calls(gateway.public);
-    grpc::all_is_as_without_a_gateway(&seen);
-    grpc::metadata_crosses_in_head_and_trailers(&seen);
+    let seen = grpc::calls(gateway.public, way);
+    grpc::all_is_as_without_a_gateway(&seen, way);
+    grpc::metadata_crosses_in_head_and_trailers(&seen, way);
     assert_eq!(call(&seen, "compressed")["equal"], true);
     program.wait_for("cancelled Count");
+}
+
+#[test]
+fn googles_grpc_client_calls_a_connect_service_over_http1() {
+    googles_grpc_client_calls_a_connect_service("h1", Way::Half);
+}
+
+#[test]
+fn googles_grpc_client_calls_a_connect_service_over_http2() {
+    googles_grpc_client_calls_a_connect_service("h2", Way::Duplex);
 }
