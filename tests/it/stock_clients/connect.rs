@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::browser;
 use super::grpc::{self, Way};
 use crate::harness::library::{Library, everything, seconds};
 use crate::harness::peers::{self, Program, call};
@@ -15,25 +16,6 @@ const NODE: [&str; 6] =
 
 /// Messages that are compressed, which tonic is built without.
 const GZIP: [&str; 2] = ["node-h1-json-gzip", "node-h1-proto-gzip"];
-
-/// A gateway with the three steps that a browser needs.
-#[track_caller]
-fn before(library: &Library) -> Gateway {
-    let origins = "config = { origins = [\"https://shop.example\"], methods = [\"GET\", \"POST\"], headers = [\"content-type\", \
-                   \"x-grpc-web\", \"x-user-agent\", \"grpc-timeout\", \"connect-protocol-version\", \"connect-timeout-ms\", \
-                   \"x-say\", \"x-say-bin\"], expose = [\"x-said\", \"x-said-bin\"] }";
-    let set = "config = { descriptors = \"${asset:library.binpb}\", get = [\"library.v1.Library/GetBook\"] }";
-    let text = config::plugin("cors", origins)
-        + &config::plugin("grpc-web", "")
-        + &config::plugin("connect", set)
-        + &library.upstream()
-        + "[routes.all]\nsteps = [\"cors\", \"grpc-web\", \"connect\"]\nto = \"service\"\n";
-    let mut setup = Setup::new().file("library.binpb", Library::descriptors());
-    for name in ["cors", "grpc-web", "connect"] {
-        setup = setup.plugin(name, crate::harness::plugin(name));
-    }
-    setup.start(&text)
-}
 
 /// What clients saw that are set up so.
 #[track_caller]
@@ -105,45 +87,27 @@ fn metadata_crosses_in_head_and_trailers(seen: &[Value], transport: &str) {
     }
 }
 
-/// A browser asks before it sends what these clients send, and is allowed to.
-#[track_caller]
-fn browsers_may_send_it(gateway: &Gateway, seen: &[Value], transport: &str) {
-    let asked = call(seen, &format!("{transport} asked"));
-    let words: Vec<_> = asked["sent"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
-    let (methods, headers): (Vec<_>, Vec<_>) =
-        words.into_iter().partition(|word| word.chars().all(char::is_uppercase));
-    assert!(methods.contains(&"POST") && headers.contains(&"x-say"), "{asked}");
-    assert_eq!(methods.contains(&"GET"), transport.contains("get"), "{asked}");
-    for method in methods {
-        let path = "/library.v1.Library/GetBook";
-        let fields = [
-            ("origin", "https://shop.example"),
-            ("access-control-request-method", method),
-            ("access-control-request-headers", &headers.join(",")),
-        ];
-        let answer = gateway.connect().request("OPTIONS", path, &fields, b"").expect(204);
-        assert_eq!(answer.header("access-control-allow-origin"), Some("https://shop.example"));
-        let allowed = answer.header("access-control-allow-headers").expect("they are told");
-        let is_allowed = |header: &&str| allowed.split(',').any(|name| name.trim() == *header);
-        assert!(headers.iter().all(|header| is_allowed(header)), "{headers:?} of {allowed}");
-    }
-}
-
 #[test]
 fn browsers_call_the_service_in_rust() {
     let library = Library::start();
-    let gateway = before(&library);
+    let gateway = browser::gateway(&library);
     let seen = calls(&gateway, &BROWSER);
     for transport in BROWSER {
         all_is_as_without_a_gateway(&seen, transport);
-        browsers_may_send_it(&gateway, &seen, transport);
+        let asked = call(&seen, &format!("{transport} asked"));
+        browser::may_send(&gateway, asked);
+        assert_eq!(
+            asked["sent"].as_array().unwrap().contains(&json!("GET")),
+            transport.contains("get"),
+            "{asked}"
+        );
     }
 }
 
 #[test]
 fn browsers_call_the_service_in_python() {
     let library = Library::grpcio();
-    let gateway = before(&library);
+    let gateway = browser::gateway(&library);
     let seen = calls(&gateway, &BROWSER);
     for transport in BROWSER {
         all_is_as_without_a_gateway(&seen, transport);
@@ -155,7 +119,7 @@ fn browsers_call_the_service_in_python() {
 #[test]
 fn node_calls_the_service_in_rust() {
     let library = Library::start();
-    let seen = calls(&before(&library), &NODE);
+    let seen = calls(&browser::gateway(&library), &NODE);
     for transport in NODE {
         all_is_as_without_a_gateway(&seen, transport);
     }
@@ -164,7 +128,7 @@ fn node_calls_the_service_in_rust() {
 #[test]
 fn node_calls_the_service_in_python() {
     let library = Library::grpcio();
-    let gateway = before(&library);
+    let gateway = browser::gateway(&library);
     let transports = [&NODE[..], &GZIP].concat();
     let seen = calls(&gateway, &transports);
     for transport in transports {
