@@ -4,14 +4,17 @@
 //! within them, and sorted if need be; then each is written.
 
 mod known;
+mod map;
+mod scalar;
 
 use std::collections::HashMap;
 
-use crate::json::{put_f32, put_f64, put_i64, put_string, put_u64};
 use crate::pool::{Cardinality, Field, Kind, Known, Message, MessageId, Pool};
 use crate::text::FieldPath;
 use crate::wire::{Fields, Value};
-use crate::{Error, MAX_DEPTH, WriteOptions, base64, wire};
+use crate::{Error, MAX_DEPTH, WriteOptions, wire};
+
+use scalar::{is_zero, unpack};
 
 /// A message that is written.
 struct Printer<'a, 'w> {
@@ -27,16 +30,6 @@ struct Printer<'a, 'w> {
 struct Noted<'w> {
     place: u16,
     value: Value<'w>,
-}
-
-/// So many keys are compared each with each.
-const FEW: usize = 12;
-
-/// The key of a map's entry.
-#[derive(PartialEq, Eq, Hash)]
-enum Key<'w> {
-    Text(&'w [u8]),
-    Number(u64),
 }
 
 impl Pool {
@@ -285,82 +278,6 @@ impl<'a, 'w> Printer<'a, 'w> {
         Ok(())
     }
 
-    fn map(&mut self, field: &Field, from: usize, to: usize) -> Result<(), Error> {
-        let pool = self.pool;
-        let Some((key_field, value_field)) = pool.map_entry(field) else { return Ok(()) };
-        // Of entries with the same key the last counts.
-        let keys = (from..to).map(|at| key(key_field, self.noted[at].value));
-        let keys = if to - from > 1 { keys.collect::<Result<Vec<_>, _>>()? } else { Vec::new() };
-        let last: HashMap<_, _> =
-            if keys.len() > FEW { keys.iter().zip(0..).collect() } else { HashMap::new() };
-        self.out.push(b'{');
-        let mut first = true;
-        for at in from..to {
-            let entry = self.noted[at].value;
-            let is_last = match keys.get(at - from) {
-                None => true,
-                Some(key) if keys.len() > FEW => last.get(key) == Some(&(at - from)),
-                Some(key) => !keys[at - from + 1..].contains(key),
-            };
-            if !is_last {
-                continue;
-            }
-            if !first {
-                self.out.push(b',');
-            }
-            first = false;
-            self.entry(key_field, value_field, inside(entry).unwrap_or_default())?;
-        }
-        self.out.push(b'}');
-        Ok(())
-    }
-
-    fn entry(&mut self, key_field: &Field, value_field: &Field, entry: &'w [u8]) -> Result<(), Error> {
-        let (mut key, mut value) = (None, None);
-        for field in Fields::new(entry) {
-            match field? {
-                (1, found) if fits(key_field, found) => key = Some(found),
-                (2, found) if fits(value_field, found) => value = Some(found),
-                _ => {}
-            }
-        }
-        let key_start = self.out.len();
-        match key_field.kind {
-            Kind::String => self.scalar(Kind::String, key.unwrap_or(Value::Bytes(b"")))?,
-            kind => {
-                // Numbers of 64 bits have their quotes already.
-                let is_quoted = matches!(
-                    kind,
-                    Kind::Int64 | Kind::Uint64 | Kind::Sint64 | Kind::Fixed64 | Kind::Sfixed64
-                );
-                if !is_quoted {
-                    self.out.push(b'"');
-                }
-                match key {
-                    Some(key) => self.scalar(kind, key)?,
-                    None => self.default(key_field),
-                }
-                if !is_quoted {
-                    self.out.push(b'"');
-                }
-            }
-        }
-        let key_end = self.out.len();
-        self.out.push(b':');
-        let written = match (value, value_field.kind) {
-            (Some(value), kind) => self.value(kind, value),
-            (None, Kind::Message(id) | Kind::Group(id)) => self.message(id, b""),
-            (None, _) => {
-                self.default(value_field);
-                Ok(())
-            }
-        };
-        written.map_err(|error| {
-            let key = String::from_utf8_lossy(&self.out[key_start..key_end]);
-            error.within(key.trim_matches('"'))
-        })
-    }
-
     fn value(&mut self, kind: Kind, value: Value<'w>) -> Result<(), Error> {
         match (kind, value) {
             (Kind::Message(id), Value::Bytes(bytes)) | (Kind::Group(id), Value::Group(bytes)) => {
@@ -368,72 +285,6 @@ impl<'a, 'w> Printer<'a, 'w> {
             }
             (kind, value) => self.scalar(kind, value),
         }
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_possible_wrap,
-        reason = "that is how the encoding reads numbers of fewer bits"
-    )]
-    fn scalar(&mut self, kind: Kind, value: Value<'_>) -> Result<(), Error> {
-        let quoted = |out: &mut Vec<u8>, value: i64| {
-            out.push(b'"');
-            put_i64(out, value);
-            out.push(b'"');
-        };
-        let unsigned = |out: &mut Vec<u8>, value: u64| {
-            out.push(b'"');
-            put_u64(out, value);
-            out.push(b'"');
-        };
-        let out = &mut *self.out;
-        match (kind, value) {
-            (Kind::String, Value::Bytes(bytes)) => {
-                let text = std::str::from_utf8(bytes).map_err(|_| Error::value("it is not UTF-8"))?;
-                put_string(out, text);
-            }
-            (Kind::Bytes, Value::Bytes(bytes)) => {
-                out.push(b'"');
-                base64::encode(out, bytes);
-                out.push(b'"');
-            }
-            (Kind::Bool, Value::Varint(value)) => {
-                out.extend_from_slice(if value == 0 { b"false" } else { b"true" });
-            }
-            (Kind::Int32, Value::Varint(value)) => put_i64(out, (value as i32).into()),
-            (Kind::Int64, Value::Varint(value)) => quoted(out, value as i64),
-            (Kind::Uint32, Value::Varint(value)) => put_u64(out, (value as u32).into()),
-            (Kind::Uint64, Value::Varint(value)) => unsigned(out, value),
-            (Kind::Sint32, Value::Varint(value)) => {
-                let value = value as u32;
-                put_i64(out, ((value >> 1) as i32 ^ -((value & 1) as i32)).into());
-            }
-            (Kind::Sint64, Value::Varint(value)) => quoted(out, (value >> 1) as i64 ^ -((value & 1) as i64)),
-            (Kind::Fixed32, Value::Fixed32(value)) => put_u64(out, value.into()),
-            (Kind::Sfixed32, Value::Fixed32(value)) => put_i64(out, (value as i32).into()),
-            (Kind::Float, Value::Fixed32(value)) => put_f32(out, f32::from_bits(value)),
-            (Kind::Fixed64, Value::Fixed64(value)) => unsigned(out, value),
-            (Kind::Sfixed64, Value::Fixed64(value)) => quoted(out, value as i64),
-            (Kind::Double, Value::Fixed64(value)) => put_f64(out, f64::from_bits(value)),
-            (Kind::Enum(id), Value::Varint(value)) => {
-                let (of, number) = (&self.pool[id], value as i32);
-                match of.name(number) {
-                    _ if of.is_null => out.extend_from_slice(b"null"),
-                    Some(name) if !self.options.enum_numbers => put_string(out, name),
-                    _ => put_i64(out, number.into()),
-                }
-            }
-            _ => return Err(Error::syntax("a value is not of its field's wire type")),
-        }
-        Ok(())
-    }
-}
-
-fn is_zero(value: Value<'_>) -> bool {
-    match value {
-        Value::Varint(value) | Value::Fixed64(value) => value == 0,
-        Value::Fixed32(value) => value == 0,
-        Value::Bytes(bytes) | Value::Group(bytes) => bytes.is_empty(),
     }
 }
 
@@ -458,37 +309,4 @@ fn fits(field: &Field, value: Value<'_>) -> bool {
         Value::Fixed32(_) => wire::FIXED32,
     };
     wire == field.kind.wire()
-}
-
-fn unpack<'w>(kind: Kind, packed: &mut &'w [u8]) -> Result<Value<'w>, Error> {
-    let truncated = || Error::syntax("a packed field ends in the midst of a value");
-    let (value, rest) = match kind.wire() {
-        wire::FIXED64 => {
-            let (bytes, rest) = packed.split_first_chunk().ok_or_else(truncated)?;
-            (Value::Fixed64(u64::from_le_bytes(*bytes)), rest)
-        }
-        wire::FIXED32 => {
-            let (bytes, rest) = packed.split_first_chunk().ok_or_else(truncated)?;
-            (Value::Fixed32(u32::from_le_bytes(*bytes)), rest)
-        }
-        _ => {
-            let (value, rest) = wire::varint(packed)?;
-            (Value::Varint(value), rest)
-        }
-    };
-    *packed = rest;
-    Ok(value)
-}
-
-fn key<'w>(key_field: &Field, entry: Value<'w>) -> Result<Key<'w>, Error> {
-    let mut key = if key_field.kind == Kind::String { Key::Text(&b""[..]) } else { Key::Number(0) };
-    for field in Fields::new(inside(entry).unwrap_or_default()) {
-        match field? {
-            (1, Value::Bytes(bytes)) => key = Key::Text(bytes),
-            (1, Value::Varint(value) | Value::Fixed64(value)) => key = Key::Number(value),
-            (1, Value::Fixed32(value)) => key = Key::Number(value.into()),
-            _ => {}
-        }
-    }
-    Ok(key)
 }
