@@ -114,16 +114,7 @@ impl Parser<'_, '_> {
             return self.json.null();
         }
         match field.cardinality {
-            Cardinality::Single => {
-                let start = out.len();
-                self.single(field, out)?;
-                // Every default value is nothing but zeros on the wire, and nothing else is.
-                let value = (start + wire::tag_length(field.number)).min(out.len());
-                if !field.has_presence && out[value..].iter().all(|byte| *byte == 0) {
-                    out.truncate(start);
-                }
-                Ok(())
-            }
+            Cardinality::Single => self.one(field, out),
             Cardinality::Repeated => self.list(field, out),
             Cardinality::Map => self.map(field, out),
         }
@@ -136,6 +127,18 @@ impl Parser<'_, '_> {
             Kind::Enum(id) => self.pool[id].is_null,
             _ => false,
         }
+    }
+
+    /// A value with its tag, but for one that says no more than none does.
+    fn one(&mut self, field: &Field, out: &mut Vec<u8>) -> Result<(), Error> {
+        let start = out.len();
+        self.single(field, out)?;
+        // Every default value is nothing but zeros on the wire, and nothing else is.
+        let value = (start + wire::tag_length(field.number)).min(out.len());
+        if !field.has_presence && out[value..].iter().all(|byte| *byte == 0) {
+            out.truncate(start);
+        }
+        Ok(())
     }
 
     fn single(&mut self, field: &Field, out: &mut Vec<u8>) -> Result<(), Error> {
@@ -166,6 +169,7 @@ impl Parser<'_, '_> {
         if !more {
             return Ok(());
         }
+        let before = out.len();
         let packed = field.packed.then(|| {
             wire::put_tag(out, field.number, wire::BYTES);
             wire::begin(out)
@@ -183,8 +187,11 @@ impl Parser<'_, '_> {
             index += 1;
             more = self.json.more(b']')?;
         }
-        if let Some(start) = packed {
-            wire::end(out, start);
+        match packed {
+            // Nothing but names that are not known.
+            Some(start) if out.len() == start => out.truncate(before),
+            Some(start) => wire::end(out, start),
+            None => {}
         }
         Ok(())
     }

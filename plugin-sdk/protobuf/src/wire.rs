@@ -34,6 +34,8 @@ const END_GROUP: u32 = 4;
 pub(crate) const FIXED32: u32 = 5;
 
 const LARGEST_NUMBER: u32 = (1 << 29) - 1;
+/// In bytes: 32 bits, with no zeros before them.
+const LONGEST_TAG: usize = 5;
 
 impl<'a> Fields<'a> {
     /// The fields of a message's bytes.
@@ -61,8 +63,10 @@ impl<'a> Fields<'a> {
     }
 
     fn tag(&mut self) -> Result<(u32, u32), Error> {
+        let before = self.rest.len();
         let tag = self.varint()?;
-        let tag = u32::try_from(tag).map_err(|_| Error::syntax("a field's number is too large"))?;
+        let tag = u32::try_from(tag).ok().filter(|_| before - self.rest.len() <= LONGEST_TAG);
+        let tag = tag.ok_or_else(|| Error::syntax("a field's number is too large"))?;
         let number = tag >> 3;
         if number == 0 || number > LARGEST_NUMBER {
             return Err(Error::syntax("a field has the number 0"));

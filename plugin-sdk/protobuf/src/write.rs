@@ -167,7 +167,9 @@ impl<'a, 'w> Printer<'a, 'w> {
             self.unset(message, unset, usize::from(place), &mut first);
             unset = usize::from(place) + 1;
             // A default value that somebody wrote all the same is as one that is not there.
-            let is_unset = !field.has_presence && !field.is_repeated() && is_zero(self.noted[next - 1].value);
+            let is_unset = !field.has_presence
+                && !field.is_repeated()
+                && is_zero(field.kind, self.noted[next - 1].value);
             if is_unset && !self.options.print_unset {
                 at = next;
                 continue;

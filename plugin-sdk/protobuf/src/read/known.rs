@@ -21,7 +21,7 @@ impl Parser<'_, '_> {
             Known::ListValue => self.list_value(out),
             Known::Value => self.value(out),
             Known::Wrapper => match message.fields.first() {
-                Some(field) => self.single(field, out),
+                Some(field) => self.one(field, out),
                 None => self.json.skip(),
             },
             Known::Plain | Known::HttpBody => self.members(message, None, out),
@@ -45,6 +45,7 @@ impl Parser<'_, '_> {
         };
         let id = self.type_of(&url)?;
         wire::put_bytes(out, 1, url.as_bytes());
+        let before = out.len();
         wire::put_tag(out, 2, wire::BYTES);
         let start = wire::begin(out);
         let pool = self.pool;
@@ -54,7 +55,11 @@ impl Parser<'_, '_> {
         } else {
             self.members(message, Some("@type"), out)?;
         }
-        wire::end(out, start);
+        if out.len() == start {
+            out.truncate(before);
+        } else {
+            wire::end(out, start);
+        }
         Ok(())
     }
 

@@ -57,7 +57,7 @@ impl<'w> Printer<'_, 'w> {
         let name = url.rsplit_once('/').map_or(url, |(_, name)| name);
         let pool = self.pool;
         match pool.message(name) {
-            Some(id) if pool[id].known.is_particular() || name == "google.protobuf.Empty" => {
+            Some(id) if pool[id].known.is_particular() => {
                 self.out.extend_from_slice(br#","value":"#);
                 self.message(id, value)?;
             }

@@ -67,8 +67,13 @@ impl Printer<'_, '_> {
     }
 }
 
-pub(super) fn is_zero(value: Value<'_>) -> bool {
+/// Whether a value is its kind's default.
+pub(super) fn is_zero(kind: Kind, value: Value<'_>) -> bool {
     match value {
+        // Of these the lower half counts.
+        Value::Varint(value) if matches!(kind, Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Enum(_)) => {
+            value.trailing_zeros() >= u32::BITS
+        }
         Value::Varint(value) | Value::Fixed64(value) => value == 0,
         Value::Fixed32(value) => value == 0,
         Value::Bytes(bytes) | Value::Group(bytes) => bytes.is_empty(),
