@@ -1,8 +1,8 @@
 //! Between XML and JSON where nothing is declared. Attributes are `@name`, text beside anything else is `#text`, elements of one
 //! name are an array, an element with nothing but a text is a string.
 
-use crate::json::Json;
-use crate::names::{Names, Terms};
+use crate::json::{Json, Place};
+use crate::names::{Names, Tag, Terms};
 use crate::stop::Stop;
 use crate::xml::{Element, Writer, XSI, is_char};
 
@@ -78,15 +78,21 @@ pub(crate) fn write(name: &str, value: &Json, out: &mut Writer, terms: &Terms) -
 }
 
 fn write_members(members: &[(String, Json)], out: &mut Writer, terms: &Terms) -> Result<(), Stop> {
-    for (name, value) in members {
-        let Some(attribute) = name.strip_prefix('@') else { continue };
-        let tag =
-            terms.names.attribute(attribute).map_err(|error| Stop::mismatch(name, error.to_string()))?;
+    let mut attributes = Vec::new();
+    let mut elements = Vec::new();
+    for member @ (name, _) in members.iter().filter(|(name, _)| name != "#text") {
+        let into = if name.starts_with('@') { &mut attributes } else { &mut elements };
+        into.push((tag(name, &terms.names).map_err(|why| Stop::mismatch(name, why))?, member));
+    }
+    apart(&attributes)?;
+    apart(&elements)?;
+    for (tag, (name, value)) in &attributes {
         if *value != Json::Null {
             out.attribute(&tag.written, &text(value).map_err(|why| Stop::mismatch(name, why))?);
         }
     }
     out.body();
+    let mut elements = elements.iter();
     for (name, value) in members {
         if name == "#text" {
             out.text(&text(value).map_err(|why| Stop::mismatch(name, why))?);
@@ -95,7 +101,8 @@ fn write_members(members: &[(String, Json)], out: &mut Writer, terms: &Terms) ->
         if name.starts_with('@') {
             continue;
         }
-        let tag = terms.names.element(name).map_err(|error| Stop::mismatch(name, error.to_string()))?;
+        // They come in the order of the members.
+        let Some((tag, _)) = elements.next() else { continue };
         match value {
             Json::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
@@ -107,6 +114,86 @@ fn write_members(members: &[(String, Json)], out: &mut Writer, terms: &Terms) ->
         }
     }
     Ok(())
+}
+
+/// The attribute or element that a member is.
+fn tag(member: &str, names: &Names) -> Result<Tag, String> {
+    let tag = match member.strip_prefix('@') {
+        Some(attribute) => names.attribute(attribute),
+        None => names.element(member),
+    };
+    tag.map_err(|error| error.to_string())
+}
+
+/// Refuses two members that are one element, or one attribute: with and without a prefix, or with two prefixes of one namespace.
+/// Who is behind reads one of them, and nobody knows which.
+fn apart(members: &[(Tag, &(String, Json))]) -> Result<(), Stop> {
+    // The way a name is written is the same for all who write it.
+    let mut names: Vec<(&str, &str)> =
+        members.iter().map(|(tag, (name, _))| (tag.written.as_str(), name.as_str())).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        Some(pair) => Err(Stop::mismatch(pair[1].1, format!("it is the same as `{}`", pair[0].1))),
+        None => Ok(()),
+    }
+}
+
+/// Takes away all that would be written where this place is, however the members are called.
+pub(crate) fn remove(document: &mut Json, place: &Place, names: &Names) {
+    // What is no name of XML is written nowhere.
+    let steps: Result<Vec<Step>, String> = place.0.iter().map(|name| Step::new(name, names)).collect();
+    if let Ok(steps) = steps
+        && !steps.is_empty()
+    {
+        remove_in(document, &steps, names);
+    }
+}
+
+struct Step {
+    is_attribute: bool,
+    tag: Tag,
+}
+
+impl Step {
+    fn new(name: &str, names: &Names) -> Result<Self, String> {
+        Ok(Self { is_attribute: name.starts_with('@'), tag: tag(name, names)? })
+    }
+
+    fn is(&self, name: &str, names: &Names) -> bool {
+        // Most names differ, which is quicker to see in their end.
+        name.ends_with(&self.tag.name.local)
+            && name.starts_with('@') == self.is_attribute
+            && tag(name, names).is_ok_and(|tag| tag.name == self.tag.name)
+    }
+}
+
+fn remove_in(value: &mut Json, steps: &[Step], names: &Names) {
+    let Some((step, rest)) = steps.split_first() else { return };
+    match value {
+        Json::Object(members) => members.retain_mut(|(name, value)| {
+            let is_here = step.is(name, names);
+            if is_here {
+                remove_in(value, rest, names);
+            }
+            !is_here || !rest.is_empty()
+        }),
+        Json::Array(items) => {
+            for item in items {
+                match item {
+                    // An array that has no name is elements called `item`.
+                    Json::Array(inner) if step.is("item", names) => {
+                        inner.iter_mut().for_each(|value| remove_in(value, rest, names));
+                        if rest.is_empty() {
+                            inner.clear();
+                        }
+                    }
+                    Json::Array(_) => {}
+                    item => remove_in(item, steps, names),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 fn text(value: &Json) -> Result<String, String> {
@@ -151,6 +238,39 @@ mod tests {
         }
         // The order between elements of different names, and text between elements, are not kept.
         assert_eq!(both("<tns:a/>t<tns:b/><tns:a/>").0, r##"{"#text":"t","a":["",""],"b":""}"##);
+    }
+
+    #[test]
+    fn one_element_has_one_name() {
+        let terms = Terms::of_tests();
+        for (text, at) in [
+            (r#"{"id":"7","tns:id":"8"}"#, "tns:id"),
+            (r#"{"tns:id":"8","b":1,"id":["7"]}"#, "tns:id"),
+            (r#"{"a":{"none:b":1,"@b":2,"b":3,"tns:b":4}}"#, "a.tns:b"),
+            (r#"{"@none:b":2,"@b":3}"#, "@none:b"),
+        ] {
+            let value = json::parse(text.as_bytes(), &terms.bounds).unwrap();
+            let stop = write("r", &value, &mut Writer::default(), &terms).unwrap_err();
+            assert!(
+                matches!(&stop, Stop::Mismatch { at: found, why } if found == at && why.contains("the same as")),
+                "{text}: {stop:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_stands_elsewhere_is_removed_by_all_its_names() {
+        let terms = Terms::of_tests();
+        for (text, place, left) in [
+            (r#"{"id":1,"tns:id":2,"o:id":3,"@id":4}"#, &["id"][..], r#"{"o:id":3,"@id":4}"#),
+            (r#"{"@id":1,"@none:id":2,"id":3}"#, &["@id"], r#"{"id":3}"#),
+            (r#"{"a":{"id":1,"b":2},"tns:a":[{"tns:id":1}]}"#, &["a", "id"], r#"{"a":{"b":2},"tns:a":[{}]}"#),
+            (r#"{"a":[[1],{"item":2},3]}"#, &["a", "item"], r#"{"a":[[],{},3]}"#),
+        ] {
+            let mut value = json::parse(text.as_bytes(), &terms.bounds).unwrap();
+            remove(&mut value, &Place(place.iter().map(ToString::to_string).collect()), &terms.names);
+            assert_eq!(value.write(), left, "{text}");
+        }
     }
 
     #[test]

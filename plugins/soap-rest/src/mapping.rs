@@ -4,7 +4,7 @@ use sluice_sdk::prelude::*;
 
 use crate::config::FieldConfig;
 use crate::convention;
-use crate::json::Json;
+use crate::json::{Json, Place};
 use crate::names::{Names, Tag, Terms};
 use crate::shape::{Budget, Parts, absent, read, write_element};
 use crate::stop::Stop;
@@ -78,6 +78,13 @@ impl Mapping {
             return Err(Stop::TooLarge(terms.bounds.too_large()));
         }
         Ok(out.finish())
+    }
+
+    /// Takes away what would be written where this place is, under whatever name.
+    pub(crate) fn remove(&self, document: &mut Json, place: &Place, terms: &Terms) {
+        if let Self::Convention = self {
+            convention::remove(document, place, &terms.names);
+        }
     }
 
     pub(crate) fn parts(&self) -> Option<&Parts> {

@@ -178,6 +178,7 @@ impl Service {
         // What stands in path, query and headers counts, whatever the body says.
         for (param, texts) in operation.params().iter().zip(&exchange.params) {
             document.take(&param.at);
+            operation.input.remove(&mut document, &param.at, terms);
             if !texts.is_empty() || param.list {
                 document.put(&param.at, param.read(texts)?);
             }

@@ -1,6 +1,6 @@
 //! REST clients of a SOAP upstream.
 
-use sluice_sdk_testing::{Request, Response, json};
+use sluice_sdk_testing::{Request, Response, Value, json};
 
 use crate::common::{NS_12, answered, body_of, config, envelope, plugin, refused, start};
 
@@ -86,6 +86,26 @@ fn the_path_counts_whatever_the_body_says() {
     );
     let exchange = plugin.send(Request::new("PUT", "/orders/mine").with_json(&json!({ "name": "n" })));
     assert_eq!(body_of(&exchange.forwarded().text()), "<tns:PutMine><tns:name>n</tns:name></tns:PutMine>");
+}
+
+#[test]
+fn the_path_counts_under_whatever_name_the_body_says_it() {
+    let mut config = config("rest", json!({}));
+    config["operations"] = json!({ "Conv": { "rest": "POST /conv/{id}", "query": { "who": "by.who" } } });
+    let plugin = start(config);
+    let post = |body: Value| plugin.send(Request::post("/conv/7").with_json(&body));
+    for body in [
+        json!({ "id": "8" }),
+        json!({ "tns:id": "8" }),
+        json!({ "tns:id": ["8"], "by": { "tns:who": "me" } }),
+        json!({ "by": [{ "who": "me" }] }),
+    ] {
+        let text = post(body.clone()).forwarded().text();
+        let text = body_of(&text).replace("<tns:by></tns:by>", "");
+        assert_eq!(text, "<tns:Conv><tns:id>7</tns:id></tns:Conv>", "{body}");
+    }
+    let answer = post(json!({ "a": 1, "tns:a": 2 })).answer();
+    refused(&answer, 422, "body-mismatch", "`tns:a`: it is the same as `a`");
 }
 
 #[test]
