@@ -1,6 +1,8 @@
 //! Between XML and JSON where nothing is declared. Attributes are `@name`, text beside anything else is `#text`, elements of one
 //! name are an array, an element with nothing but a text is a string.
 
+use std::borrow::Cow;
+
 use crate::json::{Json, Place};
 use crate::names::{Names, Tag, Terms};
 use crate::stop::Stop;
@@ -48,10 +50,8 @@ pub(crate) fn read(element: &Element, names: &Names) -> Json {
 }
 
 /// Writes an element of this name. An array, which an element has no name for, is elements called `item`.
-pub(crate) fn write(name: &str, value: &Json, out: &mut Writer, terms: &Terms) -> Result<(), Stop> {
-    if out.len() > terms.bounds.size {
-        return Err(Stop::TooLarge(terms.bounds.too_large()));
-    }
+pub(crate) fn write(name: &str, value: &Json, out: &mut Writer<'_>, terms: &Terms) -> Result<(), Stop> {
+    out.check()?;
     out.open(name);
     match value {
         Json::Null => {
@@ -77,7 +77,7 @@ pub(crate) fn write(name: &str, value: &Json, out: &mut Writer, terms: &Terms) -
     Ok(())
 }
 
-fn write_members(members: &[(String, Json)], out: &mut Writer, terms: &Terms) -> Result<(), Stop> {
+fn write_members(members: &[(String, Json)], out: &mut Writer<'_>, terms: &Terms) -> Result<(), Stop> {
     let mut attributes = Vec::new();
     let mut elements = Vec::new();
     for member @ (name, _) in members.iter().filter(|(name, _)| name != "#text") {
@@ -196,12 +196,12 @@ fn remove_in(value: &mut Json, steps: &[Step], names: &Names) {
     }
 }
 
-fn text(value: &Json) -> Result<String, String> {
+fn text(value: &Json) -> Result<Cow<'_, str>, String> {
     match value {
-        Json::Text(text) if text.chars().all(is_char) => Ok(text.clone()),
+        Json::Text(text) if text.chars().all(is_char) => Ok(text.into()),
         Json::Text(_) => Err("the string has a character that XML does not have".to_owned()),
-        Json::Number(number) => Ok(number.clone()),
-        Json::Bool(value) => Ok(value.to_string()),
+        Json::Number(number) => Ok(number.into()),
+        Json::Bool(value) => Ok(value.to_string().into()),
         other => Err(format!("it is {} and not a text", other.kind())),
     }
 }
@@ -216,9 +216,9 @@ mod tests {
         let terms = Terms::of_tests();
         let wrapped = format!("<tns:r xmlns:tns='urn:t' xmlns:o='urn:o' xmlns:xsi='{XSI}'>{markup}</tns:r>");
         let value = read(&xml::parse(&wrapped, &terms.bounds).unwrap(), &terms.names);
-        let mut out = Writer::default();
+        let mut out = Writer::new(&terms.bounds);
         write("r", &value, &mut out, &terms).unwrap();
-        (value.write(), out.finish())
+        (value.write(), out.finish().unwrap())
     }
 
     #[test]
@@ -250,7 +250,7 @@ mod tests {
             (r#"{"@none:b":2,"@b":3}"#, "@none:b"),
         ] {
             let value = json::parse(text.as_bytes(), &terms.bounds).unwrap();
-            let stop = write("r", &value, &mut Writer::default(), &terms).unwrap_err();
+            let stop = write("r", &value, &mut Writer::new(&terms.bounds), &terms).unwrap_err();
             assert!(
                 matches!(&stop, Stop::Mismatch { at: found, why } if found == at && why.contains("the same as")),
                 "{text}: {stop:?}"
@@ -284,13 +284,13 @@ mod tests {
             (r#"{"@a>":1}"#, "@a>"),
         ] {
             let value = json::parse(text.as_bytes(), &terms.bounds).unwrap();
-            let stop = write("r", &value, &mut Writer::default(), &terms).unwrap_err();
+            let stop = write("r", &value, &mut Writer::new(&terms.bounds), &terms).unwrap_err();
             assert!(matches!(&stop, Stop::Mismatch { at: found, .. } if found == at), "{text}: {stop:?}");
         }
         let value = json::parse(b"[1,[true],{}]", &terms.bounds).unwrap();
-        let mut out = Writer::default();
+        let mut out = Writer::new(&terms.bounds);
         write("r", &value, &mut out, &terms).unwrap();
         let expected = "<r><tns:item>1</tns:item><tns:item><tns:item>true</tns:item></tns:item><tns:item></tns:item></r>";
-        assert_eq!(out.finish(), expected);
+        assert_eq!(out.finish().unwrap(), expected);
     }
 }

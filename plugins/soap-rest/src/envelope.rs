@@ -4,6 +4,7 @@ use sluice_sdk::prelude::*;
 
 use crate::failure::Failure;
 use crate::names::{Tag, Terms};
+use crate::stop::Stop;
 use crate::xml::{Element, Name, Writer};
 
 const NS_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
@@ -116,9 +117,14 @@ impl Envelope {
     }
 }
 
-/// Writes an envelope around a header, if there is one, and what is in the body.
-pub(crate) fn write(version: Version, terms: &Terms, header: &str, body: &str) -> Result<String, Failure> {
-    let mut out = Writer::default();
+/// Writes an envelope around a header, if there is one, and what is written into the body.
+pub(crate) fn write(
+    version: Version,
+    terms: &Terms,
+    header: &str,
+    body: impl FnOnce(&mut Writer<'_>) -> Result<(), Stop>,
+) -> Result<String, Failure> {
+    let mut out = Writer::new(&terms.bounds);
     out.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
     out.open("soap:Envelope");
     out.attribute("xmlns:soap", version.namespace());
@@ -127,13 +133,10 @@ pub(crate) fn write(version: Version, terms: &Terms, header: &str, body: &str) -
     out.raw(header);
     out.open("soap:Body");
     out.body();
-    out.raw(body);
+    body(&mut out)?;
     out.close("soap:Body");
     out.close("soap:Envelope");
-    if out.len() > terms.bounds.size {
-        return Err(Failure::too_large(format!("what becomes of it: {}", terms.bounds.too_large())));
-    }
-    Ok(out.finish())
+    Ok(out.finish()?)
 }
 
 /// Whose fault it is, as SOAP has it.
@@ -213,9 +216,8 @@ impl NewFault<'_> {
         if version == Version::V12 && self.code == Code::Sender { 400 } else { 500 }
     }
 
-    /// The element for the body.
-    pub(crate) fn write(&self, version: Version) -> String {
-        let mut out = Writer::default();
+    /// Writes the element for the body.
+    pub(crate) fn write(&self, version: Version, out: &mut Writer<'_>) {
         let code = match (self.code, version) {
             (Code::Sender, Version::V11) => "soap:Client",
             (Code::Receiver, Version::V11) => "soap:Server",
@@ -255,6 +257,5 @@ impl NewFault<'_> {
             }
         }
         out.raw("</soap:Fault>");
-        out.finish()
     }
 }

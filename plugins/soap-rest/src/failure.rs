@@ -7,6 +7,23 @@ use crate::json::Unreadable;
 use crate::stop::Stop;
 use crate::xml::{Refused, Undecodable};
 
+/// Bytes of a text that are told to people.
+const MAX_TOLD: usize = 4 << 10;
+/// Bytes of the name of a field.
+const MAX_FIELD: usize = 512;
+
+/// What of a text is told: a fault has it twice, and it may be all that a body may have.
+pub(crate) fn short(text: &str) -> String {
+    cut(text, MAX_TOLD)
+}
+
+fn cut(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
+        return text.to_owned();
+    }
+    format!("{}\u{2026}", &text[..text.floor_char_boundary(bytes)])
+}
+
 /// Which message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Side {
@@ -27,7 +44,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(status: u16, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, detail: detail.into(), field: None }
+        Self { status, kind, detail: short(&detail.into()), field: None }
     }
 
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
@@ -60,7 +77,7 @@ impl From<Stop> for Failure {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Mismatch { at, why } => {
-                let at = if at.is_empty() { ".".to_owned() } else { at };
+                let at = if at.is_empty() { ".".to_owned() } else { cut(&at, MAX_FIELD) };
                 let detail = format!("the body does not suit the operation: `{at}`: {why}");
                 Self { field: Some(at), ..Self::new(422, "body-mismatch", detail) }
             }

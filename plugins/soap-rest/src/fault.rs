@@ -6,6 +6,7 @@ use sluice_sdk::serde_json;
 use crate::config::{Blame, FaultConfig};
 use crate::convention;
 use crate::envelope::{Code, Fault};
+use crate::failure::short;
 use crate::json::Json;
 use crate::mapping::Mapping;
 use crate::names::{Names, Tag, Terms};
@@ -80,7 +81,7 @@ pub(crate) fn problem(rules: &[Rule], fault: &Fault<'_>, exposes_detail: bool, t
     } else if exposes_detail && let Some(detail) = fault.detail {
         members = Json::Object(vec![("fault_detail".to_owned(), convention::read(detail, &terms.names))]);
     }
-    let reason = members.member_text("detail").map_or_else(|| fault.reason.clone(), str::to_owned);
+    let reason = members.member_text("detail").map_or_else(|| short(&fault.reason), short);
     let mut problem = Problem::new(status, reason).kind(kind);
     if let Some(title) = members.member_text("title") {
         problem = problem.title(title);
@@ -123,49 +124,51 @@ pub(crate) fn fault<'r>(rules: &'r [Rule], status: u16, document: Option<&Json>,
     let rule = rules.iter().find(suits);
     let code = if status < 500 { Code::Sender } else { Code::Receiver };
     let code = rule.and_then(|rule| rule.code).unwrap_or(code);
-    let reason =
-        said("detail").or_else(|| said("title")).map_or_else(|| format!("status {status}"), str::to_owned);
+    let reason = said("detail").or_else(|| said("title")).map_or_else(|| format!("status {status}"), short);
     let empty = Json::Object(Vec::new());
     let own = rule.and_then(|rule| Some((rule, rule.detail.as_ref()?)));
     // What the document does not have for the detail leaves it to the document itself.
-    let own = own.and_then(|(rule, tag)| rule.mapping.write(tag, document.unwrap_or(&empty), terms).ok());
-    let detail = own.unwrap_or_else(|| problem_element(status, document));
+    let own = own.and_then(|(rule, tag)| {
+        let mut out = Writer::new(&terms.bounds);
+        rule.mapping.write(tag, document.unwrap_or(&empty), &mut out, terms).ok()?;
+        out.finish().ok()
+    });
+    let detail = own.unwrap_or_else(|| problem_element(status, document, terms));
     Told { code, subcode: rule.and_then(|rule| rule.subcode.as_ref()), reason, detail }
 }
 
-/// A problem document in XML, as RFC 9457 appendix B has it.
-pub(crate) fn problem_element(status: u16, document: Option<&Json>) -> String {
-    let mut out = Writer::default();
+/// A problem document in XML, as RFC 9457 appendix B has it; nothing if it comes to more than a body may have.
+pub(crate) fn problem_element(status: u16, document: Option<&Json>, terms: &Terms) -> String {
+    let mut out = Writer::new(&terms.bounds);
     out.raw(&format!("<problem xmlns=\"{PROBLEM}\">"));
     if let Some(Json::Object(members)) = document {
-        members
-            .iter()
-            .filter(|(name, _)| name != "status")
-            .for_each(|(name, value)| append(name, value, &mut out));
+        members.iter().filter(|(name, _)| name != "status").for_each(|(name, value)| match value {
+            Json::Text(text) if name == "detail" => out.element(name, &short(text)),
+            value => append(name, value, &mut out),
+        });
     }
     out.element("status", &status.to_string());
     out.raw("</problem>");
-    out.finish()
+    out.finish().unwrap_or_default()
 }
 
 /// Members whose name is none of XML are left out.
-fn append(name: &str, value: &Json, out: &mut Writer) {
+fn append(name: &str, value: &Json, out: &mut Writer<'_>) {
     if !is_name(name) {
         return;
     }
-    let text = match value {
-        Json::Null => return,
-        Json::Text(text) => text.clone(),
-        Json::Number(number) => number.clone(),
-        Json::Bool(value) => value.to_string(),
-        Json::Array(_) | Json::Object(_) => String::new(),
-    };
+    if *value == Json::Null {
+        return;
+    }
     out.open(name);
     out.body();
     match value {
+        Json::Null => {}
+        Json::Text(text) => out.text(text),
+        Json::Number(number) => out.text(number),
+        Json::Bool(value) => out.text(if *value { "true" } else { "false" }),
         Json::Array(items) => items.iter().for_each(|item| append("i", item, out)),
         Json::Object(members) => members.iter().for_each(|(name, value)| append(name, value, out)),
-        _ => out.text(&text),
     }
     out.close(name);
 }

@@ -64,20 +64,21 @@ impl Mapping {
     }
 
     /// The element of this name that a document is.
-    pub(crate) fn write(&self, tag: &Tag, document: &Json, terms: &Terms) -> Result<String, Stop> {
-        let mut out = Writer::default();
+    pub(crate) fn write(
+        &self,
+        tag: &Tag,
+        document: &Json,
+        out: &mut Writer<'_>,
+        terms: &Terms,
+    ) -> Result<(), Stop> {
         match self {
-            Self::Template(template) => return template.xml(tag, document, terms),
-            Self::Convention => convention::write(&tag.written, document, &mut out, terms)?,
+            Self::Template(template) => template.xml(tag, document, out, terms),
+            Self::Convention => convention::write(&tag.written, document, out, terms),
             Self::Fields(parts) => {
                 parts.check_known(document, terms)?;
-                write_element(&tag.written, parts, document, &mut out, terms)?;
+                write_element(&tag.written, parts, document, out, terms)
             }
         }
-        if out.len() > terms.bounds.size {
-            return Err(Stop::TooLarge(terms.bounds.too_large()));
-        }
-        Ok(out.finish())
     }
 
     /// Takes away what would be written where this place is, under whatever name.

@@ -1,5 +1,6 @@
 //! An operation, and where the members of its documents are in REST.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use sluice_sdk::prelude::*;
@@ -234,7 +235,7 @@ impl Param {
     pub(crate) fn write(&self, value: Option<Json>) -> Result<Vec<String>, Stop> {
         let text = |value: &Json| {
             // Types were checked as the document was made.
-            Scalar::String.to_text(value).map_err(|why| Stop::mismatch(&self.at, why))
+            Scalar::String.to_text(value).map(Cow::into_owned).map_err(|why| Stop::mismatch(&self.at, why))
         };
         match value {
             None | Some(Json::Null) => Ok(Vec::new()),

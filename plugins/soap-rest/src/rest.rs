@@ -183,15 +183,16 @@ impl Service {
                 document.put(&param.at, param.read(texts)?);
             }
         }
-        let mut header = Writer::default();
+        let mut header = Writer::new(&terms.bounds);
         if operation.header.wants(&document) {
             write_element("soap:Header", &operation.header, &document, &mut header, terms)?;
         }
         for (at, ..) in operation.header.places() {
             document.take(at);
         }
-        let element = operation.input.write(&operation.request, &document, terms)?;
-        envelope::write(self.upstream_version(), terms, &header.finish(), &element)
+        envelope::write(self.upstream_version(), terms, &header.finish()?, |out| {
+            operation.input.write(&operation.request, &document, out, terms)
+        })
     }
 
     pub(crate) fn rest_response(&self, response: &mut Response, ctx: &mut Context) -> Result<Verdict> {

@@ -302,8 +302,9 @@ impl Service {
                 document.put(&param.at, param.read(&values)?);
             }
         }
-        let element = operation.output.write(&operation.response, &document, &self.terms)?;
-        envelope::write(exchange.version, &self.terms, "", &element)
+        envelope::write(exchange.version, &self.terms, "", |out| {
+            operation.output.write(&operation.response, &document, out, &self.terms)
+        })
     }
 
     /// A response that is no success, as a fault.
@@ -330,7 +331,7 @@ impl Service {
         let mut members =
             vec![("type".to_owned(), Json::text(failure.kind)), ("detail".to_owned(), Json::text(&*reason))];
         members.extend(failure.field.iter().map(|field| ("field".to_owned(), Json::text(&**field))));
-        let detail = fault::problem_element(failure.status(side), Some(&Json::Object(members)));
+        let detail = fault::problem_element(failure.status(side), Some(&Json::Object(members)), &self.terms);
         self.answer(&NewFault { code, subcode: None, reason: &reason, detail: &detail }, version, &[])
     }
 
@@ -345,12 +346,15 @@ impl Service {
             Code::VersionMismatch => self.version.unwrap_or(version),
             _ => version,
         };
-        let message = envelope::write(version, &self.terms, "", &fault.write(version));
-        let message = message.or_else(|_| {
-            // A problem document that comes to more than a body may have.
-            let short = NewFault { detail: "", reason: "the response is too large", ..*fault };
-            envelope::write(version, &self.terms, "", &short.write(version))
-        });
+        let write = |fault: &NewFault<'_>| {
+            envelope::write(version, &self.terms, "", |out| {
+                fault.write(version, out);
+                Ok(())
+            })
+        };
+        // A problem document may come to more than a body may have.
+        let message = write(fault)
+            .or_else(|_| write(&NewFault { detail: "", reason: "the response is too large", ..*fault }));
         let message = message.map_err(|failure| Error::new(failure.detail))?;
         let reply = soap_reply(fault.status(version), version, None, message);
         Ok(headers.iter().fold(reply, |reply, (name, value)| reply.header(name, value.as_bytes())).into())

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::json::{self, Json};
 use crate::names::{Tag, Terms};
 use crate::stop::Stop;
-use crate::xml;
+use crate::xml::{self, Writer};
 
 /// What a rendering may use: about 64 bytes of memory each, so 6 MiB.
 const FUEL: u64 = 100_000;
@@ -71,7 +71,13 @@ impl Template {
     }
 
     /// The element of this name with what the template makes in it.
-    pub(crate) fn xml(&self, tag: &Tag, body: &Json, terms: &Terms) -> Result<String, Stop> {
+    pub(crate) fn xml(
+        &self,
+        tag: &Tag,
+        body: &Json,
+        out: &mut Writer<'_>,
+        terms: &Terms,
+    ) -> Result<(), Stop> {
         let content = self.render(body, terms)?;
         let name = &tag.written;
         let standalone = format!("<{name}{}>{content}</{name}>", terms.names.declarations());
@@ -79,7 +85,11 @@ impl Template {
         if let Err(why) = xml::parse(&standalone, &terms.bounds) {
             return Err(Stop::Template(format!("what the template made: {}", Failure::from(why).detail)));
         }
-        Ok(format!("<{name}>{content}</{name}>"))
+        out.open(name);
+        out.body();
+        out.raw(&content);
+        out.close(name);
+        out.check()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Types of texts: what XML Schema writes, and what JSON writes for it.
 
+use std::borrow::Cow;
+
 use sluice_sdk::prelude::*;
 
 use crate::json::Json;
@@ -51,7 +53,7 @@ impl Scalar {
     }
 
     /// The text that stands for a value.
-    pub(crate) fn to_text(self, value: &Json) -> Result<String, String> {
+    pub(crate) fn to_text(self, value: &Json) -> Result<Cow<'_, str>, String> {
         let fits = match (self, value) {
             (Self::String, Json::Text(text)) => {
                 if !text.chars().all(is_char) {
@@ -66,9 +68,9 @@ impl Scalar {
             _ => false,
         };
         match value {
-            Json::Text(text) if fits => Ok(text.clone()),
-            Json::Number(number) if fits => Ok(number.clone()),
-            Json::Bool(value) if fits => Ok(value.to_string()),
+            Json::Text(text) if fits => Ok(text.into()),
+            Json::Number(number) if fits => Ok(number.into()),
+            Json::Bool(value) if fits => Ok(value.to_string().into()),
             Json::Number(number) if self != Self::Boolean => Err(format!(
                 "the number {} is not {}",
                 number.chars().take(40).collect::<String>(),

@@ -1,5 +1,7 @@
 //! From JSON to an element, by the declared mapping.
 
+use std::borrow::Cow;
+
 use super::{Content, Kind, Leaf, Parts, Value};
 use crate::convention;
 use crate::json::Json;
@@ -12,12 +14,10 @@ pub(crate) fn write_element(
     name: &str,
     parts: &Parts,
     document: &Json,
-    out: &mut Writer,
+    out: &mut Writer<'_>,
     terms: &Terms,
 ) -> Result<(), Stop> {
-    if out.len() > terms.bounds.size {
-        return Err(Stop::TooLarge(terms.bounds.too_large()));
-    }
+    out.check()?;
     out.open(name);
     for (tag, leaf) in &parts.attributes {
         if let Some(text) = text_of(leaf, document)? {
@@ -50,7 +50,7 @@ pub(crate) fn write_element(
 }
 
 /// The text of a leaf; none if there is nothing and need be nothing.
-fn text_of(leaf: &Leaf, document: &Json) -> Result<Option<String>, Stop> {
+fn text_of<'t>(leaf: &'t Leaf, document: &'t Json) -> Result<Option<Cow<'t, str>>, Stop> {
     let found = document.find(&leaf.at).filter(|value| **value != Json::Null).or(leaf.default.as_ref());
     match found {
         Some(value) => leaf.scalar.to_text(value).map(Some).map_err(|why| Stop::mismatch(&leaf.at, why)),
@@ -63,7 +63,7 @@ fn write_value(
     value: &Value,
     name: &str,
     document: &Json,
-    out: &mut Writer,
+    out: &mut Writer<'_>,
     terms: &Terms,
 ) -> Result<(), Stop> {
     let found =
@@ -87,10 +87,14 @@ fn write_value(
     }
 }
 
-fn write_one(value: &Value, name: &str, item: &Json, out: &mut Writer, terms: &Terms) -> Result<(), Stop> {
-    if out.len() > terms.bounds.size {
-        return Err(Stop::TooLarge(terms.bounds.too_large()));
-    }
+fn write_one(
+    value: &Value,
+    name: &str,
+    item: &Json,
+    out: &mut Writer<'_>,
+    terms: &Terms,
+) -> Result<(), Stop> {
+    out.check()?;
     match (&value.kind, item) {
         (_, Json::Null) if value.nillable => {
             out.open(name);
@@ -230,10 +234,10 @@ mod tests {
                 ("lines".to_owned(), Json::Array(lines.collect())),
             ]);
             prop_assert_eq!(parts.check_known(&document, &terms), Ok(()));
-            let mut out = Writer::default();
+            let mut out = Writer::new(&terms.bounds);
             let decls = terms.names.declarations();
             write_element("r", &parts, &document, &mut out, &terms).unwrap();
-            let message = out.finish().replacen("<r", &format!("<r{decls}"), 1);
+            let message = out.finish().unwrap().replacen("<r", &format!("<r{decls}"), 1);
             let root = xml::parse(&message, &terms.bounds).unwrap();
             let mut found = Json::Object(Vec::new());
             read(&parts, &root, &mut found, &Budget::new(&terms)).unwrap();

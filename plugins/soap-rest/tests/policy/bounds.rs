@@ -67,6 +67,30 @@ fn sizes_are_bounded_both_ways() {
 }
 
 #[test]
+fn one_text_may_be_all_of_a_message() {
+    let rest = plugin("rest", json!({}));
+    let full = "&".repeat(1_000_000);
+    let text = format!("{{\"a\":\"{full}\"}}");
+    let post = Request::post("/op").with_header("content-type", "application/json").with_body(text);
+    refused(&rest.send(post).answer(), 413, "body-too-large", "1048576");
+    let soap_side = plugin("soap", json!({}));
+    let problem = |member: &str| {
+        let document = json!({ "type": "urn:x", member: &full }).to_string();
+        Response::new(422).with_header("content-type", "application/problem+json").with_body(document)
+    };
+    let text = soap_side.send(soap("<t:Op/>")).respond(problem("detail")).text();
+    fault(500, &text, "Client", "urn:x", &format!("<detail>{}\u{2026}</detail>", "&amp;".repeat(4096)));
+    let told = format!("<faultstring>{}\u{2026}</faultstring>", "&amp;".repeat(4096));
+    assert!(text.contains(&told) && text.len() < 60_000);
+    let post = Request::post("/op").with_json(&json!({ format!("{full}"): 1 }));
+    let answer = rest.send(post).answer();
+    refused(&answer, 422, "body-mismatch", "\u{2026}");
+    assert!(answer.text().len() < 6000);
+    let text = soap_side.send(soap("<t:Op/>")).respond(problem("more")).text();
+    assert!(text.contains("<faultstring>status 422</faultstring></soap:Fault>"), "{text}");
+}
+
+#[test]
 fn defaults_cannot_multiply() {
     let fields: Vec<Value> = (0..100).map(|n| json!({ "json": format!("f{n}"), "default": "x" })).collect();
     let fields = json!([{ "json": "items", "xml": "I", "list": true, "fields": fields }]);
