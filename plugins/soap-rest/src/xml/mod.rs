@@ -18,8 +18,9 @@ pub(crate) const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// A name with its namespace, which is empty for none.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Name {
-    pub(crate) namespace: Rc<str>,
+    /// What differs most, and so is compared first.
     pub(crate) local: String,
+    pub(crate) namespace: Rc<str>,
 }
 
 /// An element.
@@ -40,6 +41,8 @@ type Scope = Option<Rc<Binding>>;
 struct Binding {
     prefix: String,
     namespace: Rc<str>,
+    /// How many there are, with this one.
+    depth: usize,
     outer: Scope,
 }
 

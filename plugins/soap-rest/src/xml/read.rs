@@ -10,7 +10,9 @@ use crate::bounds::Bounds;
 
 /// Attributes of one element, and prefixes bound within one another.
 const MAX_ATTRIBUTES: usize = 64;
-const MAX_BINDINGS: usize = 256;
+const MAX_BINDINGS: usize = 32;
+/// Bytes of a namespace: names are compared with theirs.
+const MAX_NAMESPACE: usize = 2 << 10;
 const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 
 /// Why a document was not read.
@@ -103,7 +105,7 @@ impl Tree<'_> {
         }
         self.count()?;
         let mut scope = self.open.last().and_then(|element| element.scope.clone());
-        let (mut others, mut declares) = (Vec::new(), false);
+        let mut others = Vec::new();
         for (index, attribute) in start.attributes().enumerate() {
             let attribute = attribute.map_err(|error| Fault::Malformed(error.to_string()))?;
             if index >= MAX_ATTRIBUTES {
@@ -127,11 +129,6 @@ impl Tree<'_> {
                 }
             };
             scope = bind(scope, prefix, &value)?;
-            declares = true;
-        }
-        if declares && depth(&scope) > MAX_BINDINGS {
-            let why = format!("more than {MAX_BINDINGS} namespace prefixes within one another");
-            return Err(Fault::TooComplex(why));
         }
         let name: &str = start.name().into_inner();
         let name = self.qualified(name, &scope, true)?;
@@ -231,11 +228,20 @@ fn bind(outer: Scope, prefix: &str, namespace: &str) -> Result<Scope, Fault> {
     if !may {
         return Err(Fault::malformed("a namespace that cannot be declared so"));
     }
-    Ok(Some(Rc::new(Binding { prefix: prefix.to_owned(), namespace: namespace.into(), outer })))
-}
-
-fn depth(scope: &Scope) -> usize {
-    std::iter::successors(scope.as_ref(), |binding| binding.outer.as_ref()).count()
+    if namespace.len() > MAX_NAMESPACE {
+        return Err(Fault::TooComplex(format!("a namespace of more than {MAX_NAMESPACE} bytes")));
+    }
+    // Many writers declare on every element what holds already.
+    if resolve(&outer, prefix).is_some_and(|known| *known == *namespace) {
+        return Ok(outer);
+    }
+    let depth = outer.as_ref().map_or(0, |binding| binding.depth) + 1;
+    // Every name is looked up among them.
+    if depth > MAX_BINDINGS {
+        let why = format!("more than {MAX_BINDINGS} namespace prefixes within one another");
+        return Err(Fault::TooComplex(why));
+    }
+    Ok(Some(Rc::new(Binding { prefix: prefix.to_owned(), namespace: namespace.into(), depth, outer })))
 }
 
 #[cfg(test)]

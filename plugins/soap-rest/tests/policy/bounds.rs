@@ -43,6 +43,12 @@ fn bombs_do_not_go_off() {
         "body-too-complex",
         "20000 values of `max_values`",
     );
+    let prefixes: String = (0..33).map(|n| format!(" xmlns:p{n}='urn:{n}'")).collect();
+    is_refused(&plugin, soap(&format!("<t:Op{prefixes}/>")), "body-too-complex", "32 namespace prefixes");
+    let namespace = format!("<t:Op xmlns:p='{}'/>", "u".repeat(2049));
+    is_refused(&plugin, soap(&namespace), "body-too-complex", "a namespace of more than 2048 bytes");
+    let (open, close) = ("<t:a xmlns:t='urn:shop' xmlns=''>".repeat(60), "</t:a>".repeat(60));
+    assert!(plugin.send(soap(&format!("<t:Op>{open}{close}</t:Op>"))).is_forwarded());
     let attributes: String = (0..100).map(|n| format!(" a{n}='1'")).collect();
     is_refused(&plugin, soap(&format!("<t:Op{attributes}/>")), "body-too-complex", "64 attributes");
 }
