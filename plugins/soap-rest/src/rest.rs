@@ -215,6 +215,7 @@ impl Service {
             Ok((headers, body)) => {
                 let reply = headers
                     .iter()
+                    .flat_map(|(name, values)| values.iter().map(move |value| (name, value)))
                     .fold(Reply::new(operation.status), |reply, (name, value)| reply.header(name, value));
                 let is_empty = operation.status == 204;
                 if is_empty { reply } else { reply.header("content-type", "application/json").body(body) }
@@ -249,13 +250,16 @@ impl Service {
         };
         response.mark_rewritten()?;
         response.set_status(operation.status)?;
-        for (name, value) in headers {
-            match response.headers_mut().set(&name, value) {
-                Err(error) if error.refuses_value() => {
-                    let detail = format!("what stands in the header `{name}` cannot be sent");
-                    return Ok(Failure::new(502, "body-mismatch", detail).problem(Side::Response).into());
+        for (name, values) in headers {
+            response.headers_mut().remove(&name)?;
+            for value in values {
+                match response.headers_mut().append(&name, value) {
+                    Err(error) if error.refuses_value() => {
+                        let detail = format!("what stands in the header `{name}` cannot be sent");
+                        return Ok(Failure::new(502, "body-mismatch", detail).problem(Side::Response).into());
+                    }
+                    done => done?,
                 }
-                done => done?,
             }
         }
         let json = if operation.status == 204 {
@@ -299,7 +303,7 @@ impl Service {
         &self,
         envelope: Option<&Envelope>,
         operation: &Operation,
-    ) -> Result<(Vec<(HeaderName, String)>, String), Failure> {
+    ) -> Result<(Vec<(HeaderName, Vec<String>)>, String), Failure> {
         let element = match envelope.map(|envelope| &envelope.body[..]) {
             None | Some([]) => None,
             Some([element]) if element.name == operation.response.name => Some(element),
@@ -313,7 +317,9 @@ impl Service {
         for param in &operation.response_headers {
             let Stands::Header(name) = &param.stands else { continue };
             let texts = param.write(document.take(&param.at))?;
-            headers.extend(texts.into_iter().map(|text| (name.clone(), text)));
+            if !texts.is_empty() {
+                headers.push((name.clone(), texts));
+            }
         }
         let body = document.write();
         if body.len() > self.terms.bounds.size {

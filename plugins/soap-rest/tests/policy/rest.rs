@@ -71,6 +71,23 @@ fn bodies_become_elements_and_members_headers() {
 }
 
 #[test]
+fn a_list_is_several_headers() {
+    let mut config = config("rest", json!({}));
+    config["operations"] = json!({ "Get": { "rest": "GET /links", "response_headers": { "link": "links" },
+        "input": [], "output": [{ "json": "links", "xml": "Link", "list": true }, "id"] } });
+    let plugin = start(config);
+    let get = |links: &str| {
+        let message = answered(&format!("<t:GetResponse>{links}<t:id>1</t:id></t:GetResponse>"));
+        let mut exchange = plugin.send(Request::get("/links"));
+        let response = exchange.respond(message.with_header("link", "<old>"));
+        assert_eq!(response.text(), r#"{"id":"1"}"#);
+        response.header_all("link").join(", ")
+    };
+    assert_eq!(get("<t:Link>a</t:Link><t:Link>b</t:Link>"), "a, b");
+    assert_eq!(get(""), "<old>");
+}
+
+#[test]
 fn the_path_counts_whatever_the_body_says() {
     let mut config = config("rest", json!({}));
     config["operations"] = json!({
