@@ -3,7 +3,7 @@
 use sluice_sdk::prelude::*;
 
 /// The bounds of a message, in XML and in JSON alike.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Bounds {
     /// Bytes of a body, as it is read without its content coding, and as it is written.
     pub(crate) size: usize,

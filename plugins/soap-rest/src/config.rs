@@ -47,7 +47,8 @@ pub struct Config {
     /// `serve = "rest"` those of another method or path.
     #[serde(default)]
     pub(crate) unmatched: Unmatched,
-    /// What becomes of elements, attributes, members and query parameters that no field is for.
+    /// What becomes of elements, attributes, members and query parameters that no field is for. In faults they are always
+    /// ignored.
     #[serde(default)]
     pub(crate) unknown: Unknown,
     /// Whether REST clients are shown the `detail` of faults that `faults` does not name, which may tell of the upstream's insides.

@@ -17,7 +17,7 @@ pub(crate) struct Tag {
 }
 
 /// What all mappings have in common.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Terms {
     pub(crate) names: Names,
     pub(crate) bounds: Bounds,
@@ -26,7 +26,7 @@ pub(crate) struct Terms {
 }
 
 /// The namespaces of a service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Names {
     target: Rc<str>,
     /// The namespace of elements that are written without a prefix.

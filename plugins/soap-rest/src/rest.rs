@@ -238,7 +238,7 @@ impl Service {
             Err(failure) => return Ok(self.no_soap(&failure, response)),
         };
         if let Some(fault) = envelope.as_ref().and_then(Fault::of) {
-            let problem = fault::problem(&self.faults, &fault, self.exposes_detail, &self.terms);
+            let problem = fault::problem(&self.faults, &fault, self.exposes_detail, &self.fault_terms);
             return Ok(keep_headers(problem, response).into());
         }
         if !(200..=299).contains(&response.status()) {

@@ -16,6 +16,8 @@ use crate::xml::{self, Element};
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) terms: Terms,
+    /// For faults, which always have more in them than a rule has fields for.
+    pub(crate) fault_terms: Terms,
     /// Those with more in their paths that stands for itself first.
     pub(crate) operations: Vec<Operation>,
     pub(crate) faults: Vec<Rule>,
@@ -80,6 +82,7 @@ impl Service {
         ensure!(good && (endpoint.is_empty() || endpoint.starts_with('/')), "`endpoint` is not a path");
         let terms = Terms { names, bounds, refuses_unknown: config.unknown == Unknown::Refuse };
         Ok(Self {
+            fault_terms: Terms { refuses_unknown: false, ..terms.clone() },
             terms,
             operations,
             faults,

@@ -315,7 +315,7 @@ impl Service {
         response: &Response,
         version: Version,
     ) -> Result<Verdict> {
-        let told = fault::fault(&self.faults, status, document, &self.terms);
+        let told = fault::fault(&self.faults, status, document, &self.fault_terms);
         let fault =
             NewFault { code: told.code, subcode: told.subcode, reason: &told.reason, detail: &told.detail };
         let headers = response.headers();

@@ -32,6 +32,18 @@ fn a_problem_document_becomes_its_fault() {
 }
 
 #[test]
+fn declared_faults_hold_where_what_is_unknown_is_refused() {
+    let document =
+        json!({ "type": "order-unknown", "title": "Not Found", "status": 404, "order": 42, "x": 1 });
+    let strict = || json!({ "unknown": "refuse" });
+    let text = start(config("soap", strict())).send(soap(GET_ORDER)).respond(problem(404, &document)).text();
+    assert!(text.contains("<tns:OrderUnknown><tns:OrderId>42</tns:OrderId></tns:OrderUnknown>"), "{text}");
+    let detail = "<t:OrderUnknown><t:OrderId>42</t:OrderId><t:More/></t:OrderUnknown>";
+    let (status, problem) = told(config("rest", strict()), fault_11("t:NotFound", detail));
+    assert_eq!((status, &problem["order"]), (404, &json!(42)), "{problem}");
+}
+
+#[test]
 fn other_failures_are_faults_with_the_document_in_them() {
     let plugin = plugin("soap");
     let document = json!({ "type": "urn:busy", "title": "Busy", "status": 503, "pods": [1, { "name": "a" }], "a b": 1, "n": null });
