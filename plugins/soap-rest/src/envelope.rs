@@ -32,6 +32,22 @@ impl Version {
         }
     }
 
+    /// Whether a header block is for this node, and not for another one on the way.
+    fn is_ours(self, block: &Element) -> bool {
+        let role = match self {
+            Self::V11 => block.attribute(NS_11, "actor"),
+            Self::V12 => block.attribute(NS_12, "role"),
+        };
+        let role = role.unwrap_or_default().trim();
+        match self {
+            _ if role.is_empty() => true,
+            Self::V11 => role == "http://schemas.xmlsoap.org/soap/actor/next",
+            Self::V12 => {
+                matches!(role.strip_prefix(NS_12), Some("/role/next" | "/role/ultimateReceiver"))
+            }
+        }
+    }
+
     /// The `Content-Type` of a message with this action.
     pub(crate) fn content_type(self, action: Option<&str>) -> String {
         let media = self.media_type();
@@ -49,6 +65,7 @@ impl Version {
 #[derive(Debug)]
 pub(crate) struct Envelope {
     pub(crate) version: Version,
+    /// With the blocks that are for this node.
     pub(crate) header: Option<Element>,
     /// What the body has in it.
     pub(crate) body: Vec<Element>,
@@ -77,7 +94,9 @@ impl Envelope {
         }
         for child in root.children {
             if child.name.is(version.namespace(), "Header") && header.is_none() && body.is_none() {
-                header = Some(child);
+                let mut blocks = child;
+                blocks.children.retain(|block| version.is_ours(block));
+                header = Some(blocks);
             } else if child.name.is(version.namespace(), "Body") && body.is_none() {
                 body = Some(child);
             } else {
@@ -96,24 +115,13 @@ impl Envelope {
     /// A header block that has to be understood here and is not.
     pub(crate) fn misunderstood(&self, understood: &dyn Fn(&Name) -> bool) -> Option<&Name> {
         let namespace = self.version.namespace();
-        let is_ours = |block: &Element| match self.version {
-            Version::V11 => block.attribute(namespace, "actor").is_none_or(|actor| {
-                actor.is_empty() || actor == "http://schemas.xmlsoap.org/soap/actor/next"
-            }),
-            Version::V12 => block.attribute(namespace, "role").is_none_or(|role| {
-                matches!(role.strip_prefix(NS_12), Some("/role/next" | "/role/ultimateReceiver"))
-                    || role.is_empty()
-            }),
-        };
         let must = |block: &&Element| {
             block
                 .attribute(namespace, "mustUnderstand")
                 .is_some_and(|must| matches!(must.trim(), "1" | "true"))
         };
         let mut blocks = self.header.iter().flat_map(|header| &header.children);
-        blocks
-            .find(|block| must(block) && is_ours(block) && !understood(&block.name))
-            .map(|block| &block.name)
+        blocks.find(|block| must(block) && !understood(&block.name)).map(|block| &block.name)
     }
 }
 

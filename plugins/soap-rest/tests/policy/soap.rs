@@ -180,6 +180,26 @@ fn headers_that_have_to_be_understood_are() {
 }
 
 #[test]
+fn header_blocks_for_others_are_left_alone() {
+    let plugin = plugin("soap");
+    let next_11 = "http://schemas.xmlsoap.org/soap/actor/next";
+    let (next_12, none_12) = (format!("{NS_12}/role/next"), format!("{NS_12}/role/none"));
+    for (namespace, media, name, role, is_ours) in [
+        (NS_11, "text/xml", "actor", "", true),
+        (NS_11, "text/xml", "actor", next_11, true),
+        (NS_11, "text/xml", "actor", "urn:elsewhere", false),
+        (NS_12, "application/soap+xml", "role", next_12.as_str(), true),
+        (NS_12, "application/soap+xml", "role", none_12.as_str(), false),
+    ] {
+        let header = format!("<t:Session s:{name}='{role}'><t:Tenant>acme</t:Tenant></t:Session>");
+        let request = Request::post("/soap").with_header("content-type", media);
+        let exchange = plugin.send(request.with_body(envelope(namespace, &header, GET_ORDER)));
+        let tenants = exchange.forwarded().header_all("x-tenant").join(",");
+        assert_eq!(tenants, if is_ours { "acme" } else { "" }, "{role}");
+    }
+}
+
+#[test]
 fn a_response_that_does_not_suit_is_a_fault_of_the_receiver() {
     let plugin = plugin("soap");
     let text =
