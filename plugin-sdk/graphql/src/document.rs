@@ -161,6 +161,8 @@ pub struct Value<'s> {
     pub kind: ValueKind<'s>,
     /// What it holds ends before this value.
     pub end: usize,
+    /// Items of a list, or fields of an object, that it holds itself.
+    pub items: usize,
 }
 
 /// What a value is.

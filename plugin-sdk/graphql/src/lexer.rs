@@ -50,19 +50,30 @@ pub struct Lexer<'s> {
     at: usize,
     left: usize,
     bound: usize,
+    is_strict: bool,
 }
 
 impl<'s> Lexer<'s> {
     /// Of at most so many tokens.
     #[must_use]
     pub fn new(source: &'s str, max_tokens: usize) -> Self {
-        Self { source, at: 0, left: max_tokens, bound: max_tokens }
+        Self { source, at: 0, left: max_tokens, bound: max_tokens, is_strict: false }
+    }
+
+    /// Refuses what is well-formed, but ends elsewhere for some readers: line ends in comments that are not everybody's, and quotation
+    /// marks in block strings. Text could hide behind either.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.is_strict = true;
+        self
     }
 
     /// The next token; at the end, and from then on, [`TokenKind::End`].
     pub fn advance(&mut self) -> Result<Token<'s>, ParseError> {
+        let ignored = self.at;
         self.pass_ignored()?;
         let at = self.at;
+        self.line_ends(ignored)?;
         let Some(byte) = self.byte(0) else {
             return Ok(Token { kind: TokenKind::End, text: "", at });
         };
@@ -120,6 +131,25 @@ impl<'s> Lexer<'s> {
                 _ => return Ok(()),
             }
         }
+    }
+
+    /// A carriage return alone ends a line for some readers and not for others, and so do the line ends of Unicode.
+    fn line_ends(&self, from: usize) -> Result<(), ParseError> {
+        if !self.is_strict {
+            return Ok(());
+        }
+        let mut rest = self.source[from..self.at].char_indices().peekable();
+        while let Some((at, character)) = rest.next() {
+            let is_doubtful = match character {
+                '\r' => rest.peek().is_none_or(|(_, next)| *next != '\n'),
+                '\u{85}' | '\u{2028}' | '\u{2029}' => true,
+                _ => false,
+            };
+            if is_doubtful {
+                return Err(ParseError::new(from + at, "a line end that is not everybody's"));
+            }
+        }
+        Ok(())
     }
 
     /// The specification allows them now. Earlier it did not, and there are readers for which a zero ends a text.
@@ -231,6 +261,10 @@ impl<'s> Lexer<'s> {
         Ok(())
     }
 
+    fn mark(&self) -> ParseError {
+        ParseError::new(self.at, "a quotation mark in a block string")
+    }
+
     fn block_string(&mut self) -> Result<TokenKind, ParseError> {
         self.at += 3;
         loop {
@@ -241,8 +275,14 @@ impl<'s> Lexer<'s> {
             match rest.first() {
                 Some(b'"') if rest.starts_with(b"\"\"\"") => {
                     self.at += 3;
+                    // For some readers the string ends with the last three of the marks.
+                    if self.is_strict && self.byte(0) == Some(b'"') {
+                        return Err(self.mark());
+                    }
                     return Ok(TokenKind::String);
                 }
+                Some(b'"') if self.is_strict => return Err(self.mark()),
+                Some(b'\\') if self.is_strict && rest.starts_with(b"\\\"") => return Err(self.mark()),
                 Some(b'\\') if rest.starts_with(b"\\\"\"\"") => self.at += 4,
                 Some(b'"' | b'\\') => self.at += 1,
                 Some(_) => return Err(self.control()),

@@ -11,9 +11,9 @@ use crate::{Lexer, ParseError, Token, TokenKind, short, twice};
 /// Reads an executable document of at most so many tokens.
 ///
 /// What would be ambiguous is refused as well: names of operations, fragments, variables, arguments and fields of objects that occur
-/// twice, and an operation without a name among others.
+/// twice, an operation without a name among others, and what [`Lexer::strict`] refuses.
 pub fn parse(source: &str, max_tokens: usize) -> Result<Document<'_>, ParseError> {
-    let mut lexer = Lexer::new(source, max_tokens);
+    let mut lexer = Lexer::new(source, max_tokens).strict();
     let token = lexer.advance()?;
     let mut parser = Parser { lexer, token, document: Document::default() };
     loop {
@@ -271,7 +271,10 @@ impl<'s> Parser<'s> {
         loop {
             let at = self.document.values.len();
             let kind = self.value_kind(is_constant)?;
-            self.document.values.push(Value { name, kind, end: at + 1 });
+            self.document.values.push(Value { name, kind, end: at + 1, items: 0 });
+            if let Some(&(parent, _)) = open.last() {
+                self.document.values[parent].items += 1;
+            }
             match kind {
                 ValueKind::List => open.push((at, b']')),
                 ValueKind::Object => open.push((at, b'}')),

@@ -36,6 +36,7 @@ fn a_document_is_taken_apart() {
     assert!(id.of.is_required() && id.of.lists.is_empty() && id.default.is_none());
     assert_eq!((n.of.name, n.of.non_null, n.of.lists.as_slice()), ("Int", true, &[true, false][..]));
     assert_eq!(document.value(n.default.unwrap()).kind, ValueKind::List);
+    assert_eq!(document.value(n.default.unwrap()).items, 1);
 
     let roots: Vec<_> = document.level(operation.definition.selections.clone()).collect();
     assert_eq!(roots.len(), 3);
@@ -46,6 +47,7 @@ fn a_document_is_taken_apart() {
     let within: Vec<_> = document.items(arguments[1]).map(|at| document.value(at)).collect();
     assert_eq!(within.iter().map(|value| value.name).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(within[1].kind, ValueKind::Null);
+    assert_eq!((document.value(arguments[1]).items, within[0].items, within[1].items), (2, 3, 0));
     assert_eq!(document.level(document.within(roots[0])).count(), 2);
     let Selected::Inline { on: Some("User") } = document.selection(roots[1]).selected else { panic!() };
     let Selected::Inline { on: None } = document.selection(roots[2]).selected else { panic!() };
@@ -64,11 +66,11 @@ fn what_is_written_oddly_is_still_a_document() {
         "query{a}",
         "query query{query}mutation mutation{mutation}",
         "{,,a,,,b,}",
-        "{a(x:\"\"\"a\"b\\\"\"\"c\\d\n\"\"\")}",
+        "{a(x:\"\"\"a\\b\\\\c\r\n\rd\u{2028}#\n\"\"\")}",
         "{a(x:\"\",y:\"\"\"\"\"\",z:-0,w:0.0e-1)}",
         "{a(true:true,null:null,on:on)}",
         "{a(x:[],y:{},z:[[]{}])}",
-        "{a#c\r#d\n}",
+        "{a#c\r\n#d\n}",
         "query($a:Int$b:Int){a}",
         "{...on on{on}}",
         "{a(x:\"\\u{00000041}\\/\\t\")}",
@@ -126,6 +128,30 @@ fn what_could_be_read_in_two_ways_is_refused() {
     refused("{a(x:1,x:2)}", 2, "argument `x` is there twice");
     refused("{a(x:{y:1,y:2})}", 13, "field `y` is there twice");
     refused("query($a:Int,$a:Int){a}", 5, "variable `$a` is there twice");
+}
+
+#[test]
+fn what_ends_elsewhere_for_others_is_refused() {
+    let (line, mark) = ("a line end that is not everybody's", "a quotation mark in a block string");
+    for (source, at) in [
+        ("{a#\rb\n}", 3),
+        ("{a\rb}", 2),
+        ("{a}\r", 3),
+        ("{a#\u{2028}\n}", 3),
+        ("{a#é\u{2029}\n}", 5),
+        ("{a #\u{85}\n}", 4),
+    ] {
+        refused(source, at, line);
+    }
+    refused("{a(x:\"\"\"b\"c\"\"\")}", 9, mark);
+    refused("{a(x:\"\"\"\"b\"\"\")}", 8, mark);
+    refused("{a(x:\"\"\"b\"\"\"\")}", 12, mark);
+    refused("{a(x:\"\"\"b\\\"\"\"\"\"\")}", 9, mark);
+    let tokens = |source| {
+        let mut lexer = sluice_sdk_graphql::Lexer::new(source, MANY);
+        std::iter::from_fn(|| lexer.advance().ok().filter(|token| !token.text.is_empty())).count()
+    };
+    assert_eq!(tokens("\"\"\"b \"c\" \\\"\"\" \"\"\" #\u{2028} d\r e"), 2);
 }
 
 #[test]

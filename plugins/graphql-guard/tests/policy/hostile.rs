@@ -138,8 +138,7 @@ fn strings_hide_nothing() {
     for text in [
         "{a(x:\"}\") b}",
         "{a(x:\"\\\"}\") b}",
-        "{a(x:\"\"\"\\\"\"\" } { \"\"\") b}",
-        "{a(x:\"\"\"\"quoted\"\"\") b}",
+        "{a(x:\"\"\" } {\\ \n\"\"\") b}",
         "{a(x:\"#\") b # }\n}",
         "{a(x:\"\\u{7D}\\u007D\") b}",
     ] {
@@ -157,6 +156,15 @@ fn strings_hide_nothing() {
         "{a#",
         "\"\"\"",
         "\u{feff}",
+        // Other readers see other tokens in these.
+        "{ a #\r(x:\"\"\"\n __schema{types{name}} b{c{d}} # \"\"\")\n}",
+        "{ a # \u{2028} __schema{types{name}} \n}",
+        "{ a # \u{2029} __schema{types{name}} \n}",
+        "{ a # \u{85} __schema{types{name}} \n}",
+        "{ a(x:[\"\"\"\\\"\"\"\"\"\" \"  ]) __schema{types{name}} #\"])\n}",
+        "{a(x:[\"\"\" \" ]) evil #\"\"\"])}",
+        "{a(x:\"\"\"\\\"\"\" } { \"\"\") b}",
+        "{a(x:\"\"\"\"quoted\"\"\") b}",
     ] {
         refused(&guard.send(query(text)), 400, "graphql-syntax", "");
     }

@@ -3,14 +3,14 @@
 use rest_graphql::RestGraphql;
 use sluice_sdk_testing::{Answer, Consumer, Exchange, Harness, Request, Response, TestPlugin, Value, json};
 
-pub(crate) const SCHEMA: &str = r#"
+pub(crate) const SCHEMA: &str = r##"
     "Ignored" schema @link(url: "x") { query: Query }
     directive @tag(name: String! = "input") repeatable on FIELD_DEFINITION | ENUM
     type Query implements Node & enum { product(id: ID!, input: [String!] = ["}"]): Product @tag(name: "scalar") }
     union Any @tag(name: "enum") = | Product | input
     interface Node { id: ID! }
     scalar Money @specifiedBy(url: "https://example.com")
-    """Sorts""" enum Sort { "By price" PRICE @deprecated NAME }
+    """Sorts, "in order", \""" and so on""" enum Sort { "By price" PRICE @deprecated NAME }
     extend enum Sort { STARS }
     input ReviewInput {
         "Text" text: String!
@@ -21,7 +21,7 @@ pub(crate) const SCHEMA: &str = r#"
     }
     input By @oneOf { id: ID name: String }
     type Product { id: ID! }
-"#;
+"##;
 
 pub(crate) fn plugin(config: Value) -> TestPlugin {
     Harness::<RestGraphql>::new(config)
