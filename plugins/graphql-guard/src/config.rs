@@ -67,7 +67,7 @@ pub struct Config {
     /// Documents that are known, which clients may refer to.
     #[serde(default)]
     pub(crate) persisted: Option<PersistedConfig>,
-    /// Further members of a request's JSON, and parameters of its query with `GET`, that may be there. They pass unread.
+    /// Further members of a request's JSON, and parameters of its URL, that may be there. They pass unread.
     #[serde(default)]
     pub(crate) extra_members: Vec<String>,
 }

@@ -59,7 +59,11 @@ impl Plugin for GraphqlGuard {
                 Ok(passed) => self.pass_query(request, passed)?,
                 Err(refusal) => Err(refusal),
             },
-            Method::Post => self.judge_head(request),
+            Method::Post => match self.judge_head(request) {
+                // What was sent means just this, whoever reads it.
+                Ok(()) => Ok(request.headers_mut().set("content-type", "application/json")?),
+                refused => refused,
+            },
             Method::Options => Ok(()),
             _ => Err(self.not_with("GraphQL is asked with `GET` or `POST`")),
         };
@@ -128,7 +132,7 @@ impl GraphqlGuard {
         if request.has_body() {
             return Err(Refusal::malformed("a `GET` has a body"));
         }
-        let asked = Asked::of_parameters(&request.query_params(), &self.bounds())?;
+        let asked = Asked::of_parameters(&parameters(request)?, &self.bounds())?;
         self.judge(&[asked], true)
     }
 
@@ -167,14 +171,15 @@ impl GraphqlGuard {
                 Refusal::new(415, "graphql-content-coding", "a body in a content coding is not read");
             return Err(refusal.header("accept-encoding", "identity"));
         }
-        let parameters = request.query_params();
-        let known = |(name, _): &&(String, String)| request::MEMBERS.contains(&name.as_str());
-        match parameters.iter().find(known) {
-            Some((name, _)) => {
+        let parameters = parameters(request)?;
+        let is_known = |name: &String| self.config.extra_members.contains(name);
+        match parameters.iter().map(|(name, _)| name).find(|name| !is_known(name)) {
+            Some(name) if request::MEMBERS.contains(&name.as_str()) => {
                 let detail =
                     format!("`{name}` stands in the query of a `POST`: upstreams differ in what counts");
                 Err(Refusal::malformed(detail))
             }
+            Some(name) => Err(request::unknown("parameter", name)),
             None => Ok(()),
         }
     }
@@ -293,16 +298,24 @@ fn does_not_fit(what: &str) -> Refusal {
     Refusal::new(413, "graphql-too-large", format!("with the document's text the {what} is too large"))
 }
 
-/// `application/json`, in UTF-8 if it says in what.
+/// The parameters of the URL's query. There are readers for which `;` parts them too.
+fn parameters(request: &Request) -> Result<Vec<(String, String)>, Refusal> {
+    if request.query().is_some_and(|query| query.contains(';')) {
+        return Err(Refusal::malformed("the URL's query has a `;`, which is written `%3B`"));
+    }
+    Ok(request.query_params())
+}
+
+/// `application/json`, in UTF-8 if it says in what. Nothing else stands there, and no blanks around `=`: readers differ in what those
+/// make of a parameter.
 fn is_json(content_type: &str) -> bool {
-    let mut parts = content_type.split(';').map(str::trim_ascii);
+    let mut parts = content_type.split(';').map(|part| part.trim_matches([' ', '\t']));
     let is_json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
-    is_json
-        && parts.all(|parameter| {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let value = value.trim_matches('"');
-            !name.eq_ignore_ascii_case("charset")
-                || value.eq_ignore_ascii_case("utf-8")
-                || value.eq_ignore_ascii_case("utf8")
-        })
+    let charset = |parameter: &str| {
+        let (name, value) = parameter.split_once('=')?;
+        let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        name.eq_ignore_ascii_case("charset").then(|| quoted.unwrap_or(value).to_ascii_lowercase())
+    };
+    let is_utf_8 = |charset: String| matches!(charset.as_str(), "utf-8" | "utf8");
+    is_json && parts.next().is_none_or(|only| charset(only).is_some_and(is_utf_8)) && parts.next().is_none()
 }

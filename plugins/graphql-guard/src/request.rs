@@ -135,7 +135,7 @@ impl Asked {
     }
 }
 
-fn unknown(what: &str, name: &str) -> Refusal {
+pub(crate) fn unknown(what: &str, name: &str) -> Refusal {
     Refusal::malformed(format!("{what} `{}` is none of a GraphQL request", short(name)))
 }
 

@@ -61,14 +61,31 @@ fn a_body_is_of_one_type_and_in_no_coding() {
     let typed = |content_type: &str| {
         Request::post("/graphql").with_header("content-type", content_type).with_body(body)
     };
-    for good in ["application/json", "Application/JSON; charset=utf-8", "application/json;charset=\"UTF-8\""]
-    {
+    for good in [
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/json ;\tCharset=utf8",
+        "application/json;charset=\"UTF-8\"",
+    ] {
         passes(&guard, typed(good));
+        let sent = guard.send(typed(good));
+        assert_eq!(sent.forwarded().header("content-type"), Some("application/json"), "{good}");
     }
     for bad in [
         "application/graphql",
         "text/plain",
         "application/json; charset=latin1",
+        "application/json; charset =utf-7",
+        "application/json; charset\t=utf-7",
+        "application/json; charset =utf-8",
+        "application/json; charset= utf-8",
+        "application/json; charset*=utf-8''utf-7",
+        "application/json; charset",
+        "application/json; charset=\"utf-8",
+        "application/json; charset=utf-8; charset=utf-7",
+        "application/json; x=\"a; charset=utf-7\"",
+        "application/json; x=1",
+        "application/json;",
         "multipart/form-data; boundary=a",
         "application/jsonx",
     ] {
@@ -137,7 +154,13 @@ fn nothing_is_said_in_two_places() {
     let guard = guard(json!({}));
     let body = json!({ "query": "{a}" });
     let to = |target: &str| Request::post(target).with_json(&body);
-    passes(&guard, to("/graphql?key=7"));
+    passes(&self::guard(json!({ "extra_members": ["key"] })), to("/graphql?key=7"));
+    refused(&guard.send(to("/graphql?key=7")), 400, "graphql-request-malformed", "`key` is none of");
+    for target in ["/graphql?x=1;query={evil}", "/graphql?;"] {
+        refused(&guard.send(to(target)), 400, "graphql-request-malformed", "has a `;`");
+    }
+    let target = "/graphql?query={a}%23;query={evil}";
+    refused(&guard.send(Request::get(target)), 400, "graphql-request-malformed", "has a `;`");
     for name in ["query", "operationName", "variables", "extensions", "documentId", "%71uery"] {
         refused(
             &guard.send(to(&format!("/graphql?{name}=x"))),
