@@ -70,7 +70,7 @@ impl Plugin for GraphqlGuard {
         if judged.is_err() || request.method() != Method::Post {
             ctx.skip_body();
         }
-        Ok(judged.map_or_else(|refusal| self.refuse(refusal), |()| Verdict::Continue))
+        Ok(judged.map_or_else(|refusal| self.refuse(request, refusal), |()| Verdict::Continue))
     }
 
     fn on_request_body(&self, request: &mut Request, body: &mut Body, _: &mut Context) -> Result<Verdict> {
@@ -79,12 +79,12 @@ impl Plugin for GraphqlGuard {
         let judged = read.and_then(|text| self.judge_body(text));
         let (passed, rewritten) = match judged {
             Ok(passed) => passed,
-            Err(refusal) => return Ok(self.refuse(refusal)),
+            Err(refusal) => return Ok(self.refuse(request, refusal)),
         };
         self.tell(request, passed.cost)?;
         if let Some(rewritten) = rewritten {
             match body.set(rewritten) {
-                Err(error) if error.refuses_value() => return Ok(self.refuse(does_not_fit("body"))),
+                Err(error) if error.refuses_value() => return Ok(self.refuse(request, does_not_fit("body"))),
                 set => set?,
             }
             request.mark_rewritten()?;
@@ -94,9 +94,13 @@ impl Plugin for GraphqlGuard {
 }
 
 impl GraphqlGuard {
-    fn refuse(&self, refusal: Refusal) -> Verdict {
+    fn refuse(&self, request: &Request, refusal: Refusal) -> Verdict {
         match self.config.mode {
-            Mode::Enforce => Verdict::respond(refusal.problem()),
+            Mode::Enforce => {
+                let accept = request.headers().get_all("accept");
+                let accept: Vec<_> = accept.iter().map(ToString::to_string).collect();
+                Verdict::respond(refusal.reply(&accept.join(",")))
+            }
             Mode::Report => {
                 warn!("would be refused: {}", refusal.line());
                 Verdict::Continue
@@ -190,7 +194,9 @@ impl GraphqlGuard {
         let (operations, is_batch) = request::operations(body, &bounds)?;
         let asked = operations.iter().map(|members| Asked::of_members(members, &bounds));
         let asked: Vec<_> = asked.collect::<Result<_, _>>()?;
-        let passed = self.judge(&asked, false)?;
+        let judged = self.judge(&asked, false);
+        let passed =
+            judged.map_err(|refusal| if is_batch { refusal.of_array(asked.len()) } else { refusal })?;
         if passed.texts.iter().all(Option::is_none) {
             return Ok((passed, None));
         }
@@ -245,6 +251,7 @@ impl GraphqlGuard {
         let found = self.persisted.as_ref().zip(id).and_then(|(persisted, id)| persisted.find(id));
         let Some(query) = asked.query.as_deref() else {
             return match (id, &self.persisted) {
+                (Some(_), _) if found.is_none() && asked.is_automatic => Err(Refusal::unknown_hash()),
                 (Some(_), None) => {
                     let refusal = Refusal::malformed("PersistedQueryNotSupported");
                     Err(refusal.code("PERSISTED_QUERY_NOT_SUPPORTED"))

@@ -19,6 +19,8 @@ pub(crate) struct Asked {
     pub(crate) variables: Map<String, Value>,
     /// Of a document that is known.
     pub(crate) id: Option<String>,
+    /// The id is the hash of an automatic persisted query.
+    pub(crate) is_automatic: bool,
 }
 
 /// What bounds the reading.
@@ -97,11 +99,13 @@ impl Asked {
             return Err(unknown("member", name));
         }
         let extensions = members.get("extensions").map(RawValue::get);
+        let (id, is_automatic) = id(text(members, "documentId")?, extensions)?;
         Ok(Self {
             query: text(members, "query")?,
             operation: text(members, "operationName")?,
             variables: variables(members.get("variables").map(RawValue::get), bounds)?,
-            id: id(text(members, "documentId")?, extensions)?,
+            id,
+            is_automatic,
         })
     }
 
@@ -126,11 +130,13 @@ impl Asked {
             found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
         };
         let json = |name: &str| get(name).filter(|text| text.trim_ascii() != "null");
+        let (id, is_automatic) = id(get("documentId").map(str::to_owned), json("extensions"))?;
         Ok(Self {
             query: get("query").map(str::to_owned),
             operation: get("operationName").map(str::to_owned),
             variables: variables(json("variables"), bounds)?,
-            id: id(get("documentId").map(str::to_owned), json("extensions"))?,
+            id,
+            is_automatic,
         })
     }
 }
@@ -154,18 +160,19 @@ fn variables(text: Option<&str>, bounds: &Bounds<'_>) -> Result<Map<String, Valu
     })
 }
 
-/// The id of a document: as a member, or as the hash of an automatic persisted query.
-fn id(member: Option<String>, extensions: Option<&str>) -> Result<Option<String>, Refusal> {
+/// The id of a document, and whether it is the hash of an automatic persisted query.
+fn id(member: Option<String>, extensions: Option<&str>) -> Result<(Option<String>, bool), Refusal> {
     let malformed = |why: String| Refusal::malformed(format!("`extensions`: {why}"));
-    let Some(extensions) = extensions else { return Ok(member) };
+    let Some(extensions) = extensions else { return Ok((member, false)) };
     let extensions = Members::read(extensions).map_err(malformed)?;
-    let Some(persisted) = extensions.get("persistedQuery") else { return Ok(member) };
+    let Some(persisted) = extensions.get("persistedQuery") else { return Ok((member, false)) };
     let persisted = Members::read(persisted.get()).map_err(malformed)?;
     match (member, text(&persisted, "sha256Hash")?) {
         (Some(member), Some(hash)) if member != hash => {
             Err(Refusal::malformed("`documentId` and `extensions` name different documents"))
         }
-        (member, hash) => Ok(hash.or(member)),
+        (member, None) => Ok((member, false)),
+        (_, hash) => Ok((hash, true)),
     }
 }
 

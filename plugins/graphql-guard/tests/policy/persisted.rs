@@ -117,9 +117,40 @@ fn manifests_are_read() {
 /// Without documents a reference is nothing that could be looked at.
 #[test]
 fn automatic_persisted_queries_fall_back_to_texts() {
+    let unknown = json!({ "errors": [{
+        "message": "PersistedQueryNotFound", "extensions": { "code": "PERSISTED_QUERY_NOT_FOUND" },
+    }] });
+    let request = || post(&json!({ "extensions": hash(&DIGEST.replace('8', "9")) }));
+    let (json, response) = ("application/json", "application/graphql-response+json");
+    for config in [json!({}), documents(), json!({ "persisted": { "sha256": [DIGEST] } })] {
+        let guard = guard(config);
+        for (accept, content_type) in [
+            ("*/*", json),
+            ("application/json, Application/GraphQL-Response+JSON;q=0.9", response),
+            ("application/graphql-response+json; q=0, application/json", json),
+        ] {
+            let exchange = guard.send(request().with_header("accept", accept));
+            let answer = exchange.answer();
+            assert_eq!(
+                (answer.status(), answer.header("content-type")),
+                (200, Some(content_type)),
+                "{accept}"
+            );
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+            assert_eq!(serde_json::from_str::<Value>(&answer.text()).unwrap(), unknown);
+        }
+        let extensions = "%7B%22persistedQuery%22:%7B%22sha256Hash%22:%22x%22%7D%7D";
+        let exchange = guard.send(Request::get(&format!("/graphql?extensions={extensions}")));
+        assert_eq!(exchange.answer().status(), 200);
+    }
+    let batches = guard(json!({ "max_batch": 2 }));
+    let exchange = batches.send(post(&json!([{ "query": "{ a }" }, { "extensions": hash(DIGEST) }])));
+    assert_eq!(exchange.answer().status(), 200);
+    let answered: Value = serde_json::from_str(&exchange.answer().text()).unwrap();
+    assert_eq!(answered, json!([unknown, unknown]));
     let guard = guard(json!({}));
     let problem = refused(
-        &guard.send(post(&json!({ "extensions": hash(DIGEST) }))),
+        &guard.send(post(&json!({ "documentId": DIGEST }))),
         400,
         "graphql-request-malformed",
         "PersistedQueryNotSupported",
