@@ -8,7 +8,7 @@ use crate::RestGraphql;
 use crate::config::Partial;
 use crate::errors;
 use crate::result::{self, Found};
-use crate::route::Route;
+use crate::route::{Route, is_shared};
 
 /// What was asked for.
 #[derive(Serialize, Deserialize)]
@@ -66,8 +66,16 @@ impl RestGraphql {
         match read.found {
             Found::Missing => return Ok(nonsense("the upstream's answer has not what was asked for").into()),
             Found::Null if route.null_status == 404 => {
-                let problem = Problem::not_found("there is no such thing").kind("result-null");
-                return Ok(problem.into());
+                let mut problem = Problem::not_found("there is no such thing").kind("result-null");
+                for name in route.varies() {
+                    problem = problem.header("vary", name.as_str());
+                }
+                return Ok(if route.is_private() {
+                    problem.header("cache-control", "private")
+                } else {
+                    problem
+                }
+                .into());
             }
             _ => {}
         }
@@ -80,7 +88,8 @@ impl RestGraphql {
         describe(route, response, errors)?;
         if is_empty {
             // What has no body is an answer of its own.
-            return Ok(Reply::new(204).into());
+            let names = ["cache-control", "expires", "graphql-errors", "set-cookie", "vary"];
+            return Ok(with(Reply::new(204), response, &names).into());
         }
         if route.is_get() && errors == 0 {
             let tag = tag(&text);
@@ -108,7 +117,26 @@ fn describe(route: &Route, response: &mut Response, errors: usize) -> Result<()>
     } else if let Some(cache_control) = &route.cache_control {
         headers.set("cache-control", cache_control)?;
     }
+    for name in route.varies() {
+        headers.append("vary", name.as_str())?;
+    }
+    if errors == 0 && route.is_private() {
+        let lines: Vec<_> = headers.get_all("cache-control").iter().map(ToString::to_string).collect();
+        headers.set("cache-control", private(&lines.join(",")))?;
+    }
     Ok(())
+}
+
+/// The `Cache-Control` for what is one consumer's, whatever the upstream thinks: it may not know that.
+fn private(cache_control: &str) -> String {
+    // What is quoted names headers, which is more than is told apart here.
+    if cache_control.contains('"') {
+        return "no-store".to_owned();
+    }
+    let directives = cache_control.split(',').map(str::trim_ascii);
+    let own =
+        directives.filter(|own| !own.is_empty() && !is_shared(own) && !own.eq_ignore_ascii_case("private"));
+    own.chain(["private"]).collect::<Vec<_>>().join(", ")
 }
 
 /// Of headers that say what a client should do, those that go with the status.
@@ -152,8 +180,13 @@ fn knows(tags: &str, tag: &str) -> bool {
 
 /// RFC 9110 section 15.4.5: with the headers that the whole would have.
 fn not_modified(response: &Response, tag: &str) -> Reply {
-    let mut reply = Reply::new(304).header("etag", tag);
-    for name in ["cache-control", "expires", "vary"] {
+    let reply = Reply::new(304).header("etag", tag);
+    with(reply, response, &["cache-control", "expires", "vary"])
+}
+
+/// With these headers of the response.
+fn with(mut reply: Reply, response: &Response, names: &[&str]) -> Reply {
+    for name in names {
         for value in response.headers().get_all(name) {
             reply = reply.header(name, value.as_bytes());
         }

@@ -83,6 +83,11 @@ impl Route {
         let result = Step::parse(config.result.as_deref().unwrap_or_default()).context("`result`")?;
         is_selected(&document, operation, &result)?;
         let variables = variables(&config.method, config.variables, &template, operation, types)?;
+        let is_shared = config.cache_control.as_deref().is_some_and(lets_share);
+        ensure!(
+            !is_shared || variables.iter().all(|variable| variable.source != Source::Consumer),
+            "`cache_control`: what the consumer decides is neither `public` nor has `s-maxage`"
+        );
         Ok(Self {
             question: question(&config.query, operation.name),
             method: config.method,
@@ -106,9 +111,33 @@ impl Route {
         self.method == *method || self.is_get() && *method == Method::Head
     }
 
+    /// Headers that the answer depends on.
+    pub(crate) fn varies(&self) -> impl Iterator<Item = &HeaderName> {
+        self.variables.iter().filter_map(|variable| match &variable.source {
+            Source::Header(name) => Some(name),
+            _ => None,
+        })
+    }
+
+    /// The answer is for one consumer.
+    pub(crate) fn is_private(&self) -> bool {
+        self.variables.iter().any(|variable| variable.source == Source::Consumer)
+    }
+
     pub(crate) fn is_get(&self) -> bool {
         self.method == Method::Get
     }
+}
+
+/// Whether caches that others use may keep what has this.
+fn lets_share(cache_control: &str) -> bool {
+    cache_control.split(',').any(is_shared)
+}
+
+/// Whether a directive of `Cache-Control` is for caches that others use.
+pub(crate) fn is_shared(directive: &str) -> bool {
+    let name = directive.split('=').next().unwrap_or_default().trim_ascii();
+    name.eq_ignore_ascii_case("public") || name.eq_ignore_ascii_case("s-maxage")
 }
 
 fn place(text: &str, error: &sluice_sdk_graphql::ParseError) -> Error {

@@ -95,6 +95,66 @@ fn what_a_get_answers_can_be_kept() {
     assert_eq!(failed.header("cache-control"), Some("no-store"));
 }
 
+/// A cache in between must not answer one client with what is another's.
+#[test]
+fn what_headers_and_consumers_decide_is_kept_for_them() {
+    let own = |sources: Value, more: Value| {
+        let mut own = json!({
+            "method": "GET", "path": "/p", "query": "query($t: ID, $l: ID) { a(t: $t, l: $l) }", "result": "a",
+        });
+        own["variables"] = sources;
+        for (key, value) in more.as_object().expect("a route is an object") {
+            own[key] = value.clone();
+        }
+        route(own)
+    };
+    let headers = own(json!({ "t": "header:x-tenant", "l": "header:accept-language" }), json!({}));
+    let upstream =
+        || data("{\"a\":1}").with_header("vary", "origin").with_header("cache-control", "max-age=5");
+    let vary = |response: &Response| response.header_all("vary").join(",");
+    let response = headers.send(Request::get("/p")).respond(upstream());
+    assert_eq!(vary(&response), "origin,x-tenant,accept-language");
+    assert_eq!(response.header("cache-control"), Some("max-age=5"));
+    let request = Request::get("/p").with_header("if-none-match", "*");
+    let response = headers.send(request).respond(upstream());
+    assert_eq!((response.status(), vary(&response).as_str()), (304, "origin,x-tenant,accept-language"));
+    let missing = replaced(&headers, Request::get("/p"), data("{\"a\":null}"));
+    assert_eq!(
+        (missing.status(), missing.header_all("vary").join(",").as_str()),
+        (404, "x-tenant,accept-language")
+    );
+
+    let consumer = |more: Value| own(json!({ "t": "consumer" }), more);
+    for (more, upstream, expected) in [
+        (json!({ "cache_control": "max-age=60" }), "public", "max-age=60, private"),
+        (json!({ "cache_control": "private, max-age=60" }), "public", "max-age=60, private"),
+        (json!({}), "Public, max-age=5, S-MaxAge=9", "max-age=5, private"),
+        (json!({}), "private=\"a, b\"", "no-store"),
+        (json!({}), "", "private"),
+    ] {
+        let response = data("{\"a\":1}").with_header("cache-control", upstream);
+        let response = consumer(more).send(Request::get("/p")).respond(response);
+        assert_eq!(response.header("cache-control"), Some(expected), "{upstream}");
+    }
+    let missing = replaced(&consumer(json!({})), Request::get("/p"), data("{\"a\":null}"));
+    assert_eq!(missing.header("cache-control"), Some("private"));
+}
+
+#[test]
+fn an_answer_without_a_body_keeps_its_head() {
+    let plugin = route(json!({
+        "method": "GET", "path": "/p", "query": "query($t: ID) { a(t: $t) }", "variables": { "t": "header:x-tenant" },
+        "result": "a", "null_status": 204, "cache_control": "max-age=60",
+    }));
+    let upstream = data("{\"a\":null}").with_header("set-cookie", "a=b").with_header("content-length", "9");
+    let answer = replaced(&plugin, Request::get("/p"), upstream);
+    assert_eq!(answer.status(), 204);
+    assert_eq!(
+        ["cache-control", "vary", "set-cookie", "content-type"].map(|name| answer.header(name)),
+        [Some("max-age=60"), Some("x-tenant"), Some("a=b"), None]
+    );
+}
+
 #[test]
 fn what_is_no_answer_of_graphql_is_the_upstreams_failure() {
     let plugin = product(json!({}));

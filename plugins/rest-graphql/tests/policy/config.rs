@@ -72,6 +72,22 @@ fn a_bad_configuration_is_refused_with_its_place() {
 }
 
 #[test]
+fn what_is_one_consumers_is_not_shared() {
+    for (cache_control, is_refused) in
+        [("max-age=5, Public", true), ("s-maxage = 5", true), ("max-age=5", false), ("private", false)]
+    {
+        let route = json!({
+            "method": "GET", "path": "/a", "query": "query($x:ID){a}", "variables": { "x": "consumer" },
+            "cache_control": cache_control,
+        });
+        let started = Harness::<RestGraphql>::new(json!({ "routes": [route] })).start();
+        let reason =
+            "`routes[0]`: `cache_control`: what the consumer decides is neither `public` nor has `s-maxage`";
+        assert_eq!(started.err().is_some_and(|error| error.message.contains(reason)), is_refused);
+    }
+}
+
+#[test]
 fn what_is_wrong_around_the_routes_is_told_too() {
     let a = json!({ "method": "GET", "path": "/a/{x}", "query": "query($x:ID){a(x:$x)}" });
     let b = json!({ "method": "GET", "path": "/a/{y}", "query": "query($y:ID){a(x:$y)}" });
