@@ -114,7 +114,13 @@ fn of_body(
         None => Some(body).filter(|body| !body.is_empty()),
         Some((first, rest)) => {
             let member = members.iter().find(|(name, _)| name == first).and_then(|(_, value)| *value);
-            member.and_then(|member| body::find(member, rest)).map(serde_json::value::RawValue::get)
+            match member.map(|member| body::find(member, rest)).transpose() {
+                Ok(found) => found.flatten().map(serde_json::value::RawValue::get),
+                Err(error) => {
+                    findings.push(in_body(pointer(steps), &format!("cannot be read: {error}")));
+                    return None;
+                }
+            }
         }
     };
     match found {

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::input::{MOST_FINDINGS, MOST_VALUES};
+
 /// What an object has of the members that are wanted.
 pub(crate) struct Picked<'a> {
     pub(crate) values: Vec<Option<&'a RawValue>>,
@@ -20,11 +22,18 @@ pub(crate) fn pick<'a>(text: &'a str, wanted: &[&str]) -> Result<Picked<'a>, ser
 }
 
 /// What a pointer leads to, given in its steps. Lists have no members here.
-pub(crate) fn find<'a>(mut value: &'a RawValue, steps: &[String]) -> Option<&'a RawValue> {
+pub(crate) fn find<'a>(
+    mut value: &'a RawValue,
+    steps: &[String],
+) -> Result<Option<&'a RawValue>, serde_json::Error> {
     for step in steps {
-        value = pick(value.get(), &[step]).ok()?.values.into_iter().next()??;
+        if !value.get().starts_with('{') {
+            return Ok(None);
+        }
+        let Some(found) = pick(value.get(), &[step])?.values.pop().flatten() else { return Ok(None) };
+        value = found;
     }
-    Some(value)
+    Ok(Some(value))
 }
 
 struct Pick<'w>(&'w [&'w str]);
@@ -38,10 +47,15 @@ impl<'de> Visitor<'de> for Pick<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Picked<'de>, A::Error> {
         let mut picked = Picked { values: vec![None; self.0.len()], others: Vec::new() };
+        let mut members = 0;
         while let Some(name) = map.next_key::<String>()? {
+            members += 1;
+            if members > MOST_VALUES {
+                return Err(A::Error::custom(format_args!("there are more than {MOST_VALUES} members")));
+            }
             let Some(at) = self.0.iter().position(|wanted| *wanted == name) else {
                 map.next_value::<IgnoredAny>()?;
-                if picked.others.len() < crate::input::MOST_FINDINGS {
+                if picked.others.len() < MOST_FINDINGS {
                     picked.others.push(name);
                 }
                 continue;

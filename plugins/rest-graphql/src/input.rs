@@ -28,7 +28,7 @@ pub(crate) struct Finding {
 /// Findings that are told; there may be more.
 pub(crate) const MOST_FINDINGS: usize = 20;
 
-/// Values of a body that are held to types: what a call has time for.
+/// Values of a body that are held to types, and members of its objects that are looked through: what a call has time for.
 pub(crate) const MOST_VALUES: usize = 20_000;
 
 /// The JSON that texts stand for, or why they stand for none.
@@ -70,7 +70,7 @@ pub(crate) fn check(types: &Types, of: &TypeRef, json: &str, pointer: &str, find
     let (pointer, values) = (RefCell::new(pointer.to_owned()), Cell::new(0));
     let state = State { types, pointer, findings: RefCell::new(Vec::new()), values };
     let mut reader = serde_json::Deserializer::from_str(json);
-    let checked = Check { state: &state, of, level: 0 }.deserialize(&mut reader);
+    let checked = Check { state: &state, of, level: 0, is_only: false }.deserialize(&mut reader);
     if let Err(error) = checked {
         state.find(format!("cannot be read: {error}"));
     }
@@ -94,6 +94,18 @@ impl State<'_> {
         }
     }
 
+    /// Counts a value, and ends the reading where nothing further would be told.
+    fn count<E: serde::de::Error>(&self) -> Result<(), E> {
+        self.values.set(self.values.get() + 1);
+        if self.values.get() > MOST_VALUES {
+            return Err(E::custom(format_args!("there are more than {MOST_VALUES} values")));
+        }
+        if self.findings.borrow().len() == MOST_FINDINGS {
+            return Err(E::custom("enough is wrong"));
+        }
+        Ok(())
+    }
+
     /// Does something with a value within the one at hand.
     fn within<T>(&self, name: &str, check: impl FnOnce() -> T) -> T {
         let length = self.pointer.borrow().len();
@@ -115,16 +127,15 @@ struct Check<'c> {
     of: &'c TypeRef,
     /// Lists that the value is in.
     level: usize,
+    /// It is the one member of an `@oneOf`, which is there.
+    is_only: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Check<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        self.state.values.set(self.state.values.get() + 1);
-        if self.state.values.get() > MOST_VALUES {
-            return Err(D::Error::custom(format_args!("there are more than {MOST_VALUES} values")));
-        }
+        self.state.count()?;
         deserializer.deserialize_any(self)
     }
 }
@@ -146,6 +157,7 @@ impl Check<'_> {
         let mut values = 0;
         while let Some(name) = map.next_key::<String>()? {
             let Some(at) = input.fields.iter().position(|field| field.name == name) else {
+                self.state.count()?;
                 map.next_value::<IgnoredAny>()?;
                 self.state.within(&short(&name), || self.state.find("is not known"));
                 continue;
@@ -155,7 +167,8 @@ impl Check<'_> {
             }
             values += 1;
             let of = &input.fields[at].of;
-            self.state.within(&name, || map.next_value_seed(Check { state: self.state, of, level: 0 }))?;
+            let member = Check { state: self.state, of, level: 0, is_only: input.one_of };
+            self.state.within(&name, || map.next_value_seed(member))?;
         }
         for (field, seen) in input.fields.iter().zip(seen) {
             if !seen && field.of.is_required() && !field.has_default {
@@ -177,6 +190,9 @@ impl<'de> Visitor<'de> for Check<'_> {
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
+        if self.is_only {
+            self.state.find("has to be there: `null` is nothing");
+        }
         self.is(!self.of.non_null[self.level]);
         Ok(())
     }
@@ -220,7 +236,7 @@ impl<'de> Visitor<'de> for Check<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         if self.level < self.of.lists() {
-            let item = Check { level: self.level + 1, ..self };
+            let item = Check { level: self.level + 1, is_only: false, ..self };
             let mut at = 0_usize;
             while self.state.within(&at.to_string(), || seq.next_element_seed(item))?.is_some() {
                 at += 1;

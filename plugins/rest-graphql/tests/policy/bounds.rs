@@ -40,6 +40,43 @@ fn bodies_are_bounded_in_depth_and_values() {
 }
 
 #[test]
+fn members_that_nobody_wants_are_bounded_too() {
+    let picks = |pointer: &str, unknown: &str| {
+        route(json!({
+            "method": "POST", "path": "/r", "query": "mutation($x: ID) { a(x: $x) }", "variables": { "x": pointer },
+            "unknown_body": unknown,
+        }))
+    };
+    let members = |count: usize| (0..count).map(|at| format!("\"a{at}\":1,")).collect::<String>();
+    for (count, is_much) in [(19_999, false), (20_000, true)] {
+        let body = format!("{{{}\"x\":\"7\"}}", members(count));
+        let plugin = picks("body:/x", "ignore");
+        let exchange = plugin.send(post(&body));
+        if is_much {
+            let problem = refused(&exchange.answer(), 400, "body-malformed");
+            assert!(problem["detail"].as_str().unwrap().contains("more than 20000 members"), "{problem}");
+        } else {
+            assert!(exchange.forwarded().text().ends_with("\"variables\":{\"x\":\"7\"}}"));
+        }
+        let nested = format!("{{\"y\":{body}}}");
+        let plugin = picks("body:/y/x", "refuse");
+        let exchange = plugin.send(post(&nested));
+        assert_eq!(exchange.is_forwarded(), !is_much);
+        if is_much {
+            let found = findings(&exchange);
+            assert!(
+                found[0].starts_with("body /y/x: cannot be read: there are more than 20000"),
+                "{found:?}"
+            );
+        }
+    }
+    assert_eq!(
+        findings(&picks("body:/x", "refuse").send(post(&format!("{{{}\"x\":1}}", members(100))))).len(),
+        20
+    );
+}
+
+#[test]
 fn large_answers_pass() {
     let plugin =
         route(json!({ "method": "GET", "path": "/r", "query": "{ a { b { c } } }", "result": "a.*.b.c" }));

@@ -126,6 +126,10 @@ fn members_of_a_body_are_variables() {
         (json!({ "name": "n", "nam": "m" }), vec!["body /nam: is not known"]),
         (json!({ "name": "n", "by": {} }), vec!["body /by: has to have exactly one member"]),
         (
+            json!({ "name": "n", "by": { "id": null } }),
+            vec!["body /by/id: has to be there: `null` is nothing"],
+        ),
+        (
             json!({ "name": "n", "by": { "id": "a", "name": "b" } }),
             vec!["body /by: has to have exactly one member"],
         ),
