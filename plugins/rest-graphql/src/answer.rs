@@ -59,8 +59,9 @@ impl RestGraphql {
         let read = str::from_utf8(&bytes).ok().and_then(|text| result::read(text, &route.result).ok());
         let Some(read) = read else { return Ok(failed(response).into()) };
         let accepts = route.partial == Partial::Accept && !matches!(read.found, Found::Null | Found::Missing);
-        if !read.errors.is_empty() && !accepts {
-            let problem = errors::problem(&read.errors, [&route.errors, &self.errors]);
+        if read.errors.count > 0 && !accepts {
+            let problem =
+                errors::problem(&read.errors.first, [&route.errors, &self.errors], response.status());
             return Ok(kept(problem, response).header("cache-control", "no-store").into());
         }
         match read.found {
@@ -84,7 +85,7 @@ impl RestGraphql {
         if !is_empty {
             read.found.write(&mut text);
         }
-        let errors = read.errors.len();
+        let errors = read.errors.count;
         describe(route, response, errors)?;
         if is_empty {
             // What has no body is an answer of its own.
@@ -152,7 +153,7 @@ fn kept(mut problem: Problem, response: &Response) -> Problem {
 /// The upstream's answer is none of GraphQL: what it is stands in its status, if anywhere.
 fn failed(response: &Response) -> Problem {
     match response.status() {
-        status @ (401 | 403 | 429 | 503) => {
+        status if errors::REFUSALS.contains(&status) => {
             let problem = Problem::new(status, "the upstream refused").kind("graphql-upstream-refused");
             kept(problem, response)
         }

@@ -32,8 +32,8 @@ const KNOWN: [(&str, u16); 10] = [
     ("SERVICE_UNAVAILABLE", 503),
 ];
 
-/// Errors that are told.
-const MOST: usize = 20;
+/// Statuses of a response that say what an error is where nothing else does.
+pub(crate) const REFUSALS: [u16; 4] = [401, 403, 429, 503];
 
 impl Rules {
     pub(crate) fn new(configs: Vec<ErrorConfig>) -> Result<Self> {
@@ -58,7 +58,7 @@ impl Rules {
 impl Rule {
     fn fits(&self, error: &Reported) -> bool {
         let path = error.path.as_deref().unwrap_or_default();
-        self.code.as_deref().is_none_or(|code| error.code() == Some(code))
+        self.code.as_deref().is_none_or(|code| error.code.as_deref() == Some(code))
             && self.path.len() <= path.len()
             && self.path.iter().zip(path).all(|pair| match pair {
                 (Step::Each, _) => true,
@@ -68,39 +68,48 @@ impl Rule {
     }
 }
 
-/// The problem that the first error is, with all of them in it. A route's rules come before everybody's.
-pub(crate) fn problem(errors: &[Reported], rules: [&Rules; 2]) -> Problem {
-    let judged: Vec<_> = errors.iter().take(MOST).map(|error| judge(error, rules)).collect();
-    let Some((status, rule)) = judged.first() else {
+/// The problem that the first error is, with all of them in it. A route's rules come before everybody's; where nothing says what an
+/// error is, the response's status may.
+pub(crate) fn problem(errors: &[Reported], rules: [&Rules; 2], status: u16) -> Problem {
+    let judged: Vec<_> = errors.iter().map(|error| judge(error, rules, status)).collect();
+    let Some(first) = judged.first() else {
         return Problem::bad_gateway("the upstream failed").kind("graphql-error");
     };
-    let told: Vec<_> = errors.iter().zip(&judged).map(|(error, judged)| tell(error, *judged)).collect();
-    let detail = message(&errors[0], (*status, *rule));
-    let kind = rule.and_then(|rule| rule.kind.as_deref()).unwrap_or("graphql-error");
-    Problem::new(*status, detail).kind(kind).with("errors", &told)
+    let told: Vec<_> = errors.iter().zip(&judged).map(|(error, judged)| tell(error, judged)).collect();
+    let kind = first.rule.and_then(|rule| rule.kind.as_deref()).unwrap_or("graphql-error");
+    Problem::new(first.status, message(&errors[0], first)).kind(kind).with("errors", &told)
 }
 
-type Judged<'r> = (u16, Option<&'r Rule>);
+/// What an error is.
+struct Judged<'r> {
+    status: u16,
+    rule: Option<&'r Rule>,
+    /// It is the client's own, by a rule or by its code.
+    is_clients: bool,
+}
 
-fn judge<'r>(error: &Reported, rules: [&'r Rules; 2]) -> Judged<'r> {
+fn judge<'r>(error: &Reported, rules: [&'r Rules; 2], status: u16) -> Judged<'r> {
     let rule = rules.into_iter().find_map(|rules| rules.find(error));
-    let known = || KNOWN.iter().find(|(code, _)| error.code() == Some(code)).map(|(_, status)| *status);
-    (rule.map(|rule| rule.status).or_else(known).unwrap_or(502), rule)
+    let known = KNOWN.iter().find(|(code, _)| error.code.as_deref() == Some(code)).map(|(_, status)| *status);
+    let said = rule.map(|rule| rule.status).or(known);
+    let of_response = if REFUSALS.contains(&status) { status } else { 502 };
+    Judged { status: said.unwrap_or(of_response), rule, is_clients: said.is_some_and(|status| status < 500) }
 }
 
 /// What the client is told. Of an error that is not its own it learns nothing: messages of failures tell of internals.
-fn message(error: &Reported, (status, rule): Judged<'_>) -> String {
-    match rule.and_then(|rule| rule.detail.as_ref()) {
+fn message(error: &Reported, judged: &Judged<'_>) -> String {
+    match judged.rule.and_then(|rule| rule.detail.as_ref()) {
         Some(detail) => detail.clone(),
-        None if status < 500 => error.message.chars().take(1_000).collect(),
+        None if judged.is_clients => error.message.chars().take(1_000).collect(),
+        None if judged.status < 500 => "the upstream refused".to_owned(),
         None => "the upstream failed".to_owned(),
     }
 }
 
-fn tell(error: &Reported, judged: Judged<'_>) -> Value {
+fn tell(error: &Reported, judged: &Judged<'_>) -> Value {
     let mut told = json!({ "message": message(error, judged) });
-    if judged.0 < 500 {
-        if let Some(code) = error.code() {
+    if judged.is_clients {
+        if let Some(code) = error.code.as_deref() {
             told["code"] = short(code).into();
         }
         if let Some(path) = &error.path {

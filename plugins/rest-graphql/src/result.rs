@@ -59,33 +59,28 @@ impl Found<'_> {
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) found: Found<'a>,
-    pub(crate) errors: Vec<Reported>,
+    pub(crate) errors: Errors,
 }
 
-/// An error that the upstream tells.
-#[derive(Debug, Deserialize)]
+/// Errors that are looked at.
+pub(crate) const MOST_ERRORS: usize = 20;
+
+/// Bytes of an error's path that is read.
+const LONGEST_PATH: usize = 4_096;
+
+/// The errors that the upstream tells: the first of them, and how many there are.
+#[derive(Debug, Default)]
+pub(crate) struct Errors {
+    pub(crate) first: Vec<Reported>,
+    pub(crate) count: usize,
+}
+
+/// An error that the upstream tells. What is not of its type is not there.
+#[derive(Debug, Default)]
 pub(crate) struct Reported {
-    #[serde(default)]
     pub(crate) message: String,
-    #[serde(default)]
     pub(crate) path: Option<Vec<PathStep>>,
-    #[serde(default)]
-    pub(crate) extensions: Option<Extensions>,
-}
-
-/// What the upstream adds to an error.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Extensions {
-    #[serde(default)]
-    pub(crate) code: Option<Code>,
-}
-
-/// A code is a text. What else it may be says nothing.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Code {
-    Text(String),
-    Other(IgnoredAny),
+    pub(crate) code: Option<String>,
 }
 
 /// A step of an error's path.
@@ -97,10 +92,31 @@ pub(crate) enum PathStep {
 }
 
 impl Reported {
-    pub(crate) fn code(&self) -> Option<&str> {
-        match self.extensions.as_ref()?.code.as_ref()? {
-            Code::Text(code) => Some(code),
-            Code::Other(_) => None,
+    fn read(text: &RawValue) -> Self {
+        #[derive(Deserialize)]
+        struct Members<'a> {
+            #[serde(borrow, default)]
+            message: Option<&'a RawValue>,
+            #[serde(borrow, default)]
+            path: Option<&'a RawValue>,
+            #[serde(borrow, default)]
+            extensions: Option<&'a RawValue>,
+        }
+        #[derive(Deserialize)]
+        struct Extensions<'a> {
+            #[serde(borrow, default)]
+            code: Option<&'a RawValue>,
+        }
+        fn of<'a, T: Deserialize<'a>>(value: Option<&'a RawValue>) -> Option<T> {
+            serde_json::from_str(value?.get()).ok()
+        }
+        let Some(members) = of::<Members<'_>>(Some(text)) else { return Self::default() };
+        let path = members.path.filter(|path| path.get().len() <= LONGEST_PATH);
+        let extensions = of::<Extensions<'_>>(members.extensions);
+        Self {
+            message: of(members.message).unwrap_or_default(),
+            path: of(path),
+            code: extensions.and_then(|extensions| of(extensions.code)),
         }
     }
 }
@@ -126,16 +142,43 @@ impl<'de> Visitor<'de> for Envelope<'_> {
         while let Some(name) = map.next_key::<String>()? {
             match name.as_str() {
                 "data" => found = Some(map.next_value_seed(Select(self.0))?),
-                "errors" => errors = map.next_value::<Option<Vec<Reported>>>()?,
+                "errors" => errors = map.next_value::<Option<Errors>>()?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         let errors = errors.unwrap_or_default();
         match found {
             Some(found) => Ok(Answer { found, errors }),
-            None if !errors.is_empty() => Ok(Answer { found: Found::Null, errors }),
+            None if errors.count > 0 => Ok(Answer { found: Found::Null, errors }),
             None => Err(A::Error::custom("it has neither `data` nor `errors`")),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Errors {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Told;
+        impl<'de> Visitor<'de> for Told {
+            type Value = Errors;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of errors")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Errors, A::Error> {
+                let mut errors = Errors::default();
+                while errors.first.len() < MOST_ERRORS {
+                    let Some(error) = seq.next_element::<&RawValue>()? else { break };
+                    errors.first.push(Reported::read(error));
+                }
+                errors.count = errors.first.len();
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    errors.count += 1;
+                }
+                Ok(errors)
+            }
+        }
+        deserializer.deserialize_seq(Told)
     }
 }
 

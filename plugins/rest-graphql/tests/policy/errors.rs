@@ -58,12 +58,59 @@ fn errors_of_any_form_are_understood() {
         json!({ "errors": [{}] }),
         json!({ "errors": [{ "message": "m", "extensions": { "code": 7 } }], "data": { "cart": null } }),
         json!({ "errors": [{ "message": "m", "path": null, "extensions": null }] }),
+        json!({ "errors": [7, "e", null, []] }),
+        json!({ "errors": [{ "message": 7, "path": [null], "extensions": "x" }] }),
+        json!({ "errors": [{ "message": { "m": 1 }, "path": "cart", "extensions": [{}] }] }),
     ] {
         failed(&plugin, body, 502, "graphql-error");
     }
+    // What is odd beside it does not hide what is not.
+    let odd = json!({ "message": ["m"], "path": [-1], "locations": 7, "extensions": { "code": "NOT_FOUND", "x": [{}] } });
+    let told = failed(&plugin, json!({ "errors": [odd] }), 404, "graphql-error");
+    assert_eq!(told["errors"], json!([{ "message": "", "code": "NOT_FOUND" }]));
+    let long = error("m", "NOT_FOUND", json!(vec![1; 100_000]));
+    let told = failed(&plugin, json!({ "errors": [long] }), 404, "graphql-error");
+    assert_eq!(told["errors"], json!([{ "message": "m", "code": "NOT_FOUND" }]));
     let many = vec![error("m", "NOT_FOUND", json!([])); 30];
     let told = failed(&plugin, json!({ "errors": many }), 404, "graphql-error");
     assert_eq!(told["errors"].as_array().unwrap().len(), 20);
+}
+
+#[test]
+fn errors_are_counted_and_not_kept() {
+    let plugin = cart(json!({ "partial": "accept" }), json!([]));
+    let body = json!({ "data": { "cart": 1 }, "errors": vec![json!({ "message": "m" }); 50_000] });
+    let response = answered(&plugin, body);
+    assert_eq!((response.status(), response.header("graphql-errors")), (200, Some("50000")));
+}
+
+#[test]
+fn the_responses_status_counts_where_nothing_else_says_what_an_error_is() {
+    let plugin = cart(json!({}), json!([{ "code": "QUOTA", "status": 402 }]));
+    let answered = |status: u16, code: &str, expected: u16| {
+        let body = json!({ "errors": [error("secret", code, json!(["cart"]))] });
+        let response = Response::new(status).with_json(&body).with_header("retry-after", "7");
+        let mut exchange = plugin.send(Request::get("/cart"));
+        exchange.respond(response);
+        assert_eq!(exchange.answer().header("retry-after"), Some("7"));
+        crate::common::refused(&exchange.answer(), expected, "graphql-error")
+    };
+    for (status, expected, detail) in [
+        (401, 401, "the upstream refused"),
+        (403, 403, "the upstream refused"),
+        (429, 429, "the upstream refused"),
+        (503, 503, "the upstream failed"),
+        (400, 502, "the upstream failed"),
+        (500, 502, "the upstream failed"),
+    ] {
+        let told = answered(status, "INTERNAL", expected);
+        assert_eq!(
+            (told["detail"].as_str(), &told["errors"]),
+            (Some(detail), &json!([{ "message": detail }]))
+        );
+    }
+    answered(401, "NOT_FOUND", 404);
+    answered(429, "QUOTA", 402);
 }
 
 #[test]
