@@ -1,5 +1,6 @@
 //! How many items a field has, as far as its arguments say.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -16,6 +17,8 @@ pub(crate) struct Items<'m, 's> {
     variables: &'m Map<String, Value>,
     /// Of variables that have one: its place in the document.
     defaults: BTreeMap<&'s str, usize>,
+    /// Fields of objects that were looked for: many uses of a variable look through the same default.
+    found: RefCell<BTreeMap<(usize, &'m str), Option<usize>>>,
 }
 
 /// A value: written in the document, or of a variable.
@@ -34,7 +37,7 @@ impl<'m, 's> Items<'m, 's> {
     ) -> Self {
         let defaults =
             operation.variables.iter().filter_map(|variable| Some((variable.name, variable.default?)));
-        Self { costs, document, variables, defaults: defaults.collect() }
+        Self { costs, document, variables, defaults: defaults.collect(), found: RefCell::default() }
     }
 
     /// Of a field. Where several arguments say something, the most; where none does, what the operator says, or one.
@@ -56,7 +59,7 @@ impl<'m, 's> Items<'m, 's> {
         Ok(most.or_else(|| self.costs.sizes.get(name).copied()).unwrap_or(1))
     }
 
-    fn find(&self, path: &str, arguments: Range<usize>) -> Option<Given<'m>> {
+    fn find(&self, path: &'m str, arguments: Range<usize>) -> Option<Given<'m>> {
         let mut steps = path.split('.');
         let first = steps.next()?;
         let named = self.document.arguments(arguments).find(|&at| self.document.value(at).name == first)?;
@@ -64,14 +67,18 @@ impl<'m, 's> Items<'m, 's> {
         for step in steps {
             given = match given {
                 Given::Written(at) if self.document.value(at).kind == ValueKind::Object => {
-                    let field = self.document.items(at).find(|&at| self.document.value(at).name == step)?;
-                    self.resolve(field)?
+                    self.resolve(self.field(at, step)?)?
                 }
                 Given::Written(_) => return None,
                 Given::Sent(value) => Given::Sent(value.get(step)?),
             };
         }
         Some(given)
+    }
+
+    fn field(&self, object: usize, name: &'m str) -> Option<usize> {
+        let look = || self.document.items(object).find(|&at| self.document.value(at).name == name);
+        *self.found.borrow_mut().entry((object, name)).or_insert_with(look)
     }
 
     /// A variable's value is what was sent, or its default.
@@ -93,7 +100,7 @@ impl<'m, 's> Items<'m, 's> {
                 ValueKind::Int(digits) if !digits.starts_with('-') || digits == "-0" => {
                     Some(digits.parse().unwrap_or(if digits == "-0" { 0 } else { u64::MAX }))
                 }
-                ValueKind::List => count(self.document.items(at).count()),
+                ValueKind::List => count(self.document.value(at).items),
                 _ => None,
             },
             Given::Sent(Value::Null) => return Ok(None),

@@ -77,7 +77,7 @@ impl Meter<'_, '_> {
         for at in self.document.level(range.clone()) {
             sum.add(measures[at - range.start]);
         }
-        sum.directives += count(definition.directives.len());
+        sum.directives = sum.directives.saturating_add(count(definition.directives.len()));
         Ok(sum)
     }
 

@@ -112,10 +112,19 @@ fn floods() {
 /// As many tokens as may be, in documents that are nearly good.
 #[test]
 fn documents_of_all_tokens_that_may_be() {
-    let guard = guard(wide());
+    let mut config = wide();
+    config["cost"]["size_arguments"] = json!(["first", "last", "limit", "page.first", "page.last"]);
+    let guard = guard(config);
     let aliases: String = (0..24_000).map(|at| format!("a{at}:b ")).collect();
     let fragments: String = (0..9_000).map(|at| format!("fragment F{at} on T{{...F{}}}", at + 1)).collect();
+    let list = "1 ".repeat(40_000);
+    let uses = "a(first:$i last:$i limit:$i)".repeat(3_000);
+    let object: String = (0..12_000).map(|at| format!("a{at}:1 ")).collect();
+    let paths = "a(page:$p)".repeat(5_000);
     for text in [
+        format!("query($i:[Int]=[{list}]){{a(first:$i last:$i limit:$i)}}"),
+        format!("query($i:[Int]=[{list}]){{{uses}}}"),
+        format!("query($p:P={{{object}}}){{{paths}}}"),
         format!("{{{aliases}}}"),
         format!("{{{}}}", "a @b(c:1)".repeat(12_000)),
         format!("{{a({})}}", (0..24_000).map(|at| format!("b{at}:1 ")).collect::<String>()),
