@@ -17,7 +17,7 @@ pub use config::Config;
 use config::{Kind, Mode};
 use persisted::{Persisted, is_digest};
 use refusal::Refusal;
-use request::{Asked, Bounds, with_text, without_reference};
+use request::{Asked, Bounds, as_it_is, with_text, without_reference};
 
 /// The policy.
 pub struct GraphqlGuard {
@@ -29,9 +29,12 @@ pub struct GraphqlGuard {
 
 /// What a request that is let through is like.
 struct Passed {
-    cost: u64,
+    /// None if what would be refused could not be measured.
+    cost: Option<u64>,
     /// Of each operation, the text of a document that it refers to.
     texts: Vec<Option<String>>,
+    /// Why it would be refused, if that is only told.
+    refusal: Option<Refusal>,
 }
 
 #[plugin(optional(log))]
@@ -89,7 +92,7 @@ impl Plugin for GraphqlGuard {
             }
             request.mark_rewritten()?;
         }
-        Ok(Verdict::Continue)
+        Ok(passed.refusal.map_or(Verdict::Continue, |refusal| self.refuse(request, refusal)))
     }
 }
 
@@ -113,9 +116,9 @@ impl GraphqlGuard {
         Refusal::new(405, "graphql-method", why).header("allow", allow)
     }
 
-    fn tell(&self, request: &mut Request, cost: u64) -> Result<()> {
-        match &self.config.cost_header {
-            Some(name) => request.headers_mut().set(name, cost.to_string()),
+    fn tell(&self, request: &mut Request, cost: Option<u64>) -> Result<()> {
+        match self.config.cost_header.as_ref().zip(cost) {
+            Some((name, cost)) => request.headers_mut().set(name, cost.to_string()),
             None => Ok(()),
         }
     }
@@ -143,7 +146,8 @@ impl GraphqlGuard {
     /// Puts the text of a document that is referred to into the query.
     fn pass_query(&self, request: &mut Request, passed: Passed) -> Result<Result<(), Refusal>> {
         self.tell(request, passed.cost)?;
-        let Some(Some(text)) = passed.texts.into_iter().next() else { return Ok(Ok(())) };
+        let told = passed.refusal.map_or(Ok(()), Err);
+        let Some(Some(text)) = passed.texts.into_iter().next() else { return Ok(told) };
         let extensions = request.query_param("extensions");
         request.remove_query_param("documentId")?;
         request.remove_query_param("extensions")?;
@@ -152,7 +156,7 @@ impl GraphqlGuard {
         }
         match request.set_query_param("query", &text) {
             Err(error) if error.refuses_value() => Ok(Err(does_not_fit("query"))),
-            set => set.map(Ok),
+            set => set.map(|()| told),
         }
     }
 
@@ -201,38 +205,70 @@ impl GraphqlGuard {
             return Ok((passed, None));
         }
         let written = operations.iter().zip(&asked).zip(&passed.texts).map(|((members, asked), text)| {
-            with_text(members, text.as_deref().or(asked.query.as_deref()).unwrap_or_default())
+            match text.as_deref().or(asked.query.as_deref()) {
+                Some(text) => with_text(members, text),
+                None => as_it_is(members),
+            }
         });
         let written = written.collect::<Vec<_>>().join(",");
         let body = if is_batch { format!("[{written}]") } else { written };
         Ok((passed, Some(body)))
     }
 
+    /// Where refusals are only told, the first of them is among what passes, and as much as can be known of everything.
     fn judge(&self, asked: &[Asked], is_get: bool) -> Result<Passed, Refusal> {
-        let mut passed = Passed { cost: 0, texts: Vec::new() };
+        let mut passed = Passed { cost: Some(0), texts: Vec::new(), refusal: None };
+        let refuse = |refusal: Refusal, first: &mut Option<Refusal>| match self.config.mode {
+            Mode::Enforce => Err(refusal),
+            Mode::Report => {
+                first.get_or_insert(refusal);
+                Ok(())
+            }
+        };
         for (index, operation) in asked.iter().enumerate() {
-            let judged = self.judge_operation(operation, is_get);
-            let (cost, text) =
-                judged.map_err(|refusal| if asked.len() > 1 { refusal.of(index) } else { refusal })?;
-            passed.cost = passed.cost.saturating_add(cost);
-            passed.texts.push(text);
+            let (cost, text, judged) = self.judge_operation(operation, is_get);
+            if let Err(refusal) = judged {
+                let refusal = if asked.len() > 1 { refusal.of(index) } else { refusal };
+                refuse(refusal, &mut passed.refusal)?;
+            }
+            passed.cost = passed.cost.zip(cost).map(|(sum, cost)| sum.saturating_add(cost));
+            passed.texts.push(text.map(str::to_owned));
         }
         let max = self.config.cost.max;
-        if passed.cost > max {
-            let what = format!("a cost of {}", passed.cost);
-            return Err(Refusal::over("graphql-too-costly", &what, max));
+        if let Some(cost) = passed.cost.filter(|&cost| cost > max) {
+            let what = format!("a cost of {cost}");
+            refuse(Refusal::over("graphql-too-costly", &what, max), &mut passed.refusal)?;
         }
         Ok(passed)
     }
 
-    /// What it costs, and the text of the document that it refers to.
-    fn judge_operation(&self, asked: &Asked, is_get: bool) -> Result<(u64, Option<String>), Refusal> {
-        let replaced = self.look_up(asked)?;
-        let Some(text) = replaced.or(asked.query.as_deref()) else {
-            return Err(Refusal::malformed("there is no `query`"));
+    /// What it costs if that is known, the text of the document that it refers to, and whether it passes.
+    fn judge_operation(
+        &self,
+        asked: &Asked,
+        is_get: bool,
+    ) -> (Option<u64>, Option<&str>, Result<(), Refusal>) {
+        let (replaced, refused) = match self.look_up(asked) {
+            Ok(replaced) => (replaced, Ok(())),
+            Err(refusal) => (None, Err(refusal)),
         };
+        if refused.is_err() && self.config.mode == Mode::Enforce {
+            return (None, None, refused);
+        }
+        let Some(text) = replaced.or(asked.query.as_deref()) else {
+            return (None, None, refused.and_then(|()| Err(Refusal::malformed("there is no `query`"))));
+        };
+        let mut cost = None;
+        let held = self.hold(text, asked, is_get, &mut cost);
+        (cost, replaced, refused.and(held))
+    }
+
+    /// Holds a document to what the operator allows, and tells its cost.
+    fn hold(&self, text: &str, asked: &Asked, is_get: bool, cost: &mut Option<u64>) -> Result<(), Refusal> {
         let document = self.document(text)?;
         let operation = choose(&document, asked.operation.as_deref())?;
+        let measured = measure::measure(&self.config, text, &document, operation, &asked.variables);
+        *cost = measured.as_ref().ok().map(|measure| measure.cost);
         if is_get && operation.kind != OperationKind::Query {
             return Err(Refusal::new(405, "graphql-method", "`GET` is for queries").header("allow", "POST"));
         }
@@ -240,9 +276,7 @@ impl GraphqlGuard {
             let detail = format!("operations of the kind `{}` are not served", operation.kind.name());
             return Err(Refusal::new(403, "graphql-operation", detail));
         }
-        let measure = measure::measure(&self.config, text, &document, operation, &asked.variables)?;
-        measure.check(&self.config)?;
-        Ok((measure.cost, replaced.map(str::to_owned)))
+        measured?.check(&self.config)
     }
 
     /// The text of the document that an operation refers to.

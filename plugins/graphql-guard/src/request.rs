@@ -190,6 +190,12 @@ pub(crate) fn with_text(members: &Members<'_>, document: &str) -> String {
     format!("{{{}}}", written.join(","))
 }
 
+/// An operation whose document is not known.
+pub(crate) fn as_it_is(members: &Members<'_>) -> String {
+    let written = members.0.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())));
+    format!("{{{}}}", written.collect::<Vec<_>>().join(","))
+}
+
 /// Extensions without what refers to a document; none if nothing else is there.
 pub(crate) fn without_reference(extensions: &str) -> Option<String> {
     let members = Members::read(extensions).ok()?;

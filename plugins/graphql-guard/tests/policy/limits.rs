@@ -142,3 +142,30 @@ fn a_report_lets_through_what_it_tells() {
         assert!(level == "warn" && told.starts_with(line), "{told}");
     }
 }
+
+/// What a step behind and the upstream see is what they will see once it is enforced.
+#[test]
+fn a_report_still_tells_the_cost_and_puts_documents_in() {
+    let document = "query { a(first: 9) { b { c } } }";
+    let guard = guard(json!({
+        "mode": "report", "max_depth": 1, "max_batch": 3, "cost_header": "x-cost", "persisted": { "documents": { "a": document } },
+    }));
+    let sent = |request: Request| {
+        let exchange = guard.send(request.with_header("x-cost", "7"));
+        assert_eq!(exchange.logs().len(), 1, "{:?}", exchange.logs());
+        let forwarded = exchange.forwarded();
+        let cost = forwarded.header("x-cost").map(str::to_owned);
+        (forwarded.text(), forwarded.query().map(str::to_owned), cost)
+    };
+    let text = json!({ "query": document }).to_string();
+    assert_eq!(sent(post(&json!({ "documentId": "a" }))), (text.clone(), None, Some("18".to_owned())));
+    let (_, query, cost) = sent(Request::get("/graphql?documentId=a"));
+    assert!(query.is_some_and(|query| query.starts_with("query=query")) && cost.as_deref() == Some("18"));
+    let unlisted = json!({ "query": "{ a { b } }" });
+    assert_eq!(sent(post(&unlisted)), (unlisted.to_string(), None, Some("1".to_owned())));
+    // What nobody knows the cost of has none.
+    let unknown = json!({ "documentId": "b" });
+    assert_eq!(sent(post(&unknown)), (unknown.to_string(), None, None));
+    let (both, _, cost) = sent(post(&json!([{ "documentId": "a" }, { "documentId": "b" }])));
+    assert_eq!((both, cost), (format!("[{text},{unknown}]"), None));
+}
