@@ -117,6 +117,8 @@ impl RestGrpc {
         let Found::Target(_, segments) = self.find(&method, &path) else {
             bail!("the path leads nowhere any more");
         };
+        // A call has none, and servers of gRPC hang up on a client that sends some.
+        body.trailers_mut().retain(|_| false)?;
         let bytes = body.bytes()?;
         let mut message = Vec::with_capacity(HEAD + bytes.len() + path.len());
         message.extend_from_slice(&[0; HEAD]);
@@ -222,6 +224,9 @@ impl RestGrpc {
     /// A piece of a stream: values of JSON, or data as it is.
     pub(crate) fn send_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<Verdict> {
         let Some((_, route)) = self.call(ctx)? else { return Ok(Verdict::Continue) };
+        if chunk.is_last() {
+            chunk.trailers_mut().retain(|_| false)?;
+        }
         let mut sending = ctx.get(&SENDING)?.unwrap_or_default();
         let bytes = chunk.bytes()?;
         let mut out = Vec::with_capacity(bytes.len() + 64);

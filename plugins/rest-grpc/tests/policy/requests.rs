@@ -346,3 +346,14 @@ fn fields_of_streams_are_those_of_the_first_message() {
         ]
     );
 }
+
+#[test]
+fn trailers_of_requests_do_not_go_on() {
+    let plugin = books();
+    for path in ["/v1/echo", "/v1/chat"] {
+        let request = Request::post(path).with_body("{}").with_trailer("x-late", "l");
+        let exchange = plugin.send(request);
+        assert_eq!(exchange.forwarded().body(), [0; 5]);
+        assert_eq!(exchange.forwarded().trailer("x-late"), None, "{path}");
+    }
+}
