@@ -188,10 +188,7 @@ impl RestGrpc {
         if let Some(prefix) = &self.config.metadata_prefix {
             for (name, value) in headers.iter() {
                 let Some(name) = name.strip_prefix(prefix.as_str()) else { continue };
-                if metadata::is_metadata(name)
-                    && !sluice_sdk::RESERVED_HEADERS.contains(&name)
-                    && !name.starts_with("x-consumer-")
-                {
+                if is_free(name) {
                     headers.append(name, value)?;
                 }
             }
@@ -316,6 +313,18 @@ impl RestGrpc {
         close(out, start);
         Ok(())
     }
+}
+
+/// Whether a client may write a header of the upstream's: one that is a name at all, and by which nobody learns who the client is.
+fn is_free(name: &str) -> bool {
+    // Many servers read `_` as `-`.
+    let Ok(name) = name.replace('_', "-").parse::<HeaderName>() else { return false };
+    let text = name.as_str();
+    metadata::is_metadata(text)
+        && !name.is_reserved()
+        && !auth::is_consumer_header(&name)
+        && !["client-cert", "x-forwarded-"].iter().any(|prefix| text.starts_with(prefix))
+        && text != "forwarded"
 }
 
 fn content_type(request: &Request) -> String {

@@ -273,6 +273,31 @@ fn metadata_are_headers() {
 }
 
 #[test]
+fn nobody_writes_who_it_is() {
+    let plugin = plugin(json!({ "metadata_prefix": "grpc-metadata-" }));
+    for name in [
+        "x-consumer-id",
+        "x_consumer_id",
+        "x-credential-identifier",
+        "x-anonymous-consumer",
+        "client-cert",
+        "client_cert_chain",
+        "forwarded",
+        "x-forwarded-for",
+        "x_forwarded-host",
+        "content_length",
+    ] {
+        let request = get("/v1/books/x").with_header(&format!("grpc-metadata-{name}"), "forged");
+        let exchange = plugin.send(request.with_header("grpc-metadata-x-more", "b"));
+        let seen = exchange.forwarded();
+        assert_eq!((seen.header(name), seen.header("x-more")), (None, Some("b")), "{name}");
+    }
+    // A prefix without a name behind it.
+    let exchange = plugin.send(get("/v1/books/x").with_header("grpc-metadata-", "x"));
+    assert_eq!(exchange.forwarded().path(), "/shop.v1.Books/GetBook");
+}
+
+#[test]
 fn deadlines_are_told() {
     let limited = plugin(json!({ "timeout": "5s" }));
     let unlimited = books();
