@@ -157,7 +157,7 @@ impl RestGrpc {
     pub(crate) fn receive_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<()> {
         let Some((call, route)) = self.call(ctx)? else { return Ok(()) };
         let before = ctx.get(&RECEIVING)?.unwrap_or_default();
-        let mut writer = Writer { plugin: self, route, form: call.streaming, state: before, out: Vec::new() };
+        let mut writer = Writer { plugin: self, route, form: call.streaming, state: before, out: Vec::new(), failure: None };
         let bytes = chunk.bytes()?;
         let place = if before.has_failed { Place::End } else { writer.messages(&bytes) };
         match place {
@@ -181,6 +181,10 @@ impl RestGrpc {
                 None => writer.fail(&Status::new(Code::Unknown, "the service did not say how it went")),
             }
             writer.end();
+        }
+        if let (ResponseRule::Raw(_), Some(reason)) = (&route.response, &writer.failure) {
+            // Data has no place for an error. What is cut off does not look whole.
+            bail!("a stream of data failed: {reason}");
         }
         if writer.state.has_begun != before.has_begun || writer.state.has_failed != before.has_failed {
             ctx.set(&RECEIVING, &writer.state)?;
@@ -206,6 +210,8 @@ struct Writer<'a> {
     form: Streaming,
     state: Receiving,
     out: Vec<u8>,
+    /// Why data that goes as it is has failed.
+    failure: Option<String>,
 }
 
 impl Writer<'_> {
@@ -284,6 +290,7 @@ impl Writer<'_> {
     fn fail(&mut self, status: &Status) {
         self.state.has_failed = true;
         if matches!(self.route.response, ResponseRule::Raw(_)) {
+            self.failure = Some(format!("{}: {}", status.code.name(), status.message));
             return;
         }
         self.open("error");

@@ -208,3 +208,21 @@ fn raw_data_is_streamed_as_it_is() {
         frames(&exchange.forwarded().body()).iter().map(|part| read("google.api.HttpBody", part)).collect();
     assert_eq!(messages, [json!({ "contentType": "text/csv", "data": "YSxi" }), json!({ "data": "Cg==" })]);
 }
+
+#[test]
+fn raw_data_that_fails_is_broken_off() {
+    let plugin = books();
+    let part = || frame(0, &wire("google.api.HttpBody", &json!({ "data": "YSxi" })));
+    for (response, reason) in [
+        (grpc().with_trailer("grpc-status", "13").with_trailer("grpc-message", "lost"), "INTERNAL: lost"),
+        (grpc(), "UNKNOWN: the service did not say how it went"),
+    ] {
+        let mut exchange = plugin.send(get("/v1/download"));
+        exchange.respond(response.with_chunks([part(), part()]));
+        assert_eq!(exchange.failure(), Some(&*format!("a stream of data failed: {reason}")));
+    }
+    let mut exchange = plugin.send(get("/v1/download"));
+    let cut = [part(), vec![0, 0, 0]].concat();
+    exchange.respond(grpc().with_chunks([cut]).with_trailer("grpc-status", "0"));
+    assert_eq!(exchange.failure(), Some("a stream of data failed: INTERNAL: the last message is cut off"));
+}
