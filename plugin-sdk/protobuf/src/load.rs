@@ -3,7 +3,7 @@
 mod features;
 mod types;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use thiserror::Error;
 
@@ -53,7 +53,7 @@ struct Walk<'a> {
 }
 
 /// Comments of a file by the path of what they are about.
-type Comments<'a> = HashMap<Vec<u32>, &'a str>;
+type Comments<'a> = BTreeMap<Vec<u32>, &'a str>;
 
 const MESSAGE: u32 = 4;
 const ENUM: u32 = 5;
@@ -332,12 +332,11 @@ fn comment(comments: &Comments<'_>, path: &[u32]) -> String {
 
 /// The comments of the members of one kind, by their place.
 fn comments_within(comments: &Comments<'_>, path: &[u32], kind: u32) -> HashMap<u32, String> {
-    if comments.is_empty() {
-        return HashMap::new();
-    }
-    let members = comments.keys().filter_map(|key| match key.strip_prefix(path)? {
-        [number, place] if *number == kind => Some(*place),
+    // What stands within the members comes between them.
+    let (first, behind) = ([path, &[kind]].concat(), [path, &[kind + 1]].concat());
+    let members = comments.range(first..behind).filter_map(|(key, _)| match key.get(path.len()..)? {
+        [_, place] => Some((*place, comment(comments, key))),
         _ => None,
     });
-    members.map(|place| (place, comment(comments, &[path, &[kind, place]].concat()))).collect()
+    members.collect()
 }

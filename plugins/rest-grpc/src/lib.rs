@@ -124,8 +124,10 @@ impl Plugin for RestGrpc {
             options: ReadOptions { ignore_unknown: false, enums_in_any_case },
         };
         let base_path = config.base_path.unwrap_or_default();
-        let openapi =
-            config.openapi.map(|path| (path, openapi::document(&api, &base_path, &write, config.errors)));
+        let document = |path| {
+            openapi::document(&api, &base_path, &write, config.errors).map(|document| (path, document))
+        };
+        let openapi = config.openapi.map(document).transpose()?;
         Ok(Self {
             api,
             reading,

@@ -6,7 +6,8 @@ mod schema;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use sluice_sdk_protobuf::{Service, WriteOptions};
+use sluice_sdk::prelude::{Result, ensure};
+use sluice_sdk_protobuf::WriteOptions;
 
 use crate::config::{Errors, Streaming};
 use crate::rules::{Api, BodyRule, ResponseRule, Route};
@@ -14,59 +15,70 @@ use crate::rules::{Api, BodyRule, ResponseRule, Route};
 use parameters::Shape;
 use schema::Schemas;
 
-/// A document that is being written.
+/// A document that is being written. Its parts become text one by one: as values all together they would take many times that.
 struct Writer<'a> {
     api: &'a Api,
     schemas: Schemas<'a>,
+    text: String,
 }
 
+/// What is served at one path.
+struct Place<'a> {
+    shape: Shape,
+    /// By the methods' names: the routes, and which of their methods' rules they are.
+    operations: BTreeMap<&'static str, (&'a Route, usize)>,
+}
+
+/// The longest document, in bytes: what a step can answer by default.
+const MOST: usize = 1 << 20;
+
 /// The document's text.
-pub(crate) fn document(api: &Api, base_path: &str, options: &WriteOptions, errors: Errors) -> String {
-    let mut writer = Writer { api, schemas: Schemas::new(&api.pool, *options) };
-    let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
-    // Paths that differ in the names of their parameters only are one, with the names of the first.
-    let mut shapes: BTreeMap<String, Shape> = BTreeMap::new();
+pub(crate) fn document(api: &Api, base_path: &str, options: &WriteOptions, errors: Errors) -> Result<String> {
     let mut services = Vec::new();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    // Paths that differ in the names of their parameters only are one, with the names of the first.
+    let mut places: BTreeMap<String, Place<'_>> = BTreeMap::new();
     for route in &api.routes {
-        let service = &api.pool.services()[route.place.0];
         if !services.contains(&route.place.0) {
             services.push(route.place.0);
         }
         let count = counts.entry(&route.target).or_default();
         *count += 1;
         let shape = Shape::of(route);
-        let shape = shapes.entry(shape.key.clone()).or_insert(shape);
-        let operations = paths.entry(format!("{base_path}{}", shape.path)).or_default();
+        let place = places.entry(shape.key.clone());
+        let place = place.or_insert_with(|| Place { shape, operations: BTreeMap::new() });
         for method in methods(&route.http_method) {
-            if !operations.contains_key(*method) {
-                let operation = writer.operation(service, route, shape, *count, method);
-                operations.insert((*method).to_owned(), operation);
-            }
+            place.operations.entry(method).or_insert((route, *count));
         }
     }
-    let status = writer.schemas.reference(api.status);
     let of_set = services.iter().map(|place| &api.pool.services()[*place]);
-    let tags = of_set.clone().map(|service| described(json!({ "name": &*service.name }), &service.comment));
-    let tags: Vec<_> = tags.collect();
-    let title: Vec<_> = of_set.map(|service| &*service.name).collect();
-    let failure = match errors {
-        Errors::Status => {
-            json!({ "application/json": { "schema": status }, "application/problem+json": { "schema": problem() } })
+    let title: Vec<_> = of_set.clone().map(|service| &*service.name).collect();
+    let info = json!({ "title": title.join(", "), "version": "1" });
+    let mut writer = Writer { api, schemas: Schemas::new(&api.pool, *options), text: String::new() };
+    writer.text.push_str(r#"{"openapi":"3.1.0","info":"#);
+    writer.put(&info)?;
+    writer.text.push_str(r#","tags":["#);
+    for service in of_set {
+        writer.put(&described(json!({ "name": &*service.name }), &service.comment))?;
+        writer.text.push(',');
+    }
+    writer.close(']');
+    writer.text.push_str(r#","paths":{"#);
+    for place in places.values() {
+        writer.open(&format!("{base_path}{}", place.shape.path));
+        writer.text.push('{');
+        for (method, (route, count)) in &place.operations {
+            let operation = writer.operation(route, &place.shape, *count, method);
+            writer.open(method);
+            writer.put(&operation)?;
+            writer.text.push(',');
         }
-        Errors::Problem => json!({ "application/problem+json": { "schema": problem() } }),
-    };
-    json!({
-        "openapi": "3.1.0",
-        "info": { "title": title.join(", "), "version": "1" },
-        "tags": tags,
-        "paths": paths,
-        "components": {
-            "schemas": writer.schemas.finish(),
-            "responses": { "Failure": { "description": "The call failed.", "content": failure } },
-        },
-    })
-    .to_string()
+        writer.close('}');
+        writer.text.push(',');
+    }
+    writer.close('}');
+    writer.components(errors)?;
+    Ok(writer.text)
 }
 
 /// What OpenAPI calls the methods of a rule. It has no others.
@@ -101,14 +113,54 @@ fn described(mut value: Value, comment: &str) -> Value {
 }
 
 impl Writer<'_> {
-    fn operation(
-        &mut self,
-        service: &Service,
-        route: &Route,
-        shape: &Shape,
-        count: usize,
-        http_method: &str,
-    ) -> Value {
+    fn put(&mut self, value: &Value) -> Result<()> {
+        self.text.push_str(&value.to_string());
+        ensure!(
+            self.text.len() <= MOST,
+            "`openapi`: the document is longer than 1 MiB: fewer `services` have a shorter one"
+        );
+        Ok(())
+    }
+
+    /// The name of a member.
+    fn open(&mut self, name: &str) {
+        self.text.push_str(&Value::from(name).to_string());
+        self.text.push(':');
+    }
+
+    /// Ends a list or an object each of whose members has a comma behind it.
+    fn close(&mut self, bracket: char) {
+        if self.text.ends_with(',') {
+            self.text.pop();
+        }
+        self.text.push(bracket);
+    }
+
+    /// What the paths refer to.
+    fn components(&mut self, errors: Errors) -> Result<()> {
+        let status = self.schemas.reference(self.api.status);
+        let failure = match errors {
+            Errors::Status => {
+                json!({ "application/json": { "schema": status }, "application/problem+json": { "schema": problem() } })
+            }
+            Errors::Problem => json!({ "application/problem+json": { "schema": problem() } }),
+        };
+        let responses = json!({ "Failure": { "description": "The call failed.", "content": failure } });
+        self.text.push_str(r#","components":{"responses":"#);
+        self.put(&responses)?;
+        self.text.push_str(r#","schemas":{"#);
+        while let Some((name, schema)) = self.schemas.next() {
+            self.open(name);
+            self.put(&schema)?;
+            self.text.push(',');
+        }
+        self.close('}');
+        self.text.push_str("}}");
+        Ok(())
+    }
+
+    fn operation(&mut self, route: &Route, shape: &Shape, count: usize, http_method: &str) -> Value {
+        let service = &self.api.pool.services()[route.place.0];
         let method = &service.methods[route.place.1];
         let suffix = if count > 1 { format!("_{count}") } else { String::new() };
         let of_any = if &*route.http_method == "*" { format!("_{http_method}") } else { String::new() };

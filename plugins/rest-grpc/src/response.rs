@@ -157,7 +157,14 @@ impl RestGrpc {
     pub(crate) fn receive_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<()> {
         let Some((call, route)) = self.call(ctx)? else { return Ok(()) };
         let before = ctx.get(&RECEIVING)?.unwrap_or_default();
-        let mut writer = Writer { plugin: self, route, form: call.streaming, state: before, out: Vec::new(), failure: None };
+        let mut writer = Writer {
+            plugin: self,
+            route,
+            form: call.streaming,
+            state: before,
+            out: Vec::new(),
+            failure: None,
+        };
         let bytes = chunk.bytes()?;
         let place = if before.has_failed { Place::End } else { writer.messages(&bytes) };
         match place {

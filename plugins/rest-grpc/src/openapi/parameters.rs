@@ -21,6 +21,9 @@ pub(super) struct Shape {
 /// Messages within messages whose fields are query parameters.
 const DEEPEST: usize = 4;
 
+/// Parameters of one method, as many as a query may have.
+const MOST: usize = 1_000;
+
 impl Shape {
     pub(super) fn of(route: &Route) -> Self {
         let template = &route.template;
@@ -47,7 +50,7 @@ impl Shape {
                 None => format!("segment_{}", shape.names.len() + 1),
             };
             shape.path.push_str(&format!("{{{name}}}"));
-            shape.key.push_str(if *segment == Segment::Any { "{**}" } else { "{}" });
+            shape.key.push_str("{}");
             shape.names.push(name);
         }
         if template.segments.is_empty() {
@@ -109,10 +112,16 @@ fn in_query(
 ) {
     let pool = &api.pool;
     for (place, field) in (0..).zip(&pool[id].fields) {
+        if parameters.len() == MOST {
+            return;
+        }
         around.push(Step { message: id, place });
         if !is_bound(route, around) {
             match nested(pool, field) {
-                Some(inner) if around.len() <= DEEPEST => {
+                // A message that has itself within it has no end.
+                Some(inner)
+                    if around.len() <= DEEPEST && !around.iter().any(|step| step.message == inner) =>
+                {
                     in_query(api, route, inner, around, schemas, parameters);
                 }
                 None if is_text(pool, field) => {

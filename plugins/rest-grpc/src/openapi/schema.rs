@@ -1,6 +1,6 @@
 //! Schemas of messages, as proto3 JSON writes them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use sluice_sdk_protobuf::{Cardinality, Field, Kind, Known, MessageId, Pool, WriteOptions};
@@ -20,14 +20,11 @@ impl<'a> Schemas<'a> {
         Self { pool, options, wanted: Vec::new(), seen: BTreeSet::new() }
     }
 
-    /// All of them, by name, and those that they refer to.
-    pub(super) fn finish(mut self) -> BTreeMap<String, Value> {
-        let mut schemas = BTreeMap::new();
-        while let Some(id) = self.wanted.pop() {
-            let schema = self.message(id);
-            schemas.insert(self.pool[id].name.to_string(), schema);
-        }
-        schemas
+    /// The next one that was referred to and has not been written, with its name.
+    pub(super) fn next(&mut self) -> Option<(&'a str, Value)> {
+        let id = self.wanted.pop()?;
+        let pool = self.pool;
+        Some((&pool[id].name, self.message(id)))
     }
 
     /// The name of a field as it is written.

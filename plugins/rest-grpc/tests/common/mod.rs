@@ -3,7 +3,7 @@
 
 use rest_grpc::RestGrpc;
 use sluice_sdk_grpc::{Framing, Next, frame};
-use sluice_sdk_protobuf::{Pool, ReadOptions, WriteOptions};
+use sluice_sdk_protobuf::{Pool, ReadOptions, WriteOptions, put_bytes};
 use sluice_sdk_testing::{Exchange, Harness, Request, Response, TestPlugin, Value, json};
 
 pub(crate) const SHOP: &[u8] = include_bytes!("../data/shop.binpb");
@@ -82,4 +82,30 @@ pub(crate) fn refused(exchange: &Exchange<'_>) -> (u16, Value, Value) {
 
 pub(crate) fn get(target: &str) -> Request {
     Request::get(target)
+}
+
+/// A descriptor set with the message `t.M`, whose fields are texts, and a method of it for each rule: GET's by 2, POST's by 4.
+pub(crate) fn set(fields: &[String], rules: &[(u32, &str)]) -> Vec<u8> {
+    let part = |parts: &[(u32, &[u8])]| {
+        let mut out = Vec::new();
+        parts.iter().for_each(|(number, bytes)| put_bytes(&mut out, *number, bytes));
+        out
+    };
+    let mut message = part(&[(1, b"M")]);
+    for (number, name) in (1_u16..).zip(fields) {
+        let mut field = part(&[(1, name.as_bytes())]);
+        // Its number, in three bytes; it is optional, and a text.
+        let [low, middle, high] =
+            [number & 0x7f | 0x80, number >> 7 & 0x7f | 0x80, number >> 14].map(|byte| byte.to_le_bytes()[0]);
+        field.extend_from_slice(&[0x18, low, middle, high, 0x20, 1, 0x28, 9]);
+        put_bytes(&mut message, 2, &field);
+    }
+    let mut service = part(&[(1, b"S")]);
+    for (at, (method, path)) in rules.iter().enumerate() {
+        let options = part(&[(72_295_728, &part(&[(*method, path.as_bytes())]))]);
+        let name = format!("M{at}");
+        put_bytes(&mut service, 2, &part(&[(1, name.as_bytes()), (2, b".t.M"), (3, b".t.M"), (4, &options)]));
+    }
+    let file = part(&[(1, b"t.proto"), (2, b"t"), (4, &message), (6, &service), (12, b"proto3")]);
+    part(&[(1, &file)])
 }

@@ -1,12 +1,17 @@
 //! The OpenAPI document.
 
-use sluice_sdk_testing::{Value, json};
+use rest_grpc::RestGrpc;
+use sluice_sdk_testing::{Harness, TestPlugin, Value, json};
 
-use crate::common::{get, plugin};
+use crate::common::{get, plugin, set};
 
 fn document(mut config: Value) -> Value {
     config["openapi"] = json!("/openapi.json");
-    let plugin = plugin(config);
+    told(&plugin(config))
+}
+
+/// As the plugin tells it.
+fn told(plugin: &TestPlugin) -> Value {
     let exchange = plugin.send(get("/openapi.json"));
     assert_eq!(
         (exchange.answer().status(), exchange.answer().header("content-type")),
@@ -122,4 +127,40 @@ fn it_describes_the_messages() {
 fn it_is_served_to_get_only() {
     let plugin = plugin(json!({ "openapi": "/openapi.json" }));
     assert_eq!(plugin.send(sluice_sdk_testing::Request::post("/openapi.json")).answer().status(), 404);
+}
+
+fn of_set(set: &[u8]) -> Harness<RestGrpc> {
+    let config = json!({ "descriptors": "asset:set", "openapi": "/openapi.json" });
+    Harness::new(config).asset("set", set)
+}
+
+#[test]
+fn a_document_that_cannot_be_answered_is_refused() {
+    let fields = |count: usize| (0..count).map(|at| format!("{at:0>200}")).collect::<Vec<_>>();
+    let small = of_set(&set(&fields(1_000), &[(4, "/a")])).start().expect("a document that is short enough");
+    // A query has no more.
+    assert_eq!(told(&small)["paths"]["/a"]["post"]["parameters"].as_array().unwrap().len(), 1_000);
+    let refused = of_set(&set(&fields(5_000), &[(4, "/a")])).start().expect_err("one that is too long");
+    assert!(refused.message.contains("`openapi`: the document is longer than 1 MiB"), "{}", refused.message);
+}
+
+#[test]
+fn a_message_within_itself_is_told_once() {
+    let document = document(json!({ "services": ["shop.v1.Books"] }));
+    let parameters = document["paths"]["/v1/echo"]["get"]["parameters"].as_array().unwrap();
+    let nested: Vec<_> = parameters
+        .iter()
+        .filter_map(|parameter| parameter["name"].as_str())
+        .filter(|name| name.starts_with("nested"))
+        .collect();
+    assert_eq!(nested, ["nested.text"]);
+}
+
+#[test]
+fn paths_that_differ_in_names_only_are_one() {
+    let set = set(&["x".to_owned(), "y".to_owned()], &[(2, "/a/{x}"), (4, "/a/{y=**}")]);
+    let document = told(&of_set(&set).start().expect("a set"));
+    let paths = document["paths"].as_object().unwrap();
+    assert_eq!(paths.keys().collect::<Vec<_>>(), ["/a/{x}"]);
+    assert_eq!(paths["/a/{x}"]["post"]["operationId"], "t.S_M1");
 }
