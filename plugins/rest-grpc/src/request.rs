@@ -77,7 +77,7 @@ impl RestGrpc {
 
     /// Whether a body is not one that could be read.
     fn unreadable(&self, request: &Request, route: &Route) -> Option<Problem> {
-        if matches!(route.body, BodyRule::None | BodyRule::Raw(_)) || !request.has_body() {
+        if matches!(route.body, BodyRule::None) || !request.has_body() {
             return None;
         }
         let headers = request.headers();
@@ -88,7 +88,8 @@ impl RestGrpc {
         }
         let is_json =
             || headers.get("content-type").is_some_and(|value| value.as_str().is_some_and(media::is_json));
-        if self.config.require_json && !is_json() {
+        let wants_json = self.config.require_json && !matches!(route.body, BodyRule::Raw(_));
+        if wants_json && !is_json() {
             let problem = Problem::unsupported_media_type("the body has to be JSON");
             return Some(problem.kind("media-type-unknown").header("accept", "application/json"));
         }

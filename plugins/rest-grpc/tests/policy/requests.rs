@@ -238,8 +238,13 @@ fn media_types_and_codings_are_looked_at() {
         .with_header("content-type", "application/x-www-form-urlencoded")
         .with_body("{}");
     assert_eq!(books().send(form).forwarded().path(), "/shop.v1.Books/Echo");
-    let coded = Request::post("/v1/echo").with_header("content-encoding", "gzip").with_body("x");
-    assert_eq!(books().send(coded).answer().status(), 415);
+    for path in ["/v1/echo", "/v1/upload", "/v1/upload/parts"] {
+        let coded = Request::post(path).with_header("content-encoding", "gzip").with_body("x");
+        assert_eq!(books().send(coded).answer().status(), 415, "{path}");
+    }
+    let raw =
+        Request::post("/v1/upload").with_header("content-type", "image/png").with_body("x");
+    assert_eq!(strict.send(raw).forwarded().path(), "/shop.v1.Books/Upload");
 }
 
 #[test]
