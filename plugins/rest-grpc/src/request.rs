@@ -284,7 +284,8 @@ impl RestGrpc {
         ctx.set(&SENDING, &sending)?;
         chunk.set(out)?;
         if held > 0 && !chunk.is_last() {
-            match chunk.hold(from, held + more) {
+            // A byte too many tells that the value is too long, and no more is wanted.
+            match chunk.hold(from, (held + more).min(self.max_message + 1)) {
                 Err(error) if error.code() == Some(HostCode::TooLarge) => return Ok(too_large().into()),
                 hold => hold?,
             }

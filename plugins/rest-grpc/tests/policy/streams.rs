@@ -226,3 +226,11 @@ fn raw_data_that_fails_is_broken_off() {
     exchange.respond(grpc().with_chunks([cut]).with_trailer("grpc-status", "0"));
     assert_eq!(exchange.failure(), Some("a stream of data failed: INTERNAL: the last message is cut off"));
 }
+
+#[test]
+fn a_message_within_its_bound_may_come_slowly() {
+    let plugin = plugin(json!({ "max_message": "1MB" }));
+    let text = format!("{{\"title\":\"{}\"}}", "x".repeat(990_000));
+    let exchange = plugin.send(Request::post("/v1/chat").with_chunks(text.as_bytes().chunks(8_192)));
+    assert_eq!(frames(&exchange.forwarded().body()).len(), 1);
+}
