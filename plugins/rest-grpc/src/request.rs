@@ -71,7 +71,10 @@ impl RestGrpc {
         };
         let sending =
             Sending { before: digits(&before), after: digits(&after), content_type, ..Sending::default() };
-        ctx.set(&SENDING, &sending)?;
+        match ctx.set(&SENDING, &sending) {
+            Err(error) if error.code() == Some(HostCode::TooLarge) => return Ok(too_large().into()),
+            set => set?,
+        }
         self.rewrite(request, route)
     }
 
@@ -257,11 +260,10 @@ impl RestGrpc {
             }
         }
         ctx.set(&SENDING, &sending)?;
-        chunk.set(&out)?;
         if at > 0 && at < bytes.len() {
             chunk.again(at)?;
         }
-        Ok(Verdict::Continue)
+        put(chunk, &out)
     }
 
     /// Sends what there is, and has the host keep the beginning of a value until there is more.
@@ -282,7 +284,6 @@ impl RestGrpc {
         // Each call is shown all of it again: a client that sends byte by byte must not have it copied as often.
         let more = if sending.waits > PATIENCE { 1 + held / 8 } else { 1 };
         ctx.set(&SENDING, &sending)?;
-        chunk.set(out)?;
         if held > 0 && !chunk.is_last() {
             // A byte too many tells that the value is too long, and no more is wanted.
             match chunk.hold(from, (held + more).min(self.max_message + 1)) {
@@ -290,7 +291,7 @@ impl RestGrpc {
                 hold => hold?,
             }
         }
-        Ok(Verdict::Continue)
+        put(chunk, out)
     }
 
     /// One message of a stream. The first has what the path and the query say.
@@ -303,15 +304,12 @@ impl RestGrpc {
     ) -> Result<(), Finding> {
         let start = out.len();
         out.extend_from_slice(&[0; HEAD]);
-        let is_first = !std::mem::replace(&mut sending.has_sent, true);
-        if is_first {
-            out.extend(bytes_of(&sending.before));
-        }
-        let content_type = || if is_first { sending.content_type.clone() } else { String::new() };
-        self.put_body(route, value, content_type, out)?;
-        if is_first {
-            out.extend(bytes_of(&sending.after));
-        }
+        sending.has_sent = true;
+        // Only the first has them: behind it there is nothing more to keep.
+        out.extend(bytes_of(&std::mem::take(&mut sending.before)));
+        let content_type = std::mem::take(&mut sending.content_type);
+        self.put_body(route, value, || content_type, out)?;
+        out.extend(bytes_of(&std::mem::take(&mut sending.after)));
         close(out, start);
         Ok(())
     }
@@ -335,6 +333,14 @@ fn content_type(request: &Request) -> String {
 
 fn too_large() -> Problem {
     Problem::content_too_large("a message is larger than is allowed").kind("request-message-too-large")
+}
+
+/// Sends a piece of a stream on.
+fn put(chunk: &mut Chunk, out: &[u8]) -> Result<Verdict> {
+    match chunk.set(out) {
+        Err(error) if error.code() == Some(HostCode::TooLarge) => Ok(too_large().into()),
+        set => set.map(|()| Verdict::Continue),
+    }
 }
 
 /// Writes the length of a message into the head that stands before it.

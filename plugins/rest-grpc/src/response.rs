@@ -164,6 +164,7 @@ impl RestGrpc {
             state: before,
             out: Vec::new(),
             failure: None,
+            last: (0, before),
         };
         let bytes = chunk.bytes()?;
         let place = if before.has_failed { Place::End } else { writer.messages(&bytes) };
@@ -178,7 +179,8 @@ impl RestGrpc {
             Place::Hold(..) => writer.fail(&Status::new(Code::Internal, "the last message is cut off")),
             Place::End => {}
         }
-        if chunk.is_last() && !matches!(place, Place::Again(_)) {
+        let is_end = chunk.is_last() && !matches!(place, Place::Again(_));
+        if is_end {
             let status = Status::from_headers(|name| chunk.trailers().get(name));
             chunk.trailers_mut().retain(metadata::is_metadata)?;
             match status {
@@ -189,6 +191,16 @@ impl RestGrpc {
             }
             writer.end();
         }
+        match chunk.set(&writer.out) {
+            Err(error) if error.code() == Some(HostCode::TooLarge) => {
+                writer.take_back();
+                if is_end {
+                    writer.end();
+                }
+                chunk.set(&writer.out)?;
+            }
+            set => set?,
+        }
         if let (ResponseRule::Raw(_), Some(reason)) = (&route.response, &writer.failure) {
             // Data has no place for an error. What is cut off does not look whole.
             bail!("a stream of data failed: {reason}");
@@ -196,7 +208,7 @@ impl RestGrpc {
         if writer.state.has_begun != before.has_begun || writer.state.has_failed != before.has_failed {
             ctx.set(&RECEIVING, &writer.state)?;
         }
-        chunk.set(&writer.out)
+        Ok(())
     }
 }
 
@@ -219,6 +231,8 @@ struct Writer<'a> {
     out: Vec<u8>,
     /// Why data that goes as it is has failed.
     failure: Option<String>,
+    /// Where the last message begins, and what was so before it.
+    last: (usize, Receiving),
 }
 
 impl Writer<'_> {
@@ -256,6 +270,7 @@ impl Writer<'_> {
     }
 
     fn message(&mut self, message: &[u8]) -> Result<(), MessageError> {
+        self.last = (self.out.len(), self.state);
         if matches!(self.route.response, ResponseRule::Raw(_)) {
             return self.plugin.put_raw(self.route, message, &mut self.out).map(drop);
         }
@@ -307,6 +322,13 @@ impl Writer<'_> {
         self.out.push(b'}');
         self.close();
         self.state.has_begun = true;
+    }
+
+    /// The last message has become longer than what may be written: there is an error in its place.
+    fn take_back(&mut self) {
+        self.out.truncate(self.last.0);
+        self.state = self.last.1;
+        self.fail(&Status::new(Code::ResourceExhausted, "a message is larger than is allowed"));
     }
 
     fn end(&mut self) {

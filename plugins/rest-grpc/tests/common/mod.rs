@@ -109,3 +109,19 @@ pub(crate) fn set(fields: &[String], rules: &[(u32, &str)]) -> Vec<u8> {
     let file = part(&[(1, b"t.proto"), (2, b"t"), (4, &message), (6, &service), (12, b"proto3")]);
     part(&[(1, &file)])
 }
+
+/// A set with a client stream of `google.protobuf.Struct`, at `/stream`.
+pub(crate) fn set_of_streams() -> Vec<u8> {
+    let part = |parts: &[(u32, &[u8])]| {
+        let mut out = Vec::new();
+        parts.iter().for_each(|(number, bytes)| put_bytes(&mut out, *number, bytes));
+        out
+    };
+    let options = part(&[(72_295_728, &part(&[(4, b"/stream"), (7, b"*")]))]);
+    let input = b".google.protobuf.Struct";
+    let mut method = part(&[(1, b"M"), (2, input), (3, input), (4, &options)]);
+    // It streams from the client.
+    method.extend_from_slice(&[0x28, 1]);
+    let service = part(&[(1, b"S"), (2, &method)]);
+    part(&[(1, &part(&[(1, b"t.proto"), (2, b"t"), (6, &service), (12, b"proto3")]))])
+}

@@ -242,8 +242,7 @@ fn media_types_and_codings_are_looked_at() {
         let coded = Request::post(path).with_header("content-encoding", "gzip").with_body("x");
         assert_eq!(books().send(coded).answer().status(), 415, "{path}");
     }
-    let raw =
-        Request::post("/v1/upload").with_header("content-type", "image/png").with_body("x");
+    let raw = Request::post("/v1/upload").with_header("content-type", "image/png").with_body("x");
     assert_eq!(strict.send(raw).forwarded().path(), "/shop.v1.Books/Upload");
 }
 

@@ -234,3 +234,48 @@ fn a_message_within_its_bound_may_come_slowly() {
     let exchange = plugin.send(Request::post("/v1/chat").with_chunks(text.as_bytes().chunks(8_192)));
     assert_eq!(frames(&exchange.forwarded().body()).len(), 1);
 }
+
+#[test]
+fn what_grows_too_long_is_an_error_of_the_stream() {
+    let plugin = books();
+    let error = "{\"error\":{\"code\":8,\"message\":\"a message is larger than is allowed\"}}";
+    // Six bytes in JSON for each.
+    let long = book(&"\u{1}".repeat(200_000));
+    for (accept, expected) in [
+        ("*/*", format!("{{\"title\":\"a\"}}\n{error}\n")),
+        ("application/json", format!("[{{\"title\":\"a\"}},{error}]")),
+    ] {
+        let body = [book("a"), long.clone(), book("b")].concat();
+        for pieces in [vec![body.clone()], vec![book("a"), long.clone(), book("b")]] {
+            let response = grpc().with_chunks(pieces).with_trailer("grpc-status", "0");
+            let mut exchange = plugin.send(watch(accept));
+            assert_eq!(exchange.respond(response).text(), expected);
+            assert_eq!((exchange.failure(), exchange.fault()), (None, None));
+        }
+    }
+}
+
+#[test]
+fn what_grows_too_long_on_the_way_there_is_refused() {
+    let plugin = books();
+    // The path and the query are kept until the first message.
+    let long = "x".repeat(60_000);
+    let exchange = plugin.send(Request::post(&format!("/v1/shelves/1/books:import?bookId={long}")));
+    assert_eq!((refused(&exchange).0, refused(&exchange).1), (413, json!("request-message-too-large")));
+}
+
+#[test]
+fn a_value_that_grows_is_refused() {
+    let set = crate::common::set_of_streams();
+    let plugin =
+        sluice_sdk_testing::Harness::<rest_grpc::RestGrpc>::new(json!({ "descriptors": "asset:set" }))
+            .asset("set", set)
+            .start()
+            .expect("a set");
+    // Ten bytes of a `Value` for two of JSON.
+    let text = format!("{{\"list\":[{}1]}}", "1,".repeat(200_000));
+    for size in [text.len(), 50_000] {
+        let exchange = plugin.send(Request::post("/stream").with_chunks(text.as_bytes().chunks(size)));
+        assert_eq!((refused(&exchange).0, refused(&exchange).1), (413, json!("request-message-too-large")));
+    }
+}
