@@ -232,12 +232,20 @@ impl RestGrpc {
         let bytes = chunk.bytes()?;
         let mut out = Vec::with_capacity(bytes.len() + 64);
         let mut at = 0;
-        if matches!(route.body, BodyRule::Raw(_)) {
+        if matches!(route.body, BodyRule::None) {
+            at = bytes.len();
+            // The path and the query are all there is: one message, at the end.
+            if let Err(finding) = self.put_first(route, chunk, &mut sending, &mut out) {
+                return Ok(finding.into());
+            }
+        } else if matches!(route.body, BodyRule::Raw(_)) {
             if !bytes.is_empty() {
                 at = bytes.len().min(PER_CALL);
                 if let Err(finding) = self.put_message(route, &mut sending, &bytes[..at], &mut out) {
                     return Ok(finding.into());
                 }
+            } else if let Err(finding) = self.put_first(route, chunk, &mut sending, &mut out) {
+                return Ok(finding.into());
             }
         } else {
             while out.len() < PER_CALL {
@@ -254,7 +262,12 @@ impl RestGrpc {
                         }
                         at = end;
                     }
-                    Next::More(from) => return self.wait(chunk, ctx, sending, &out, from, bytes.len()),
+                    Next::More(from) => {
+                        if let Err(finding) = self.put_first(route, chunk, &mut sending, &mut out) {
+                            return Ok(finding.into());
+                        }
+                        return self.wait(chunk, ctx, sending, &out, from, bytes.len());
+                    }
                     Next::Wrong(what) => return Ok(Finding::new(Place::Body, "", what).into()),
                 }
             }
@@ -292,6 +305,22 @@ impl RestGrpc {
             }
         }
         put(chunk, out)
+    }
+
+    /// At the end of a body without values: the message that the path and the query are, if they say anything.
+    fn put_first(
+        &self,
+        route: &Route,
+        chunk: &Chunk,
+        sending: &mut Sending,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Finding> {
+        let is_all = matches!(route.body, BodyRule::None);
+        let is_said = !sending.before.is_empty() || !sending.after.is_empty();
+        if chunk.is_last() && !sending.has_sent && (is_all || is_said) {
+            return self.put_message(route, sending, b"", out);
+        }
+        Ok(())
     }
 
     /// One message of a stream. The first has what the path and the query say.

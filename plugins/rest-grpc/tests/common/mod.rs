@@ -110,18 +110,22 @@ pub(crate) fn set(fields: &[String], rules: &[(u32, &str)]) -> Vec<u8> {
     part(&[(1, &file)])
 }
 
-/// A set with a client stream of `google.protobuf.Struct`, at `/stream`.
+/// A set with client streams: `/stream` of `google.protobuf.Struct`, and `/alone/{message}` of `google.rpc.Status`, without a body.
 pub(crate) fn set_of_streams() -> Vec<u8> {
     let part = |parts: &[(u32, &[u8])]| {
         let mut out = Vec::new();
         parts.iter().for_each(|(number, bytes)| put_bytes(&mut out, *number, bytes));
         out
     };
-    let options = part(&[(72_295_728, &part(&[(4, b"/stream"), (7, b"*")]))]);
-    let input = b".google.protobuf.Struct";
-    let mut method = part(&[(1, b"M"), (2, input), (3, input), (4, &options)]);
-    // It streams from the client.
-    method.extend_from_slice(&[0x28, 1]);
-    let service = part(&[(1, b"S"), (2, &method)]);
+    let method = |name: &str, input: &[u8], rule: &[(u32, &[u8])]| {
+        let options = part(&[(72_295_728, &part(rule))]);
+        let mut method = part(&[(1, name.as_bytes()), (2, input), (3, input), (4, &options)]);
+        // It streams from the client.
+        method.extend_from_slice(&[0x28, 1]);
+        method
+    };
+    let stream = method("Stream", b".google.protobuf.Struct", &[(4, b"/stream"), (7, b"*")]);
+    let alone = method("Alone", b".google.rpc.Status", &[(4, b"/alone/{message}")]);
+    let service = part(&[(1, b"S"), (2, &stream), (2, &alone)]);
     part(&[(1, &part(&[(1, b"t.proto"), (2, b"t"), (6, &service), (12, b"proto3")]))])
 }

@@ -1,9 +1,10 @@
 //! Streams, both ways.
 
+use rest_grpc::RestGrpc;
 use sluice_sdk_grpc::frame;
-use sluice_sdk_testing::{Request, Response, Value, json};
+use sluice_sdk_testing::{Harness, Request, Response, TestPlugin, Value, json};
 
-use crate::common::{books, frames, get, grpc, plugin, read, refused, wire};
+use crate::common::{books, frames, get, grpc, plugin, read, refused, set_of_streams, wire};
 
 fn book(title: &str) -> Vec<u8> {
     frame(0, &wire("Book", &json!({ "title": title })))
@@ -47,7 +48,7 @@ fn each_message_goes_on_as_it_comes() {
     assert_eq!(response.text(), "data: {\"title\":\"a\"}\n\n");
 }
 
-fn plugin_of(streaming: &str) -> sluice_sdk_testing::TestPlugin {
+fn plugin_of(streaming: &str) -> TestPlugin {
     plugin(json!({ "streaming": streaming }))
 }
 
@@ -264,18 +265,40 @@ fn what_grows_too_long_on_the_way_there_is_refused() {
     assert_eq!((refused(&exchange).0, refused(&exchange).1), (413, json!("request-message-too-large")));
 }
 
+fn streams() -> TestPlugin {
+    let harness = Harness::<RestGrpc>::new(json!({ "descriptors": "asset:set" }));
+    harness.asset("set", set_of_streams()).start().expect("a set")
+}
+
 #[test]
 fn a_value_that_grows_is_refused() {
-    let set = crate::common::set_of_streams();
-    let plugin =
-        sluice_sdk_testing::Harness::<rest_grpc::RestGrpc>::new(json!({ "descriptors": "asset:set" }))
-            .asset("set", set)
-            .start()
-            .expect("a set");
+    let plugin = streams();
     // Ten bytes of a `Value` for two of JSON.
     let text = format!("{{\"list\":[{}1]}}", "1,".repeat(200_000));
     for size in [text.len(), 50_000] {
         let exchange = plugin.send(Request::post("/stream").with_chunks(text.as_bytes().chunks(size)));
         assert_eq!((refused(&exchange).0, refused(&exchange).1), (413, json!("request-message-too-large")));
+    }
+}
+
+#[test]
+fn a_path_without_values_is_a_message() {
+    let plugin = books();
+    let sent = |plugin: &TestPlugin, request: Request, name: &str| -> Vec<Value> {
+        let exchange = plugin.send(request);
+        frames(&exchange.forwarded().body()).iter().map(|message| read(name, message)).collect()
+    };
+    let import = |body: &str| Request::post("/v1/shelves/1/books:import?bookId=x").with_body(body);
+    for body in ["", " \n", "[]"] {
+        let expected = json!({ "parent": "shelves/1", "bookId": "x" });
+        assert_eq!(sent(&plugin, import(body), "CreateBookRequest"), [expected], "{body:?}");
+    }
+    // Where nothing is said there is no message.
+    assert_eq!(sent(&plugin, Request::post("/v1/chat").with_body(""), "Book"), [] as [Value; 0]);
+    let plugin = streams();
+    for body in ["", "{}{}", "no JSON"] {
+        let request = Request::post("/alone/x?code=3").with_body(body);
+        let expected = json!({ "code": 3, "message": "x" });
+        assert_eq!(sent(&plugin, request, "google.rpc.Status"), [expected], "{body:?}");
     }
 }
