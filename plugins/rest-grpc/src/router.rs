@@ -1,6 +1,8 @@
 //! Which method a path means. As Envoy has it: from left to right literal segments before `*` before `**`, and what does not fit
 //! the HTTP method is passed over.
 
+use std::cmp::Reverse;
+
 use sluice_sdk::prelude::*;
 
 use crate::template::{Segment, Template};
@@ -17,8 +19,9 @@ struct Node {
     /// Sorted.
     literals: Vec<(Box<str>, usize)>,
     one: Option<usize>,
-    /// What has `**` here, with the segments behind it. Those with more of them first.
+    /// What has `**` here, with the segments behind it. Those with more of them first, then literals before `*`.
     any: Vec<(Vec<Segment>, End)>,
+    /// Those of one method before those of all.
     ends: Vec<End>,
 }
 
@@ -75,7 +78,8 @@ impl Router {
             if let Some(same) = ends.iter().find(|other| other.is_same(&end)) {
                 return Err(same.target);
             }
-            ends.push(end);
+            let at = ends.partition_point(|known| known.is_of_all() <= end.is_of_all());
+            ends.insert(at, end);
             return Ok(());
         };
         let tail = template.segments[deep + 1..].to_vec();
@@ -83,7 +87,7 @@ impl Router {
         if let Some((_, same)) = any.iter().find(|(known, other)| *known == tail && other.is_same(&end)) {
             return Err(same.target);
         }
-        let at = any.partition_point(|(known, _)| known.len() >= tail.len());
+        let at = any.partition_point(|(known, other)| rank(known, other) <= rank(&tail, &end));
         any.insert(at, (tail, end));
         Ok(())
     }
@@ -187,7 +191,7 @@ impl<'r> Search<'r, '_> {
         if end.verb.as_deref() != self.segments.verb {
             return None;
         }
-        if *end.method == *self.method || &*end.method == "*" {
+        if *end.method == *self.method || end.is_of_all() {
             return Some(end.target);
         }
         self.others.push(&end.method);
@@ -195,7 +199,17 @@ impl<'r> Search<'r, '_> {
     }
 }
 
+/// What comes first of the templates with `**` at one place.
+fn rank(tail: &[Segment], end: &End) -> impl Ord + use<> {
+    let is_wild: Vec<_> = tail.iter().map(|segment| !matches!(segment, Segment::Literal(_))).collect();
+    (Reverse(tail.len()), is_wild, end.is_of_all())
+}
+
 impl End {
+    fn is_of_all(&self) -> bool {
+        &*self.method == "*"
+    }
+
     fn is_same(&self, other: &Self) -> bool {
         self.verb == other.verb && self.method == other.method
     }
