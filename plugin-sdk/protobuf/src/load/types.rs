@@ -139,12 +139,17 @@ impl Pool {
         is_entry: &[bool],
     ) -> Result<Message, SetError> {
         let mut fields = extensions;
+        let is_entry_itself = is_map_entry(found)?;
         let mut place = 0;
         for field in Fields::new(found.bytes) {
             let (2, Value::Bytes(bytes)) = field? else { continue };
             let raw = Raw::read(bytes)?;
             let mut field = self.field(&raw, found.features, is_entry, None)?;
             field.comment = found.field_comments.get(&place).map(String::as_str).unwrap_or_default().into();
+            // What editions say of messages within messages does not hold within a map's entries.
+            if let (Kind::Group(id), true) = (field.kind, is_entry_itself) {
+                field.kind = Kind::Message(id);
+            }
             fields.push(field);
             place += 1;
         }
@@ -155,7 +160,7 @@ impl Pool {
             let number = pair[0].number;
             return Err(SetError::Nonsense(format!("message `{}` has two fields {number}", found.name)));
         }
-        if is_map_entry(found)? && !matches!(&*fields, [key, value] if key.number == 1 && value.number == 2) {
+        if is_entry_itself && !matches!(&*fields, [key, value] if key.number == 1 && value.number == 2) {
             return Err(SetError::Nonsense(format!("map entry `{}` is none", found.name)));
         }
         let mut message = Message {

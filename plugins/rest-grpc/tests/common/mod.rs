@@ -84,13 +84,15 @@ pub(crate) fn get(target: &str) -> Request {
     Request::get(target)
 }
 
+/// A message of these fields, for descriptor sets.
+pub(crate) fn part(parts: &[(u32, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    parts.iter().for_each(|(number, bytes)| put_bytes(&mut out, *number, bytes));
+    out
+}
+
 /// A descriptor set with the message `t.M`, whose fields are texts, and a method of it for each rule: GET's by 2, POST's by 4.
 pub(crate) fn set(fields: &[String], rules: &[(u32, &str)]) -> Vec<u8> {
-    let part = |parts: &[(u32, &[u8])]| {
-        let mut out = Vec::new();
-        parts.iter().for_each(|(number, bytes)| put_bytes(&mut out, *number, bytes));
-        out
-    };
     let mut message = part(&[(1, b"M")]);
     for (number, name) in (1_u16..).zip(fields) {
         let mut field = part(&[(1, name.as_bytes())]);
@@ -112,11 +114,6 @@ pub(crate) fn set(fields: &[String], rules: &[(u32, &str)]) -> Vec<u8> {
 
 /// A set with client streams: `/stream` of `google.protobuf.Struct`, and `/alone/{message}` of `google.rpc.Status`, without a body.
 pub(crate) fn set_of_streams() -> Vec<u8> {
-    let part = |parts: &[(u32, &[u8])]| {
-        let mut out = Vec::new();
-        parts.iter().for_each(|(number, bytes)| put_bytes(&mut out, *number, bytes));
-        out
-    };
     let method = |name: &str, input: &[u8], rule: &[(u32, &[u8])]| {
         let options = part(&[(72_295_728, &part(rule))]);
         let mut method = part(&[(1, name.as_bytes()), (2, input), (3, input), (4, &options)]);
@@ -128,4 +125,35 @@ pub(crate) fn set_of_streams() -> Vec<u8> {
     let alone = method("Alone", b".google.rpc.Status", &[(4, b"/alone/{message}")]);
     let service = part(&[(1, b"S"), (2, &stream), (2, &alone)]);
     part(&[(1, &part(&[(1, b"t.proto"), (2, b"t"), (6, &service), (12, b"proto3")]))])
+}
+
+/// A set of an edition in which messages are delimited, with a map of messages in what `/maps` takes.
+pub(crate) fn set_of_groups() -> Vec<u8> {
+    // Number, label, type, and the type's name.
+    let field = |name: &str, numbers: [u8; 3], type_name: &[u8]| {
+        let [number, label, kind] = numbers;
+        let start = part(&[(1, name.as_bytes()), (6, type_name)]);
+        [start, vec![0x18, number, 0x20, label, 0x28, kind]].concat()
+    };
+    let (key, value) = (field("key", [1, 1, 9], b""), field("value", [2, 1, 11], b".t.N"));
+    // `map_entry`.
+    let entry = part(&[(1, b"E"), (2, &key), (2, &value), (7, &[0x38, 1])]);
+    let (map, one) = (field("map", [1, 3, 11], b".t.M.E"), field("one", [2, 1, 11], b".t.N"));
+    let message = part(&[(1, b"M"), (2, &map), (2, &one), (3, &entry)]);
+    let options = part(&[(72_295_728, &part(&[(4, b"/maps"), (7, b"*")]))]);
+    let method = part(&[(1, b"M"), (2, b".t.M"), (3, b".t.M"), (4, &options)]);
+    let service = part(&[(1, b"S"), (2, &method)]);
+    // `message_encoding` is `DELIMITED`.
+    let features = part(&[(50, &[0x28, 2])]);
+    let file = part(&[
+        (1, b"t.proto"),
+        (2, b"t"),
+        (4, &message),
+        (4, &part(&[(1, b"N")])),
+        (6, &service),
+        (8, &features),
+        (12, b"editions"),
+    ]);
+    // The edition 2023.
+    part(&[(1, &[&file[..], &[0x70, 0xe8, 7]].concat())])
 }

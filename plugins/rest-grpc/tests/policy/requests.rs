@@ -1,8 +1,9 @@
 //! Requests: which call they become.
 
-use sluice_sdk_testing::{Request, Value, json};
+use rest_grpc::RestGrpc;
+use sluice_sdk_testing::{Harness, Request, Value, json};
 
-use crate::common::{books, frames, get, plugin, read, refused, sent};
+use crate::common::{books, frames, get, plugin, read, refused, sent, set_of_groups};
 
 #[test]
 fn every_rule_makes_its_call() {
@@ -385,4 +386,12 @@ fn trailers_of_requests_do_not_go_on() {
         assert_eq!(exchange.forwarded().body(), [0; 5]);
         assert_eq!(exchange.forwarded().trailer("x-late"), None, "{path}");
     }
+}
+
+#[test]
+fn values_of_maps_are_never_delimited() {
+    let harness = Harness::<RestGrpc>::new(json!({ "descriptors": "asset:set" }));
+    let plugin = harness.asset("set", set_of_groups()).start().expect("a set");
+    let exchange = plugin.send(Request::post("/maps").with_json(&json!({ "map": { "a": {} }, "one": {} })));
+    assert_eq!(frames(&exchange.forwarded().body()), [b"\x0a\x05\x0a\x01a\x12\x00\x13\x14"]);
 }
