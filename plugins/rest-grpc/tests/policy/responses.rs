@@ -191,3 +191,14 @@ fn what_makes_no_sense_is_a_bad_gateway() {
     let response = plugin.send(get("/v1/books/x")).respond(grpc().with_body(message));
     assert_eq!(response.status(), 500, "without a status");
 }
+
+#[test]
+fn an_any_of_nothing_has_a_type_only() {
+    let empty = json!({ "@type": "type.googleapis.com/google.protobuf.Empty" });
+    let with_value = json!({ "@type": "type.googleapis.com/google.protobuf.Empty", "value": {} });
+    for read in [&empty, &with_value] {
+        let response = books().send(get("/v1/books/x")).respond(answer("Book", &json!({ "extra": read })));
+        let body: Value = serde_json::from_str(&response.text()).expect("JSON");
+        assert_eq!(body, json!({ "extra": empty }));
+    }
+}
