@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use sluice_sdk::prelude::{Result, ensure};
-use sluice_sdk_protobuf::WriteOptions;
+use sluice_sdk_protobuf::{FieldPath, WriteOptions};
 
 use crate::config::{Errors, Streaming};
 use crate::rules::{Api, BodyRule, ResponseRule, Route};
@@ -190,6 +190,11 @@ impl Writer<'_> {
         let schema = match &route.body {
             BodyRule::None => return None,
             BodyRule::Raw(_) => return Some(json!({ "content": { "*/*": {} } })),
+            // What the path says need not be in the body.
+            BodyRule::Message if !route.variables.is_empty() => {
+                let bound: Vec<_> = route.variables.iter().map(FieldPath::steps).collect();
+                self.schemas.without(route.input, &bound)
+            }
             BodyRule::Message => self.schemas.reference(route.input),
             BodyRule::Field(path) => self.schemas.field(path.field(&self.api.pool)),
         };

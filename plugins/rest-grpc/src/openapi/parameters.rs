@@ -127,8 +127,13 @@ fn in_query(
                 None if is_text(pool, field) => {
                     let names: Vec<_> = around.iter().map(|step| schemas.name(step.field(pool))).collect();
                     let name = names.join(".");
-                    let mut parameter =
-                        json!({ "name": name, "in": "query", "schema": schemas.field(field) });
+                    let schema = schemas.field(field);
+                    let mut parameter = if is_json(pool, field) {
+                        let content = json!({ "application/json": { "schema": schema } });
+                        json!({ "name": name, "in": "query", "content": content })
+                    } else {
+                        json!({ "name": name, "in": "query", "schema": schema })
+                    };
                     if field.is_required && around.len() == 1 {
                         parameter["required"] = true.into();
                     }
@@ -166,4 +171,13 @@ fn is_text(pool: &Pool, field: &Field) -> bool {
         }
         _ => field.cardinality != Cardinality::Map,
     }
+}
+
+/// Whether a query says it in JSON, and not as one text or several.
+fn is_json(pool: &Pool, field: &Field) -> bool {
+    field.cardinality == Cardinality::Single
+        && field
+            .kind
+            .message()
+            .is_some_and(|id| matches!(pool[id].known, Known::Value | Known::Struct | Known::ListValue))
 }

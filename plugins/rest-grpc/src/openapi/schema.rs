@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-use sluice_sdk_protobuf::{Cardinality, Field, Kind, Known, MessageId, Pool, WriteOptions};
+use sluice_sdk_protobuf::{Cardinality, Field, Kind, Known, MessageId, Pool, Step, WriteOptions};
 
 use super::described;
 
@@ -59,12 +59,31 @@ impl<'a> Schemas<'a> {
     }
 
     fn message(&mut self, id: MessageId) -> Value {
+        self.without(id, &[])
+    }
+
+    /// The schema of a message in which some fields, at the ends of these ways, are not.
+    pub(super) fn without(&mut self, id: MessageId, ways: &[&[Step]]) -> Value {
         let pool = self.pool;
         let message = &pool[id];
         let mut properties = Map::new();
         let mut required = Vec::new();
-        for field in &message.fields {
-            let mut schema = described(self.field(field), &field.comment);
+        for (place, field) in (0..).zip(&message.fields) {
+            let step = Step { message: id, place };
+            let within: Vec<_> = ways
+                .iter()
+                .filter_map(|way| way.split_first())
+                .filter(|(first, _)| **first == step)
+                .collect();
+            if within.iter().any(|(_, rest)| rest.is_empty()) {
+                continue;
+            }
+            let rest: Vec<_> = within.iter().map(|(_, rest)| *rest).collect();
+            let schema = match field.kind.message() {
+                Some(inner) if !rest.is_empty() => self.without(inner, &rest),
+                _ => self.field(field),
+            };
+            let mut schema = described(schema, &field.comment);
             if field.is_output_only {
                 schema["readOnly"] = true.into();
             }

@@ -164,3 +164,25 @@ fn paths_that_differ_in_names_only_are_one() {
     assert_eq!(paths.keys().collect::<Vec<_>>(), ["/a/{x}"]);
     assert_eq!(paths["/a/{x}"]["post"]["operationId"], "t.S_M1");
 }
+
+#[test]
+fn what_a_query_says_in_json_is_content() {
+    let document = document(json!({ "services": ["shop.v1.Books"] }));
+    let parameters = document["paths"]["/v1/echo"]["get"]["parameters"].as_array().unwrap();
+    for (name, schema) in
+        [("struct", json!({ "type": "object" })), ("value", json!({})), ("list", json!({ "type": "array" }))]
+    {
+        let parameter = parameters.iter().find(|parameter| parameter["name"] == name).expect("a parameter");
+        let content = json!({ "application/json": { "schema": schema } });
+        assert_eq!(*parameter, json!({ "name": name, "in": "query", "content": content }));
+    }
+}
+
+#[test]
+fn what_the_path_says_is_not_of_the_body() {
+    let document = document(json!({ "services": ["shop.v1.Books"] }));
+    let archive = &document["paths"]["/v1/shelves/{name}:archive"]["post"]["requestBody"]["content"];
+    let schema = &archive["application/json"]["schema"];
+    assert_eq!(schema["properties"], json!({ "reason": { "type": "string" } }));
+    assert_eq!(schema["required"], Value::Null);
+}
