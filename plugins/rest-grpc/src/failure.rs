@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 use sluice_sdk::prelude::*;
-use sluice_sdk_grpc::{Code, Status, metadata};
+use sluice_sdk_grpc::{Code, Detail, Status, metadata};
 use sluice_sdk_protobuf::{UnknownAny, WriteOptions};
 
 use crate::config::Errors;
@@ -17,20 +17,30 @@ pub(crate) struct Failures {
 impl Failures {
     /// `google.rpc.Status` in JSON. Details whose type is not known are there in base64.
     pub(crate) fn json(&self, api: &Api, status: &Status) -> Vec<u8> {
-        let options = WriteOptions { unknown_any: UnknownAny::Base64, ..self.options };
         let mut out = Vec::new();
-        if api.pool.to_json(api.status, &status.encode(), &options, &mut out).is_ok() {
+        if self.put(api, status, &mut out) {
             return out;
         }
-        // Details that are none.
-        out.clear();
+        // Details that are no messages are left out.
         let plain = Status::new(status.code, status.message.clone());
-        let written = api.pool.to_json(api.status, &plain.encode(), &options, &mut out);
-        if written.is_err() {
-            out.clear();
+        let is_good = |detail: &&Detail| {
+            self.put(api, &Status { details: vec![(*detail).clone()], ..plain.clone() }, &mut Vec::new())
+        };
+        let details = status.details.iter().filter(is_good).cloned().collect();
+        if !self.put(api, &Status { details, ..plain.clone() }, &mut out) {
             out.extend_from_slice(b"{}");
         }
         out
+    }
+
+    /// Whether a status could be written; if not, there is nothing.
+    fn put(&self, api: &Api, status: &Status, out: &mut Vec<u8>) -> bool {
+        let options = WriteOptions { unknown_any: UnknownAny::Base64, ..self.options };
+        let written = api.pool.to_json(api.status, &status.encode(), &options, out);
+        if written.is_err() {
+            out.clear();
+        }
+        written.is_ok()
     }
 
     /// The answer to a call that failed, with the metadata of the response.

@@ -144,9 +144,15 @@ fn details_are_told() {
     // Details that are no messages are left out.
     let broken =
         Detail { type_url: "type.googleapis.com/google.rpc.BadRequest".to_owned(), value: vec![0x0a, 9] };
-    let status = Status { details: vec![broken], ..Status::new(Code::NotFound, "gone") };
-    let response = books().send(get("/v1/books/x")).respond(failed(&status));
+    let gone = || Status::new(Code::NotFound, "gone");
+    let response =
+        books().send(get("/v1/books/x")).respond(failed(&Status { details: vec![broken.clone()], ..gone() }));
     assert_eq!((response.status(), response.text()), (404, r#"{"code":5,"message":"gone"}"#.to_owned()));
+    // The others are not.
+    let mixed = Status { details: [&status.details[..], &[broken]].concat(), ..gone() };
+    let response = books().send(get("/v1/books/x")).respond(failed(&mixed));
+    let body: Value = serde_json::from_str(&response.text()).expect("JSON");
+    assert_eq!(body, json!({ "code": 5, "message": "gone", "details": details }));
 }
 
 #[test]
