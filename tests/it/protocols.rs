@@ -6,11 +6,14 @@ use serde_json::json;
 
 use crate::examples::start_in;
 use crate::harness::library::{Library, field, framed};
-use crate::harness::{Gateway, Setup};
+use crate::harness::{Gateway, Setup, root};
 
-fn start(library: &Library) -> Gateway {
+/// The example before a service of a test's.
+#[track_caller]
+pub(crate) fn start(library: &Library) -> Gateway {
     let upstreams = HashMap::from([("127.0.0.1:50051", library.address.to_string())]);
-    let setup = Setup::new().file("library.binpb", Library::descriptors());
+    let wsdl = std::fs::read(root().join("examples/protocol-translation/library.wsdl")).expect("it is there");
+    let setup = Setup::new().file("library.binpb", Library::descriptors()).file("library.wsdl", wsdl);
     start_in(setup, "examples/protocol-translation", "127.0.0.1:8084", "127.0.0.1:9905", &upstreams)
 }
 

@@ -5,3 +5,4 @@ mod browser;
 mod connect;
 mod grpc;
 mod grpc_web;
+mod soap;
