@@ -50,7 +50,9 @@ impl Status {
         let details = get("grpc-status-details-bin").filter(|_| code != Code::Ok);
         let told = details.and_then(|value| Self::decode(&metadata::decode_binary(value.as_ref())?));
         let told = told.unwrap_or_else(|| Self::new(code, ""));
-        Some(Self { code, message: message.unwrap_or(told.message), details: told.details })
+        // What is there in full counts more than its copy in a header, as grpc-go and Envoy have it.
+        let message = if told.message.is_empty() { message.unwrap_or_default() } else { told.message };
+        Some(Self { code, message, details: told.details })
     }
 
     /// The trailers that say it, in their order.

@@ -26,6 +26,8 @@ impl Pool {
     /// single message. A map's value is `name[key]`.
     pub fn path(&self, message: MessageId, path: &str) -> Result<FieldPath, Error> {
         let (path, key) = match path.split_once('[') {
+            // A name in JSON may be anything, brackets too.
+            Some(_) if self.is_named(message, path) => (path, None),
             Some((path, key)) => {
                 let key = key.strip_suffix(']').ok_or_else(|| Error::unknown_field(path))?;
                 (path, Some(key))
@@ -52,6 +54,16 @@ impl Pool {
             return Err(Error::unknown_field(&path.name(self)));
         }
         Ok(path)
+    }
+
+    /// Whether a dotted path leads to fields as it stands.
+    fn is_named(&self, message: MessageId, path: &str) -> bool {
+        let mut at = Some(message);
+        path.split('.').all(|name| {
+            let field = at.and_then(|id| self[id].field(name));
+            at = field.and_then(|(_, field)| field.kind.message());
+            field.is_some()
+        })
     }
 
     /// Appends the wire form of a message in which one field is set to what a text says. Of a repeated field it is one value.

@@ -27,6 +27,9 @@ pub struct Config {
     /// What becomes of query parameters that are no field.
     #[serde(default)]
     pub(crate) unknown_query: Unknown,
+    /// Whether the query may set fields of what the body is, as in Envoy. What the body says of a field counts more; lists are joined.
+    #[serde(default)]
+    pub(crate) query_into_body: bool,
     /// Query parameters that are never a field, such as `key`.
     #[serde(default)]
     pub(crate) ignored_query: Vec<String>,

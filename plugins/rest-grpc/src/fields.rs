@@ -18,6 +18,7 @@ const MOST: usize = 1_000;
 pub(crate) struct Reading {
     pub(crate) unescape: Unescape,
     pub(crate) unknown_query: Unknown,
+    pub(crate) query_into_body: bool,
     pub(crate) ignored_query: Vec<String>,
     pub(crate) options: ReadOptions,
 }
@@ -59,13 +60,14 @@ impl Reading {
         Ok(())
     }
 
-    /// The query's fields, to come before all else.
+    /// The query's fields, to come before all else. What it adds to the body's lists comes after.
     pub(crate) fn query(
         &self,
         api: &Api,
         route: &Route,
         query: &str,
-        out: &mut Vec<u8>,
+        before: &mut Vec<u8>,
+        after: &mut Vec<u8>,
     ) -> Result<(), Finding> {
         let mut set = Set::default();
         for (number, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
@@ -81,14 +83,18 @@ impl Reading {
                 continue;
             }
             let path = match api.pool.path(route.input, &name) {
-                Ok(path) => Some(path).filter(|path| !route.is_bound(path)),
+                Ok(path) => Some(path).filter(|path| {
+                    !route.is_in_path(path) && (self.query_into_body || !route.is_in_body(path))
+                }),
                 Err(error) if error.kind() == ErrorKind::UnknownField => None,
                 Err(error) => return Err(Finding::new(Place::Query, &name, error.reason())),
             };
             match path {
-                Some(path) => self
-                    .set(api, &mut set, path, &value, out)
-                    .map_err(|reason| Finding::new(Place::Query, &name, &reason))?,
+                Some(path) => {
+                    let adds = path.field(&api.pool).is_repeated() && route.is_in_body(&path);
+                    self.set(api, &mut set, path, &value, if adds { after } else { before })
+                        .map_err(|reason| Finding::new(Place::Query, &name, &reason))?;
+                }
                 None if self.unknown_query == Unknown::Ignore => {}
                 None => return Err(Finding::new(Place::Query, &name, "the method has no such parameter")),
             }
@@ -130,13 +136,17 @@ impl Reading {
 }
 
 impl Route {
-    /// Whether the path or the body sets a field, so that the query cannot.
-    fn is_bound(&self, path: &FieldPath) -> bool {
-        let of_body = match &self.body {
+    /// Whether a variable of the path sets a field.
+    fn is_in_path(&self, path: &FieldPath) -> bool {
+        self.variables.iter().any(|variable| path.is_within(variable))
+    }
+
+    /// Whether the body is what a field is in.
+    fn is_in_body(&self, path: &FieldPath) -> bool {
+        match &self.body {
             BodyRule::Message | BodyRule::Raw(None) => true,
             BodyRule::Field(body) | BodyRule::Raw(Some(body)) => path.is_within(body),
             BodyRule::None => false,
-        };
-        of_body || self.variables.iter().any(|variable| path.is_within(variable))
+        }
     }
 }

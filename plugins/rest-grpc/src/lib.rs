@@ -120,6 +120,7 @@ impl Plugin for RestGrpc {
         let reading = Reading {
             unescape: config.unescape,
             unknown_query: config.unknown_query,
+            query_into_body: config.query_into_body,
             ignored_query: config.ignored_query,
             options: ReadOptions { ignore_unknown: false, enums_in_any_case },
         };

@@ -109,7 +109,7 @@ impl RestGrpc {
         after: &mut Vec<u8>,
     ) -> Result<(), Finding> {
         if let Some(query) = request.query() {
-            self.reading.query(&self.api, route, &query, before)?;
+            self.reading.query(&self.api, route, &query, before, after)?;
         }
         self.reading.path(&self.api, route, segments, after)
     }
@@ -214,7 +214,10 @@ impl RestGrpc {
         let headers = request.headers();
         let asked = match headers.get(header) {
             Some(value) => Some(value.as_str().and_then(media::timeout).ok_or(())?),
-            None => headers.get("grpc-timeout").and_then(|value| timeout::from_grpc(value.as_bytes())),
+            None => match headers.get("grpc-timeout") {
+                Some(value) => Some(timeout::from_grpc(value.as_bytes()).ok_or(())?),
+                None => None,
+            },
         };
         Ok(match (asked, self.config.timeout) {
             (Some(asked), Some(most)) => Some(asked.min(most)),

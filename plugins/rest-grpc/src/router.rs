@@ -117,22 +117,25 @@ impl Router {
     pub(crate) fn find<'p>(&self, method: &str, path: &'p str) -> Found<'p> {
         let Some(path) = path.strip_prefix('/') else { return Found::Nothing };
         let mut list: Vec<_> = path.split('/').collect();
-        // As Envoy, which takes no notice of slashes at the end.
-        while list.last().is_some_and(|last| last.is_empty()) {
-            list.pop();
-        }
         let mut others = Vec::new();
-        let with_verb = list.last().and_then(|last| last.rsplit_once(':'));
-        if let Some((before, verb)) =
-            with_verb.filter(|(_, verb)| self.verbs.iter().any(|known| **known == **verb))
-        {
+        // A verb may have colons itself: the longest that there is.
+        let last = list.last().copied().unwrap_or_default();
+        for (colon, _) in last.match_indices(':') {
+            let verb = &last[colon + 1..];
+            if !self.verbs.iter().any(|known| **known == *verb) {
+                continue;
+            }
             let mut list = list.clone();
             list.pop();
-            list.push(before);
+            list.push(&last[..colon]);
             let segments = Segments { list, verb: Some(verb) };
             if let Some(target) = self.search(method, &segments, &mut others) {
                 return Found::Target(target, segments);
             }
+        }
+        // As Envoy, which takes no notice of slashes at the end.
+        while list.last().is_some_and(|last| last.is_empty()) {
+            list.pop();
         }
         let segments = Segments { list, verb: None };
         match self.search(method, &segments, &mut others) {

@@ -13,6 +13,8 @@ use std::ops::Range;
 
 use sluice_sdk::prelude::*;
 
+use crate::percent;
+
 /// A template, taken apart.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Template {
@@ -66,10 +68,12 @@ impl Template {
         Ok(template)
     }
 
-    /// Takes `:verb` off the end.
+    /// Takes `:verb` off the end. Behind a variable all is the verb, colons too; of a literal the last colon counts.
     fn take_verb<'t>(&mut self, text: &'t str) -> std::result::Result<&'t str, String> {
         let last = text.rfind(['/', '}']).map_or(0, |at| at + 1);
-        let Some(colon) = text[last..].rfind(':') else { return Ok(text) };
+        let tail = &text[last..];
+        let colon = if text[..last].ends_with('}') { tail.find(':') } else { tail.rfind(':') };
+        let Some(colon) = colon else { return Ok(text) };
         let verb = &text[last + colon + 1..];
         if !is_literal(verb) {
             return Err(format!("has the verb `{verb}`, which is none"));
@@ -146,9 +150,13 @@ impl Segment {
     }
 }
 
+/// Characters of a path's segment as of RFC 3986. A star at an end of it is meant as a wildcard, which there is not.
 fn is_literal(text: &str) -> bool {
     !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}*/?#\"<>\\^`|".contains(&byte))
+        && !text.starts_with('*')
+        && !text.ends_with('*')
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}/?#\"<>\\^`|".contains(&byte))
+        && percent::decode(text, |_| true).is_some()
 }
 
 fn is_identifier(text: &str) -> bool {
