@@ -79,7 +79,7 @@ impl Operation {
             Mapping::new(input.as_deref(), input_template, makes_input, names, &format!("{key}.input"))?;
         let output =
             Mapping::new(output.as_deref(), output_template, makes_output, names, &format!("{key}.output"))?;
-        let header = Parts::new(&config.header, names, &format!("{key}.header"))?;
+        let header = Parts::of_header(&config.header, names, &format!("{key}.header"))?;
         let mut params: Vec<Param> = path
             .members()
             .into_iter()

@@ -23,6 +23,9 @@ struct Exchange {
     not_json: Option<String>,
 }
 
+/// Headers, each with its values.
+type HeaderTexts = Vec<(HeaderName, Vec<String>)>;
+
 const EXCHANGE: Value<Exchange> = Value::step("exchange");
 
 impl Service {
@@ -303,7 +306,7 @@ impl Service {
         &self,
         envelope: Option<&Envelope>,
         operation: &Operation,
-    ) -> Result<(Vec<(HeaderName, Vec<String>)>, String), Failure> {
+    ) -> Result<(HeaderTexts, String), Failure> {
         let element = match envelope.map(|envelope| &envelope.body[..]) {
             None | Some([]) => None,
             Some([element]) if element.name == operation.response.name => Some(element),

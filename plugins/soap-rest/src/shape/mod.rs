@@ -68,6 +68,15 @@ const MAX_FIELDS: usize = 200;
 impl Parts {
     /// Compiles the fields; `key` is where the configuration has them.
     pub(crate) fn new(fields: &[FieldConfig], names: &Names, key: &str) -> Result<Self> {
+        Self::compile(fields, names, key, false)
+    }
+
+    /// As [`new`](Self::new), of header blocks: the service declares them at the top, whatever holds within operations.
+    pub(crate) fn of_header(fields: &[FieldConfig], names: &Names, key: &str) -> Result<Self> {
+        Self::compile(fields, names, key, true)
+    }
+
+    fn compile(fields: &[FieldConfig], names: &Names, key: &str, is_top: bool) -> Result<Self> {
         let mut parts = Self::default();
         let mut places: Vec<Place> = Vec::new();
         ensure!(fields.len() <= MAX_FIELDS, "`{key}` has more than {MAX_FIELDS} fields");
@@ -78,13 +87,13 @@ impl Parts {
             if let Some(known) = clash {
                 bail!("{key}.json: `{at}` and `{known}` cannot both be there");
             }
-            parts.add(field, at.clone(), names, &key)?;
+            parts.add(field, at.clone(), names, &key, is_top)?;
             places.push(at);
         }
         Ok(parts)
     }
 
-    fn add(&mut self, field: &FieldConfig, at: Place, names: &Names, key: &str) -> Result<()> {
+    fn add(&mut self, field: &FieldConfig, at: Place, names: &Names, key: &str, is_top: bool) -> Result<()> {
         let xml_key = format!("{key}.xml");
         let path = match &field.xml {
             Some(path) => path.clone(),
@@ -93,7 +102,7 @@ impl Parts {
                 at.0.join("/")
             }
         };
-        let path = Path::new(&path, names).context(&xml_key)?;
+        let path = Path::new(&path, names, is_top).context(&xml_key)?;
         let kind = Self::kind(field, names, key)?;
         let default = field.default(&kind, key)?;
         let FieldConfig { list, optional, nillable, .. } = *field;
@@ -196,7 +205,8 @@ struct Path {
 }
 
 impl Path {
-    fn new(text: &str, names: &Names) -> Result<Self> {
+    /// With `is_top` the first element is one that the service declares at the top.
+    fn new(text: &str, names: &Names, is_top: bool) -> Result<Self> {
         let mut path = Self { elements: Vec::new(), attribute: None };
         if text == "." {
             return Ok(path);
@@ -205,6 +215,7 @@ impl Path {
             ensure!(path.attribute.is_none(), "`{text}`: an attribute stands last");
             match step.strip_prefix('@') {
                 Some(name) => path.attribute = Some(names.attribute(name)?),
+                None if is_top && path.elements.is_empty() => path.elements.push(names.top(step)?),
                 None => path.elements.push(names.element(step)?),
             }
         }

@@ -2,7 +2,7 @@
 
 use sluice_sdk_testing::{Request, Response, TestPlugin, Value, json};
 
-use crate::common::{answered, body_of, config, soap, start};
+use crate::common::{NS_11, answered, body_of, config, envelope, soap, start};
 
 /// A plugin with one operation `Op` at `POST /op`.
 fn op(serve: &str, operation: Value) -> TestPlugin {
@@ -124,6 +124,22 @@ fn unqualified_elements_have_no_namespace() {
         (r#"{"a":"1"}"#.to_owned(), "<a>2</a>".to_owned())
     );
     assert!(called(&plugin, "<t:a>1</t:a>", "").0.contains("it is missing"));
+}
+
+#[test]
+fn header_blocks_are_declared_at_the_top() {
+    let operations = json!({ "Op": { "rest": "POST /op", "headers": { "x-tenant": "tenant" }, "input": [],
+        "header": [{ "json": "tenant", "xml": "Session/Tenant" }], "output": [] } });
+    let more =
+        |serve| config(serve, json!({ "elements": "unqualified", "operations": operations, "faults": [] }));
+    let header = "<t:Session s:mustUnderstand='1'><Tenant>acme</Tenant></t:Session>";
+    let soap_side = start(more("soap"));
+    let exchange = soap_side.send(soap("").with_body(envelope(NS_11, header, "<t:Op/>")));
+    assert_eq!(exchange.forwarded().header_all("x-tenant"), ["acme"]);
+    let request = Request::post("/op").with_json(&json!({})).with_header("x-tenant", "acme");
+    let text = start(more("rest")).send(request).forwarded().text();
+    let written = "<soap:Header><tns:Session><Tenant>acme</Tenant></tns:Session></soap:Header>";
+    assert!(text.contains(written), "{text}");
 }
 
 #[test]
