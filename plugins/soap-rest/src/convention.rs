@@ -14,9 +14,11 @@ pub(crate) fn read(element: &Element, names: &Names) -> Json {
         return Json::Null;
     }
     let attributes = element.attributes.iter().filter(|(name, _)| &*name.namespace != XSI);
-    let mut members: Vec<(String, Json)> = attributes
-        .map(|(name, value)| (format!("@{}", names.short_attribute(name)), Json::text(value.clone())))
-        .collect();
+    // One of a namespace that has no prefix has no name that would be its own.
+    let attributes =
+        attributes.filter_map(|(name, value)| Some((names.short_attribute(name)?, value.clone())));
+    let mut members: Vec<(String, Json)> =
+        attributes.map(|(name, value)| (format!("@{name}"), Json::text(value))).collect();
     if members.is_empty() && element.children.is_empty() {
         return Json::text(element.text.clone());
     }
@@ -241,6 +243,18 @@ mod tests {
     }
 
     #[test]
+    fn names_of_members_are_unique() {
+        let strange = "<tns:a x:i='2' i='1' o:i='3' y:i='4' xmlns:x='urn:x' xmlns:y='urn:y'></tns:a>";
+        assert_eq!(
+            both(strange),
+            (
+                r#"{"a":{"@i":"1","@o:i":"3"}}"#.to_owned(),
+                "<r><tns:a i=\"1\" o:i=\"3\"></tns:a></r>".to_owned()
+            )
+        );
+    }
+
+    #[test]
     fn one_element_has_one_name() {
         let terms = Terms::of_tests();
         for (text, at) in [
@@ -282,6 +296,8 @@ mod tests {
             (r#"{"a":[1,{"@b":[]}]}"#, "a[1].@b"),
             (r#"{"a":"\u0000"}"#, "a"),
             (r#"{"@a>":1}"#, "@a>"),
+            (r#"{"@xmlns":"urn:o","a":1}"#, "@xmlns"),
+            (r#"{"a":{"@xmlns:o":"urn:x"}}"#, "a.@xmlns:o"),
         ] {
             let value = json::parse(text.as_bytes(), &terms.bounds).unwrap();
             let stop = write("r", &value, &mut Writer::new(&terms.bounds), &terms).unwrap_err();

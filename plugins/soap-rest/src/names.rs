@@ -88,6 +88,7 @@ impl Names {
 
     /// An attribute: without a prefix it is of no namespace.
     pub(crate) fn attribute(&self, text: &str) -> Result<Tag> {
+        ensure!(text != "xmlns", "`xmlns` declares a namespace and is no attribute");
         self.tag(text, &Rc::from(""))
     }
 
@@ -133,11 +134,11 @@ impl Names {
         }
     }
 
-    /// As [`short`](Self::short), of an attribute.
-    pub(crate) fn short_attribute(&self, name: &Name) -> String {
+    /// As [`short`](Self::short), of an attribute; none if there is no prefix for its namespace.
+    pub(crate) fn short_attribute(&self, name: &Name) -> Option<String> {
         match self.prefix_of(&name.namespace) {
-            Some(prefix) => format!("{prefix}:{}", name.local),
-            None => name.local.clone(),
+            Some(prefix) => Some(format!("{prefix}:{}", name.local)),
+            None => name.namespace.is_empty().then(|| name.local.clone()),
         }
     }
 }
