@@ -1,6 +1,6 @@
 //! The mapping by template. It sees one variable, `body`.
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, escape_formatter};
 use sluice_sdk::prelude::*;
 
 use crate::failure::Failure;
@@ -35,6 +35,12 @@ impl Template {
             Makes::Xml => AutoEscape::Html,
             Makes::Json => AutoEscape::Json,
         });
+        if makes == Makes::Xml {
+            // What is not there is no text, and not the word that the language has for it.
+            environment.set_formatter(|out, state, value| {
+                if value.is_none() { Ok(()) } else { escape_formatter(out, state, value) }
+            });
+        }
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(RECURSION);

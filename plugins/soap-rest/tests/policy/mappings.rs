@@ -39,6 +39,19 @@ fn a_template_makes_the_document() {
 }
 
 #[test]
+fn null_is_no_text_in_a_template() {
+    let template = "<tns:a at=\"{{ body.a }}\">{{ body.a }}</tns:a>{{ body.b }}";
+    let plugin = op("soap", json!({ "input_template": "{{ body.N }}", "output_template": template }));
+    let nil = "<t:N xmlns:i='http://www.w3.org/2001/XMLSchema-instance' i:nil='true'/>";
+    let (sent, answered) = called(&plugin, nil, r#"{"a":null,"b":"<"}"#);
+    assert_eq!((sent.as_str(), answered.as_str()), ("null", "<tns:a at=\"\"></tns:a>&lt;"));
+    let mut exchange = plugin.send(soap(&format!("<t:Op>{nil}</t:Op>")));
+    assert!(
+        exchange.respond(Response::new(200).with_json(&json!({ "a": 1 }))).text().contains("template-failed")
+    );
+}
+
+#[test]
 fn a_template_cannot_leave_its_element() {
     let plugin = op("rest", json!({ "input_template": "{{ body.x | safe }}" }));
     let send = |x: &str| plugin.send(Request::post("/op").with_json(&json!({ "x": x })));
