@@ -28,7 +28,8 @@ const EXCHANGE: Value<Exchange> = Value::step("exchange");
 /// A request that is not translated.
 enum Refusal {
     Failure(Failure),
-    Fault(Code, String),
+    /// A fault in an envelope of this version.
+    Fault(Code, String, Version),
 }
 
 impl<F: Into<Failure>> From<F> for Refusal {
@@ -101,9 +102,9 @@ impl Service {
         match sent {
             Ok(()) => Ok(Verdict::Continue),
             Err(Refusal::Failure(failure)) => self.failed(&failure, Side::Request, exchange.version),
-            Err(Refusal::Fault(code, reason)) => {
+            Err(Refusal::Fault(code, reason, version)) => {
                 let fault = NewFault { code, subcode: None, reason: &reason, detail: "" };
-                self.answer(&fault, exchange.version, &[])
+                self.answer(&fault, version, &[])
             }
         }
     }
@@ -113,15 +114,20 @@ impl Service {
         if let Some(charset) = &exchange.charset {
             media = MediaType::parse(&format!("text/xml; charset=\"{}\"", charset.replace(['"', '\\'], "")));
         }
+        // Who speaks a version that is not known is answered in one that is served.
+        let served = self.version.unwrap_or(exchange.version);
         let envelope = Envelope::new(self.root(bytes, &media)?).map_err(|reason| match reason {
             NoEnvelope::Version => {
-                Refusal::Fault(Code::VersionMismatch, "this version of SOAP is not known".to_owned())
+                let reason = "this version of SOAP is not known".to_owned();
+                Refusal::Fault(Code::VersionMismatch, reason, served)
             }
             NoEnvelope::Malformed(why) => Failure::new(400, "soap-malformed", why).into(),
         })?;
         if envelope.version != exchange.version || self.version.is_some_and(|only| only != envelope.version) {
             let reason = "the envelope is of another version of SOAP than it should be";
-            return Err(Refusal::Fault(Code::VersionMismatch, reason.to_owned()));
+            // SOAP 1.1 is answered in SOAP 1.1, which its clients can read (SOAP 1.2 part 1 appendix A).
+            let version = if envelope.version == Version::V11 { Version::V11 } else { served };
+            return Err(Refusal::Fault(Code::VersionMismatch, reason.to_owned(), version));
         }
         let index = self.operation_of(&envelope, exchange.action.as_deref())?;
         let operation = &self.operations[index];
@@ -131,7 +137,7 @@ impl Service {
         };
         if let Some(name) = envelope.misunderstood(&is_understood) {
             let reason = format!("the header block `{}` is not understood", name.local);
-            return Err(Refusal::Fault(Code::MustUnderstand, reason));
+            return Err(Refusal::Fault(Code::MustUnderstand, reason, exchange.version));
         }
         let mut document = operation.input.read(envelope.body.first(), &self.terms)?;
         let budget = Budget::lenient(&self.terms);
@@ -341,11 +347,6 @@ impl Service {
         version: Version,
         headers: &[(&str, HeaderValue)],
     ) -> Result<Verdict> {
-        let version = match fault.code {
-            // Who speaks another version than is served is answered in one that is.
-            Code::VersionMismatch => self.version.unwrap_or(version),
-            _ => version,
-        };
         let write = |fault: &NewFault<'_>| {
             envelope::write(version, &self.terms, "", |out| {
                 fault.write(version, out);

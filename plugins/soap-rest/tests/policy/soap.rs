@@ -142,13 +142,25 @@ fn what_the_client_is_told_is_not_told_again() {
 #[test]
 fn versions_and_actions_are_held_to() {
     let plugin = plugin("soap");
-    let mixed = soap("").with_body(envelope(NS_12, "", GET_ORDER));
-    let future = soap("").with_body(envelope("urn:soap-13", "", GET_ORDER));
-    let only = start(config("soap", json!({ "version": "1.2" })));
-    for answer in
-        [plugin.send(mixed).answer(), plugin.send(future).answer(), only.send(soap(GET_ORDER)).answer()]
-    {
-        assert!(answer.text().contains("soap:VersionMismatch<"), "{}", answer.text());
+    let only = |version: &str| start(config("soap", json!({ "version": version })));
+    let (only_11, only_12) = (only("1.1"), only("1.2"));
+    let of = |namespace: &str| envelope(namespace, "", GET_ORDER);
+    for (plugin, request, namespace) in [
+        (&plugin, soap("").with_body(of(NS_12)), NS_11),
+        (&plugin, soap("").with_body(of("urn:soap-13")), NS_11),
+        (&plugin, soap_12("").with_body(of("urn:soap-13")), NS_12),
+        (&plugin, soap_12("").with_body(of(NS_11)), NS_11),
+        (&only_12, soap(GET_ORDER), NS_11),
+        (&only_12, soap("").with_body(of("urn:soap-13")), NS_12),
+        (&only_11, soap_12(GET_ORDER), NS_11),
+    ] {
+        let answer = plugin.send(request).answer();
+        let text = answer.text();
+        let media = if namespace == NS_11 { "text/xml" } else { "application/soap+xml" };
+        let media = format!("{media}; charset=utf-8");
+        assert_eq!((answer.status(), answer.header("content-type")), (500, Some(media.as_str())), "{text}");
+        let declared = format!("xmlns:soap=\"{namespace}\"");
+        assert!(text.contains("soap:VersionMismatch<") && text.contains(&declared), "{text}");
     }
     let with_action = |action: &str| {
         let media = format!("application/soap+xml; charset=utf-8; action=\"{action}\"");
