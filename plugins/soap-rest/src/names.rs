@@ -89,7 +89,9 @@ impl Names {
     /// An attribute: without a prefix it is of no namespace.
     pub(crate) fn attribute(&self, text: &str) -> Result<Tag> {
         ensure!(text != "xmlns", "`xmlns` declares a namespace and is no attribute");
-        self.tag(text, &Rc::from(""))
+        let tag = self.tag(text, &Rc::from(""))?;
+        ensure!(!tag.name.is(XSI, "nil"), "`{text}` is what `null` is written as");
+        Ok(tag)
     }
 
     fn tag(&self, text: &str, unprefixed: &Rc<str>) -> Result<Tag> {
@@ -101,6 +103,7 @@ impl Names {
         let namespace = match prefix {
             None => Rc::clone(unprefixed),
             Some("xml") => XML.into(),
+            Some("xsi") => XSI.into(),
             Some(prefix) => {
                 let found = self.prefixes.iter().find(|(known, _)| known == prefix);
                 let found = found.context(format_args!("`{text}`: `namespaces` has no `{prefix}`"))?;
@@ -118,6 +121,7 @@ impl Names {
         match namespace {
             "" => None,
             XML => Some("xml"),
+            XSI => Some("xsi"),
             _ => self
                 .prefixes
                 .iter()
@@ -167,6 +171,8 @@ mod tests {
         assert_eq!(told(names.element("none:a").unwrap()), "|a|a");
         assert_eq!(told(names.attribute("a").unwrap()), "|a|a");
         assert_eq!(told(names.attribute("xml:lang").unwrap()), format!("{XML}|lang|xml:lang"));
+        assert_eq!(told(names.attribute("xsi:type").unwrap()), format!("{XSI}|type|xsi:type"));
+        assert!(names.attribute("xsi:nil").is_err());
         assert!(names.element("x:a").unwrap_err().to_string().contains("has no `x`"));
         assert!(names.element("1").is_err() && names.element("").is_err() && names.element("o:").is_err());
         let unqualified = Names::new("urn:t", false, &BTreeMap::new()).unwrap();

@@ -140,6 +140,23 @@ fn unqualified_elements_have_no_namespace() {
 }
 
 #[test]
+fn types_of_the_schema_can_be_declared() {
+    let fields = json!([{ "json": "kind", "xml": "a/@xsi:type" }, { "json": "a", "xml": "a" }]);
+    let plugin = op("soap", json!({ "input": fields, "output": fields }));
+    let xsi = "xmlns:i='http://www.w3.org/2001/XMLSchema-instance' i:type='t:Special'";
+    let (sent, answered) =
+        called(&plugin, &format!("<t:a {xsi}>1</t:a>"), r#"{"kind":"tns:Special","a":"1"}"#);
+    assert_eq!(sent, r#"{"kind":"t:Special","a":"1"}"#);
+    assert_eq!(answered, "<tns:a xsi:type=\"tns:Special\">1</tns:a>");
+    // By convention it is written, and not read.
+    let plugin = op("soap", json!({}));
+    let (sent, answered) =
+        called(&plugin, &format!("<t:a {xsi}>1</t:a>"), r##"{"a":{"@xsi:type":"tns:Special","#text":"1"}}"##);
+    assert_eq!(sent, r#"{"a":"1"}"#);
+    assert_eq!(answered, "<tns:a xsi:type=\"tns:Special\">1</tns:a>");
+}
+
+#[test]
 fn header_blocks_are_declared_at_the_top() {
     let operations = json!({ "Op": { "rest": "POST /op", "headers": { "x-tenant": "tenant" }, "input": [],
         "header": [{ "json": "tenant", "xml": "Session/Tenant" }], "output": [] } });
