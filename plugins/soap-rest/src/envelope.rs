@@ -176,7 +176,7 @@ impl<'e> Fault<'e> {
                 let text = |name| fault.child("", name).map(|element| element.text.trim().to_owned());
                 let (code, subcode) = match name {
                     // `Client.Authentication` is a kind of `Client` (section 4.4.1).
-                    Some(name) if &*name.namespace == NS_11 => {
+                    Some(name) if is_code_11(&name) => {
                         (code(name.local.split('.').next().unwrap_or_default()), None)
                     }
                     other => (Code::Receiver, other),
@@ -196,6 +196,16 @@ impl<'e> Fault<'e> {
                 Self { code, subcode, reason, detail: fault.child(namespace, "Detail") }
             }
         })
+    }
+}
+
+/// Whether a name is one of the codes of SOAP 1.1. Some write them without a prefix.
+fn is_code_11(name: &Name) -> bool {
+    let kind = name.local.split('.').next().unwrap_or_default();
+    match &*name.namespace {
+        NS_11 => true,
+        "" => matches!(kind, "Client" | "Server" | "VersionMismatch" | "MustUnderstand"),
+        _ => false,
     }
 }
 

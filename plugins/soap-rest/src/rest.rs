@@ -9,7 +9,7 @@ use crate::fault;
 use crate::json::{self, Json};
 use crate::media::MediaType;
 use crate::operation::{BodyPart, Operation, Stands};
-use crate::service::{Service, prepare, unexpected, write_body};
+use crate::service::{KEPT, Service, prepare, unexpected, write_body};
 use crate::shape::write_element;
 use crate::xml::Writer;
 
@@ -19,8 +19,8 @@ struct Exchange {
     operation: usize,
     /// The texts of each parameter of the operation.
     params: Vec<Vec<String>>,
-    /// What the request's body says it is; none if that is JSON.
-    not_json: Option<String>,
+    /// Whether the request's body says that it is JSON.
+    is_json: bool,
 }
 
 /// Headers, each with its values.
@@ -52,8 +52,7 @@ impl Service {
             let problem = Problem::bad_request("there are several `Content-Type` headers");
             return Ok(problem.kind("content-type-ambiguous").into());
         };
-        let not_json = (!media.is_json()).then_some(media.essence);
-        match ctx.set(&EXCHANGE, &Exchange { operation: index, params, not_json }) {
+        match ctx.set(&EXCHANGE, &Exchange { operation: index, params, is_json: media.is_json() }) {
             Err(error) if error.refuses_value() => {
                 let detail =
                     "the parameters of the request are more than the 64 KiB that an exchange remembers";
@@ -158,7 +157,7 @@ impl Service {
             operation.ok_or_else(|| Failure::new(404, "operation-unknown", "there is no such operation"))?;
         let mut document = Json::Object(Vec::new());
         if operation.body != BodyPart::None && !bytes.is_empty() {
-            if exchange.not_json.is_some() {
+            if !exchange.is_json {
                 return Err(Failure::new(
                     415,
                     "media-type-unsupported",
@@ -347,7 +346,7 @@ impl Service {
 fn keep_headers(problem: Problem, response: &Response) -> Problem {
     let headers = response.headers();
     let kept =
-        ["retry-after", "www-authenticate"].into_iter().filter_map(|name| Some((name, headers.get(name)?)));
+        KEPT.into_iter().flat_map(|name| headers.get_all(name).into_iter().map(move |value| (name, value)));
     kept.fold(problem, |problem, (name, value)| problem.header(name, value.as_bytes()))
 }
 

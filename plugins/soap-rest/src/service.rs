@@ -41,6 +41,9 @@ const OF_ANOTHER: [&str; 8] = [
     "content-type",
 ];
 
+/// Headers of a failure that a client needs to know whatever the answer is.
+pub(crate) const KEPT: [&str; 2] = ["retry-after", "www-authenticate"];
+
 impl Service {
     pub(crate) fn new(config: Config) -> Result<Self> {
         let serve = config.serve;

@@ -9,7 +9,7 @@ use crate::json::{self, Json};
 use crate::media::MediaType;
 use crate::operation::{Operation, Stands};
 use crate::outgoing::Outgoing;
-use crate::service::{Service, prepare, unexpected, write_body};
+use crate::service::{KEPT, Service, prepare, unexpected, write_body};
 use crate::shape::{Budget, absent, read};
 
 /// What an exchange remembers.
@@ -232,7 +232,7 @@ impl Service {
         if matches!(status, 204 | 205) {
             let headers = response.headers();
             return match self.to_soap(None, &headers, &exchange) {
-                Ok(message) => Ok(soap_reply(200, exchange.version, None, message).into()),
+                Ok(message) => Ok(soap_reply(200, exchange.version, message).into()),
                 Err(failure) => self.failed(&failure, Side::Response, exchange.version),
             };
         }
@@ -325,9 +325,9 @@ impl Service {
         let fault =
             NewFault { code: told.code, subcode: told.subcode, reason: &told.reason, detail: &told.detail };
         let headers = response.headers();
-        let kept = ["retry-after", "www-authenticate"]
+        let kept = KEPT
             .into_iter()
-            .filter_map(|name| Some((name, headers.get(name)?)));
+            .flat_map(|name| headers.get_all(name).into_iter().map(move |value| (name, value)));
         self.answer(&fault, version, &kept.collect::<Vec<_>>())
     }
 
@@ -357,13 +357,13 @@ impl Service {
         let message = write(fault)
             .or_else(|_| write(&NewFault { detail: "", reason: "the response is too large", ..*fault }));
         let message = message.map_err(|failure| Error::new(failure.detail))?;
-        let reply = soap_reply(fault.status(version), version, None, message);
+        let reply = soap_reply(fault.status(version), version, message);
         Ok(headers.iter().fold(reply, |reply, (name, value)| reply.header(name, value.as_bytes())).into())
     }
 }
 
-fn soap_reply(status: u16, version: Version, action: Option<&str>, message: String) -> Reply {
-    Reply::new(status).header("content-type", version.content_type(action)).body(message)
+fn soap_reply(status: u16, version: Version, message: String) -> Reply {
+    Reply::new(status).header("content-type", version.content_type(None)).body(message)
 }
 
 fn no_soap(is_post: bool) -> Verdict {

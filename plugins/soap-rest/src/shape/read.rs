@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::{Child, Content, Kind, Leaf, Parts, Value};
 use crate::convention;
-use crate::json::{Json, Place};
+use crate::json::Json;
 use crate::names::Terms;
 use crate::stop::Stop;
 use crate::xml::{Element, XSI};
@@ -137,16 +137,12 @@ fn read_value<'e>(
         Some(element) if element.is_nil() && !value.nillable && value.optional => {}
         Some(element) => {
             let item = one(value, element, budget).map_err(|stop| stop.within(name, '/'))?;
-            place(document, &value.at, item);
+            document.put(&value.at, item);
         }
         None if value.optional => {}
         None => return Err(Stop::mismatch(name, "it is missing")),
     }
     Ok(())
-}
-
-fn place(document: &mut Json, at: &Place, item: Json) {
-    document.put(at, item);
 }
 
 fn one(value: &Value, element: &Element, budget: &Budget<'_>) -> Result<Json, Stop> {

@@ -117,6 +117,10 @@ fn other_faults_are_told_by_their_code() {
     let rest = || config("rest", json!({}));
     for (code, status) in [
         ("s:Client", 400),
+        ("Client", 400),
+        ("Client.Auth", 400),
+        ("Server", 502),
+        ("Else", 502),
         ("s:Client.Auth", 400),
         ("s:Server", 502),
         ("t:Else", 502),
@@ -140,4 +144,20 @@ fn other_faults_are_told_by_their_code() {
     assert_eq!(told(rest(), ok).0, 400);
     let empty = answered("<s:Fault/>");
     assert_eq!(told(rest(), empty).0, 502);
+}
+
+#[test]
+fn all_challenges_are_kept() {
+    let challenged = |response: Response| {
+        response
+            .with_header("www-authenticate", "Basic realm=\"a\"")
+            .with_header("www-authenticate", "Bearer")
+    };
+    let both = ["Basic realm=\"a\"", "Bearer"];
+    let (soap_side, rest_side) = (plugin("soap"), plugin("rest"));
+    let response = soap_side.send(soap(GET_ORDER)).respond(challenged(problem(401, &json!({}))));
+    assert_eq!(response.header_all("www-authenticate"), both);
+    let mut exchange = rest_side.send(Request::get("/orders/1"));
+    let _ = exchange.respond(challenged(Response::new(401).with_body("<html>")));
+    assert_eq!(exchange.answer().header_all("www-authenticate"), both);
 }
