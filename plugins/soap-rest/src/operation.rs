@@ -143,6 +143,7 @@ impl Operation {
         if let Some(member) = self.params.iter().find(|param| param.at.0.is_empty()) {
             bail!("{key}: `{}` is all of the input and cannot stand in {:?}", member.at, member.stands);
         }
+        self.check_response(key, once(&self.response_headers.iter().collect::<Vec<_>>()))?;
         let Some(parts) = self.input.parts() else { return Ok(()) };
         let fields: Vec<_> = parts.places().into_iter().chain(self.header.places()).collect();
         for (at, scalar, list) in &fields {
@@ -172,6 +173,23 @@ impl Operation {
                 param.at,
                 param.stands
             );
+        }
+        Ok(())
+    }
+
+    fn check_response(&self, key: &str, twice: Option<String>) -> Result<()> {
+        let key = format!("{key}.response_headers");
+        if let Some(twice) = twice {
+            bail!("`{key}`: `{twice}` stands in more than one header");
+        }
+        let places = self.output.parts().map(Parts::places);
+        for param in &self.response_headers {
+            let at = &param.at;
+            ensure!(!at.0.is_empty(), "`{key}`: `{at}` is all of the output and cannot stand in a header");
+            let Some(places) = &places else { continue };
+            let found = places.iter().find(|(known, ..)| *known == at);
+            let (_, scalar, _) = found.context(format_args!("`{key}`: `output` has no field `{at}`"))?;
+            ensure!(scalar.is_some(), "`{key}`: `{at}` is no text that could stand in a header");
         }
         Ok(())
     }

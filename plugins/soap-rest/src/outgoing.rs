@@ -4,10 +4,12 @@ use percent_encoding::utf8_percent_encode;
 use sluice_sdk::path::{MAX_TARGET, has_dot_segments};
 use sluice_sdk::prelude::*;
 
+use crate::bounds::Bounds;
 use crate::failure::Failure;
 use crate::json::Json;
 use crate::operation::{BodyPart, Operation, Stands};
 use crate::route::ENCODED;
+use crate::stop::Stop;
 
 /// A request in REST.
 pub(crate) struct Outgoing {
@@ -20,7 +22,12 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     /// Puts the members of the input where they stand in REST.
-    pub(crate) fn new(index: usize, operation: &Operation, mut document: Json) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        index: usize,
+        operation: &Operation,
+        mut document: Json,
+        bounds: &Bounds,
+    ) -> Result<Self, Failure> {
         let (mut in_path, mut query, mut headers) = (Vec::new(), String::new(), Vec::new());
         for param in operation.params() {
             let texts = param.write(document.take(&param.at))?;
@@ -55,7 +62,11 @@ impl Outgoing {
             BodyPart::All => Some(document),
             BodyPart::Member(at) => document.take(at),
         };
-        Ok(Outgoing { operation: index, path, query, headers, body: body.map(|body| body.write()) })
+        let body = body.map(|body| body.write());
+        if body.as_ref().is_some_and(|body| body.len() > bounds.size) {
+            return Err(Stop::TooLarge(bounds.too_large()).into());
+        }
+        Ok(Outgoing { operation: index, path, query, headers, body })
     }
 }
 

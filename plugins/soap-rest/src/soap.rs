@@ -11,6 +11,7 @@ use crate::operation::{Operation, Stands};
 use crate::outgoing::Outgoing;
 use crate::service::{KEPT, Service, prepare, unexpected, write_body};
 use crate::shape::{Budget, absent, read};
+use crate::stop::Stop;
 
 /// What an exchange remembers.
 #[derive(Deserialize, Serialize)]
@@ -146,7 +147,7 @@ impl Service {
             None => absent(&operation.header, &mut document, &budget),
         }
         .map_err(|stop| stop.within("Header", '/'))?;
-        Ok(Outgoing::new(index, operation, document)?)
+        Ok(Outgoing::new(index, operation, document, &self.terms.bounds)?)
     }
 
     fn operation_of(&self, envelope: &Envelope, action: Option<&str>) -> Result<usize, Failure> {
@@ -305,6 +306,11 @@ impl Service {
             let Stands::Header(name) = &param.stands else { continue };
             let values: Vec<String> = headers.get_all(name).iter().map(ToString::to_string).collect();
             if !values.is_empty() {
+                if !matches!(document, Json::Object(_)) {
+                    let why = format!("it is {} and has no member for the header `{name}`", document.kind());
+                    return Err(Stop::mismatch("", why).into());
+                }
+                operation.output.remove(&mut document, &param.at, &self.terms);
                 document.put(&param.at, param.read(&values)?);
             }
         }

@@ -65,6 +65,9 @@ fn sizes_are_bounded_both_ways() {
     let response = Response::new(200).with_json(&json!({ "a": "<".repeat(400) }));
     let response = small.send(soap("<t:Op/>")).respond(response);
     fault(response.status(), &response.text(), "Server", "body-too-large", "1024 bytes");
+    // A quote is two bytes in JSON.
+    let quotes = format!("<t:Op>{}</t:Op>", "\"".repeat(600));
+    is_refused(&small, soap(&quotes), "body-too-large", "1024 bytes of `max_size`");
     let small = plugin("rest", json!({ "max_size": "1KiB" }));
     let post = |text: &str| Request::post("/op").with_json(&json!({ "a": text }));
     refused(&small.send(post(&"x".repeat(2000))).answer(), 413, "body-too-large", "1024");

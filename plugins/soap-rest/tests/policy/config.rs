@@ -62,6 +62,22 @@ fn a_bad_operation_is_refused() {
             json!({ "rest": "GET /a", "response_headers": { "content-length": "a" } }),
             "`operations.Op.response_headers.content-length`",
         ),
+        (
+            json!({ "rest": "GET /a", "response_headers": { "x-a": "a" }, "output": ["b"] }),
+            "`operations.Op.response_headers`: `output` has no field `a`",
+        ),
+        (
+            json!({ "rest": "GET /a", "response_headers": { "x-a": "a" }, "output": [{ "json": "a", "type": "any" }] }),
+            "`operations.Op.response_headers`: `a` is no text",
+        ),
+        (
+            json!({ "rest": "GET /a", "response_headers": { "x-a": "a", "x-b": "a" } }),
+            "`operations.Op.response_headers`: `a` stands in more than one header",
+        ),
+        (
+            json!({ "rest": "GET /a", "response_headers": { "x-a": "." } }),
+            "`operations.Op.response_headers`: `.` is all of the output",
+        ),
         (json!({ "rest": "GET /a", "input": ["b"] }), "operations.Op.input: `b` stands nowhere in REST"),
         (json!({ "rest": "GET /{a}", "input": [] }), "operations.Op: `input` has no field `a`"),
         (

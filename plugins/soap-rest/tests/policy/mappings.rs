@@ -39,6 +39,24 @@ fn a_template_makes_the_document() {
 }
 
 #[test]
+fn a_header_does_not_take_the_place_of_an_array() {
+    let plugin = op("soap", json!({ "response_headers": { "location": "link" } }));
+    let respond = |body: Value, location: Option<&str>| {
+        let response = Response::new(200).with_json(&body);
+        let response = location.into_iter().fold(response, |to, at| to.with_header("location", at));
+        plugin.send(soap("<t:Op/>")).respond(response).text()
+    };
+    assert!(respond(json!([1]), None).contains("<tns:item>1</tns:item>"));
+    assert!(respond(json!({}), Some("/x")).contains("<tns:link>/x</tns:link>"));
+    assert!(
+        respond(json!({ "tns:link": "/y" }), Some("/x"))
+            .contains("<tns:OpResponse><tns:link>/x</tns:link></")
+    );
+    let text = respond(json!([1]), Some("/x"));
+    assert!(text.contains("body-mismatch") && text.contains("it is an array and has no member"), "{text}");
+}
+
+#[test]
 fn null_is_no_text_in_a_template() {
     let template = "<tns:a at=\"{{ body.a }}\">{{ body.a }}</tns:a>{{ body.b }}";
     let plugin = op("soap", json!({ "input_template": "{{ body.N }}", "output_template": template }));

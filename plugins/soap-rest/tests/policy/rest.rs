@@ -134,6 +134,7 @@ fn requests_that_do_not_suit_are_refused() {
         (Request::get("/other"), 404, "operation-unknown", "no operation"),
         (Request::get("/orders/.."), 404, "operation-unknown", "no operation"),
         (Request::get("/orders"), 405, "method-unknown", "other methods"),
+        (Request::new("HEAD", "/orders/1"), 405, "method-unknown", "other methods"),
         (Request::get("/orders/x"), 400, "parameter-invalid", "`id` in the path: the text is not an integer"),
         (
             Request::get("/orders/1").with_header("x-tenant", "a").with_header("x-tenant", "b"),
