@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use sluice_sdk_graphql::parse;
+use sluice_sdk_graphql::{Lexer, TokenKind, parse};
 
 const DOCUMENTS: [&str; 5] = [
     "query Q ( $a : [ Int ! ] ! = [ 1 2 ] $b : In = { x : Y } ) @e ( f : 1 ) { g : h ( i : $a ) { j } }",
@@ -53,8 +53,42 @@ fn oracle(source: &str) -> bool {
     apollo_parser::Parser::new(source).parse().errors().len() == 0
 }
 
+/// Where tokens begin, and how they are written. None if the text has something else in it.
+fn tokens(source: &str) -> Option<Vec<(usize, &str)>> {
+    let (mut lexer, mut tokens) = (Lexer::new(source, 1_000).strict(), Vec::new());
+    loop {
+        let token = lexer.advance().ok()?;
+        if token.kind == TokenKind::End {
+            return Some(tokens);
+        }
+        tokens.push((token.at, token.text));
+    }
+}
+
+fn tokens_elsewhere(source: &str) -> Vec<(usize, &str)> {
+    use apollo_parser::TokenKind::{Comma, Comment, Eof, Whitespace};
+    let (tokens, _) = apollo_parser::Lexer::new(source).lex();
+    let tokens = tokens.iter().filter(|token| !matches!(token.kind(), Comma | Comment | Eof | Whitespace));
+    tokens.map(|token| (token.index(), token.data())).collect()
+}
+
+/// What strings and comments are made of, in pieces that often make a whole.
+const PIECES: [&str; 20] = [
+    "\"", "\"", "\"\"\"", "\"\"\"", "\\", "\\\"", "\\\"\"\"", "#", "\n", "\n", "\r\n", "\r", "\u{2028}",
+    "\u{85}", " ", "a", "{", "1", "é", ",",
+];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    /// Nothing is a token here and in a string or a comment there, nor the other way round.
+    #[test]
+    fn tokens_are_the_same_elsewhere(pieces in prop::collection::vec(select(&PIECES[..]), 0..14)) {
+        let source = pieces.concat();
+        if let Some(tokens) = tokens(&source) {
+            prop_assert_eq!(tokens, tokens_elsewhere(&source), "{:?}", source);
+        }
+    }
 
     /// The other reader takes more than the specification, `{ name }` as an object's value for one. What it does not know is left out
     /// here: descriptions of operations, and commas wherever blanks may be.
