@@ -138,18 +138,18 @@ impl<'s> Lexer<'s> {
         if !self.is_strict {
             return Ok(());
         }
-        let mut rest = self.source[from..self.at].char_indices().peekable();
-        while let Some((at, character)) = rest.next() {
-            let is_doubtful = match character {
-                '\r' => rest.peek().is_none_or(|(_, next)| *next != '\n'),
-                '\u{85}' | '\u{2028}' | '\u{2029}' => true,
-                _ => false,
-            };
-            if is_doubtful {
-                return Err(ParseError::new(from + at, "a line end that is not everybody's"));
-            }
+        let ignored = &self.source.as_bytes()[from..self.at];
+        let is_doubtful = |(at, byte): (usize, &u8)| match byte {
+            b'\r' => ignored.get(at + 1) != Some(&b'\n'),
+            // U+0085, U+2028 and U+2029.
+            0xC2 => ignored.get(at + 1) == Some(&0x85),
+            0xE2 => matches!(ignored.get(at + 1..at + 3), Some([0x80, 0xA8 | 0xA9])),
+            _ => false,
+        };
+        match ignored.iter().enumerate().position(is_doubtful) {
+            Some(at) => Err(ParseError::new(from + at, "a line end that is not everybody's")),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The specification allows them now. Earlier it did not, and there are readers for which a zero ends a text.

@@ -124,6 +124,9 @@ fn describe(route: &Route, response: &mut Response, errors: usize) -> Result<()>
     if errors == 0 && route.is_private() {
         let lines: Vec<_> = headers.get_all("cache-control").iter().map(ToString::to_string).collect();
         headers.set("cache-control", private(&lines.join(",")))?;
+        // They would come first where they are understood (RFC 9213).
+        headers.remove("cdn-cache-control")?;
+        headers.remove("surrogate-control")?;
     }
     Ok(())
 }

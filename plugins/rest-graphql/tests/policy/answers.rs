@@ -132,8 +132,11 @@ fn what_headers_and_consumers_decide_is_kept_for_them() {
         (json!({}), "private=\"a, b\"", "no-store"),
         (json!({}), "", "private"),
     ] {
-        let response = data("{\"a\":1}").with_header("cache-control", upstream);
+        let response = data("{\"a\":1}")
+            .with_header("cache-control", upstream)
+            .with_header("cdn-cache-control", "max-age=60");
         let response = consumer(more).send(Request::get("/p")).respond(response);
+        assert_eq!(response.header("cdn-cache-control"), None);
         assert_eq!(response.header("cache-control"), Some(expected), "{upstream}");
     }
     let missing = replaced(&consumer(json!({})), Request::get("/p"), data("{\"a\":null}"));
