@@ -32,6 +32,9 @@ struct Noted<'w> {
     value: Value<'w>,
 }
 
+/// Fields within each other that are noted at one time, at 24 bytes each.
+const MOST: usize = 200_000;
+
 impl Pool {
     /// Appends a message in JSON.
     pub fn to_json(
@@ -117,6 +120,9 @@ impl<'a, 'w> Printer<'a, 'w> {
             if field.oneof.is_some() {
                 is_contested |= member.is_some_and(|member| member != place);
                 member = Some(place);
+            }
+            if self.noted.len() == MOST {
+                return Err(Error::bound(format!("there are more than {MOST} fields")));
             }
             #[expect(clippy::cast_possible_truncation, reason = "a message has fewer fields")]
             self.noted.push(Noted { place: place as u16, value });

@@ -208,3 +208,14 @@ fn an_any_of_nothing_has_a_type_only() {
         assert_eq!(body, json!({ "extra": empty }));
     }
 }
+
+#[test]
+fn a_message_has_so_many_fields() {
+    let authors = |count: usize| {
+        // Empty ones, in two bytes each.
+        let message = [0x32, 0].repeat(count);
+        let response = grpc().with_body(frame(0, &message)).with_trailer("grpc-status", "0");
+        books().send(get("/v1/books/x")).respond(response).status()
+    };
+    assert_eq!((authors(200_000), authors(200_001)), (200, 502));
+}
