@@ -44,6 +44,12 @@ impl<'a> Fields<'a> {
         Self { rest: message }
     }
 
+    /// The bytes that have not been read.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     fn field(&mut self) -> Result<(u32, Value<'a>), Error> {
         let (number, wire) = self.tag()?;
         let value = match wire {

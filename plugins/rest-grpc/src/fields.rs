@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use sluice_sdk::prelude::*;
-use sluice_sdk_protobuf::{ErrorKind, FieldPath, ReadOptions, Step};
+use sluice_sdk_protobuf::{
+    Error as MessageError, ErrorKind, FieldPath, Fields, Pool, ReadOptions, Step, Value as WireValue,
+    put_bytes,
+};
 
 use crate::config::{Unescape, Unknown};
 use crate::finding::{Finding, Place};
@@ -147,6 +150,38 @@ impl Route {
             BodyRule::Message | BodyRule::Raw(None) => true,
             BodyRule::Field(body) | BodyRule::Raw(Some(body)) => path.is_within(body),
             BodyRule::None => false,
+        }
+    }
+}
+
+impl Route {
+    /// Takes from a body, which is what has been written from a place on, the messages that the path says: with those of the path they
+    /// would be merged.
+    pub(crate) fn yield_to_path(&self, pool: &Pool, out: &mut Vec<u8>, from: usize) -> Result<(), Finding> {
+        for variable in self.variables.iter().filter(|variable| variable.field(pool).kind.message().is_some())
+        {
+            let way: Vec<_> = variable.steps().iter().map(|step| step.field(pool).number).collect();
+            let kept = without(&out[from..], &way).map_err(|error| Finding::of_body(&error))?;
+            out.truncate(from);
+            out.extend_from_slice(&kept);
+        }
+        Ok(())
+    }
+}
+
+/// A message without a field, which lies at the end of this way.
+fn without(message: &[u8], way: &[u32]) -> Result<Vec<u8>, MessageError> {
+    let mut kept = Vec::with_capacity(message.len());
+    let mut fields = Fields::new(message);
+    loop {
+        let before = fields.rest();
+        let Some(field) = fields.next() else { return Ok(kept) };
+        match (way, field?) {
+            ([last], (number, _)) if number == *last => {}
+            ([first, way @ ..], (number, WireValue::Bytes(inner))) if number == *first => {
+                put_bytes(&mut kept, number, &without(inner, way)?);
+            }
+            _ => kept.extend_from_slice(&before[..before.len() - fields.rest().len()]),
         }
     }
 }

@@ -131,7 +131,9 @@ impl RestGrpc {
             return Ok(finding.into());
         }
         let content_type = || content_type(request);
-        if let Err(finding) = self.put_body(route, &bytes, content_type, &mut message) {
+        let start = message.len();
+        let put = self.put_body(route, &bytes, content_type, &mut message);
+        if let Err(finding) = put.and_then(|()| route.yield_to_path(&self.api.pool, &mut message, start)) {
             return Ok(finding.into());
         }
         message.extend_from_slice(&after);
@@ -340,7 +342,11 @@ impl RestGrpc {
         // Only the first has them: behind it there is nothing more to keep.
         out.extend(bytes_of(&std::mem::take(&mut sending.before)));
         let content_type = std::mem::take(&mut sending.content_type);
+        let body = out.len();
         self.put_body(route, value, || content_type, out)?;
+        if !sending.after.is_empty() {
+            route.yield_to_path(&self.api.pool, out, body)?;
+        }
         out.extend(bytes_of(&std::mem::take(&mut sending.after)));
         close(out, start);
         Ok(())

@@ -157,3 +157,18 @@ pub(crate) fn set_of_groups() -> Vec<u8> {
     // The edition 2023.
     part(&[(1, &[&file[..], &[0x70, 0xe8, 7]].concat())])
 }
+
+/// A set with well-known messages in a path: `/known/{when}/{more.count}`.
+pub(crate) fn set_of_known() -> Vec<u8> {
+    let field = |name: &str, number: u8, type_name: &[u8]| {
+        let start = part(&[(1, name.as_bytes()), (6, type_name)]);
+        [start, vec![0x18, number, 0x20, 1, 0x28, 11]].concat()
+    };
+    let when = field("when", 1, b".google.protobuf.Timestamp");
+    let (count, more) = (field("count", 2, b".google.protobuf.Int32Value"), field("more", 3, b".t.M"));
+    let message = part(&[(1, b"M"), (2, &when), (2, &count), (2, &more)]);
+    let options = part(&[(72_295_728, &part(&[(4, b"/known/{when}/{more.count}"), (7, b"*")]))]);
+    let method = part(&[(1, b"M"), (2, b".t.M"), (3, b".t.M"), (4, &options)]);
+    let service = part(&[(1, b"S"), (2, &method)]);
+    part(&[(1, &part(&[(1, b"t.proto"), (2, b"t"), (4, &message), (6, &service), (12, b"proto3")]))])
+}

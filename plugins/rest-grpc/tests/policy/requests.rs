@@ -3,7 +3,7 @@
 use rest_grpc::RestGrpc;
 use sluice_sdk_testing::{Harness, Request, Value, json};
 
-use crate::common::{books, frames, get, plugin, read, refused, sent, set_of_groups};
+use crate::common::{books, frames, get, plugin, read, refused, sent, set_of_groups, set_of_known};
 
 #[test]
 fn every_rule_makes_its_call() {
@@ -394,4 +394,19 @@ fn values_of_maps_are_never_delimited() {
     let plugin = harness.asset("set", set_of_groups()).start().expect("a set");
     let exchange = plugin.send(Request::post("/maps").with_json(&json!({ "map": { "a": {} }, "one": {} })));
     assert_eq!(frames(&exchange.forwarded().body()), [b"\x0a\x05\x0a\x01a\x12\x00\x13\x14"]);
+}
+
+#[test]
+fn messages_of_the_path_are_not_merged_with_the_bodys() {
+    let harness = Harness::<RestGrpc>::new(json!({ "descriptors": "asset:set" }));
+    let plugin = harness.asset("set", set_of_known()).start().expect("a set");
+    let message = |body: Value| {
+        let request = Request::post("/known/2020-01-01T00:00:00Z/0").with_json(&body);
+        frames(&plugin.send(request).forwarded().body()).remove(0)
+    };
+    let of_path = b"\x0a\x06\x08\x80\xc2\xaf\xf0\x05\x1a\x04\x12\x02\x08\x00";
+    assert_eq!(message(json!({})), of_path);
+    assert_eq!(message(json!({ "when": "2001-01-01T00:00:00.5Z" })), of_path);
+    let nested = message(json!({ "count": 1, "more": { "count": 7, "when": "1970-01-01T00:00:01Z" } }));
+    assert_eq!(nested, [&b"\x12\x02\x08\x01\x1a\x04\x0a\x02\x08\x01"[..], of_path].concat());
 }
