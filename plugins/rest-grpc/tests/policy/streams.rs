@@ -230,9 +230,9 @@ fn raw_data_that_fails_is_broken_off() {
 
 #[test]
 fn a_message_within_its_bound_may_come_slowly() {
-    let plugin = plugin(json!({ "max_message": "1MB" }));
-    let text = format!("{{\"title\":\"{}\"}}", "x".repeat(990_000));
-    let exchange = plugin.send(Request::post("/v1/chat").with_chunks(text.as_bytes().chunks(8_192)));
+    let text = format!("{{\"title\":\"{}\"}}", "x".repeat(1_020_000));
+    let plugin = books();
+    let exchange = plugin.send(Request::post("/v1/chat").with_chunks(text.as_bytes().chunks(8_000)));
     assert_eq!(frames(&exchange.forwarded().body()).len(), 1);
 }
 
