@@ -88,7 +88,7 @@ impl Program {
 
     /// The next line; none if it has ended.
     #[track_caller]
-    fn line(&self) -> Option<String> {
+    pub(crate) fn line(&self) -> Option<String> {
         match lock(&self.lines).recv_timeout(DEADLINE) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,

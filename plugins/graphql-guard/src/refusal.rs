@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 use sluice_sdk::prelude::*;
 use sluice_sdk_graphql::position;
 
+/// The media type of responses in GraphQL over HTTP.
+const GRAPHQL: &str = "application/graphql-response+json";
+
 /// Why a request is refused. Boxed so that it can be returned as an error without being carried around on every path.
 #[derive(Debug)]
 pub(crate) struct Refusal(Box<Parts>);
@@ -107,22 +110,21 @@ impl Refusal {
 
     /// What is answered to a client that accepts this.
     pub(crate) fn reply(self, accept: &str) -> Reply {
+        let reads_graphql = accept.split(',').any(is_graphql);
         match self.0.unknown_hash {
-            Some(array) => send_the_text(array, accept),
+            Some(array) => send_the_text(array, reads_graphql),
+            None if reads_graphql => self.response(),
             None => self.problem().into(),
         }
     }
 
     /// A problem document that is an answer of GraphQL as well: it has `errors`.
     fn problem(self) -> Problem {
+        let error = self.error();
         let parts = *self.0;
-        let code = parts.code.map_or_else(|| parts.kind.replace('-', "_").to_uppercase(), str::to_owned);
-        let mut error = json!({ "message": parts.detail, "extensions": { "code": code } });
-        if let Some((line, column)) = parts.location {
-            error["locations"] = json!([{ "line": line, "column": column }]);
-        }
         let mut problem = Problem::new(parts.status, parts.detail)
             .kind(parts.kind)
+            .header("vary", "accept")
             .with("errors", &Value::Array(vec![error]));
         if let Some(limit) = parts.limit {
             problem = problem.with("limit", &limit);
@@ -132,18 +134,47 @@ impl Refusal {
             None => problem,
         }
     }
+
+    /// The same as a response of GraphQL, which has `errors` and nothing beside it: libraries look at nothing of another type.
+    fn response(self) -> Reply {
+        let mut error = self.error();
+        if let Some(limit) = self.0.limit {
+            error["extensions"]["limit"] = limit.into();
+        }
+        let reply = Reply::new(self.0.status)
+            .header("content-type", format!("{GRAPHQL}; charset=utf-8"))
+            .header("vary", "accept")
+            .body(json!({ "errors": [error] }).to_string());
+        match self.0.header {
+            Some((name, value)) => reply.header(name, value),
+            None => reply,
+        }
+    }
+
+    /// As GraphQL has it.
+    fn error(&self) -> Value {
+        let Parts { kind, code, detail, location, .. } = &*self.0;
+        let code = code.map_or_else(|| kind.replace('-', "_").to_uppercase(), str::to_owned);
+        let mut error = json!({ "message": detail, "extensions": { "code": code } });
+        if let Some((line, column)) = location {
+            error["locations"] = json!([{ "line": line, "column": column }]);
+        }
+        error
+    }
 }
 
 /// Apollo's clients read this with a successful status and a media type of GraphQL, and some read nothing else.
-fn send_the_text(array: Option<usize>, accept: &str) -> Reply {
-    const RESPONSE: &str = "application/graphql-response+json";
+fn send_the_text(array: Option<usize>, reads_graphql: bool) -> Reply {
     let error = r#"{"errors":[{"message":"PersistedQueryNotFound","extensions":{"code":"PERSISTED_QUERY_NOT_FOUND"}}]}"#;
     let body = array.map_or_else(|| error.to_owned(), |count| format!("[{}]", vec![error; count].join(",")));
-    let is_accepted = accept.to_ascii_lowercase().split(',').any(|range| {
-        let mut parts = range.split(';').map(str::trim_ascii);
-        let is_type = parts.next() == Some(RESPONSE);
-        is_type && !parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-    });
-    let content_type = if is_accepted && array.is_none() { RESPONSE } else { "application/json" };
+    let content_type = if reads_graphql && array.is_none() { GRAPHQL } else { "application/json" };
     Reply::new(200).header("content-type", content_type).header("cache-control", "no-store").body(body)
+}
+
+/// GraphQL's type for responses, and not with the weight that means never.
+fn is_graphql(range: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim_ascii);
+    let is_it = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case(GRAPHQL));
+    let weight = |part: &str| part.strip_prefix("q=").or(part.strip_prefix("Q="))?.parse().ok();
+    is_it && !parts.filter_map(weight).any(|weight: f32| weight == 0.0)
 }

@@ -3,6 +3,7 @@
 
 mod browser;
 mod connect;
+mod graphql;
 mod grpc;
 mod grpc_web;
 mod soap;

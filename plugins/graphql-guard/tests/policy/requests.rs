@@ -1,6 +1,6 @@
 //! How operations come.
 
-use sluice_sdk_testing::{Request, json};
+use sluice_sdk_testing::{Exchange, Request, Value, json};
 
 use crate::common::{guard, passes, post, query, raw, refused};
 
@@ -52,6 +52,50 @@ fn what_is_wrong_with_a_document_is_told_with_its_place() {
         "graphql-invalid",
         "uses itself",
     );
+}
+
+fn parsed(exchange: &Exchange<'_>) -> Value {
+    serde_json::from_str(&exchange.answer().text()).unwrap()
+}
+
+/// Libraries read the errors of what is of GraphQL's own type, and of nothing else.
+#[test]
+fn a_client_that_knows_graphqls_type_is_told_in_it() {
+    let guard = guard(json!({ "max_aliases": 1 }));
+    let many = query("{ x: a y: a }");
+    for accept in [
+        "application/graphql-response+json",
+        "Application/GraphQL-Response+JSON; charset=utf-8, application/json;q=0.9",
+        "text/html, application/graphql-response+json;q=0.1",
+    ] {
+        let exchange = guard.send(many.clone().with_header("accept", accept));
+        let answer = exchange.answer();
+        assert_eq!(
+            (answer.status(), answer.header("content-type"), answer.header("vary")),
+            (400, Some("application/graphql-response+json; charset=utf-8"), Some("accept")),
+            "{accept}"
+        );
+        let error = json!({
+            "message": "aliases: at most 1 are allowed",
+            "extensions": { "code": "GRAPHQL_TOO_MANY_ALIASES", "limit": 1 }
+        });
+        assert_eq!(parsed(&exchange), json!({ "errors": [error] }), "{accept}");
+    }
+    let syntax = query("{").with_header("accept", "application/graphql-response+json");
+    let told = parsed(&guard.send(syntax));
+    assert_eq!(told["errors"][0]["locations"], json!([{ "line": 1, "column": 2 }]), "{told}");
+    // In the phase before the body.
+    let put = Request::new("DELETE", "/graphql").with_header("accept", "application/graphql-response+json");
+    let exchange = guard.send(put);
+    assert_eq!((exchange.answer().status(), exchange.answer().header("allow")), (405, Some("GET, POST")));
+    assert!(parsed(&exchange)["errors"][0]["message"].is_string());
+    for accept in
+        ["application/json", "*/*", "application/graphql-response+json;q=0.0", "application/graphql+json"]
+    {
+        let exchange = guard.send(many.clone().with_header("accept", accept));
+        refused(&exchange, 400, "graphql-too-many-aliases", "aliases");
+        assert_eq!(exchange.answer().header("vary"), Some("accept"));
+    }
 }
 
 #[test]
