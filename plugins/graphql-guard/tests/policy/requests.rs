@@ -55,7 +55,7 @@ fn what_is_wrong_with_a_document_is_told_with_its_place() {
 }
 
 fn parsed(exchange: &Exchange<'_>) -> Value {
-    serde_json::from_str(&exchange.answer().text()).unwrap()
+    serde_json::from_str(&exchange.answer().text()).expect("JSON")
 }
 
 /// Libraries read the errors of what is of GraphQL's own type, and of nothing else.
