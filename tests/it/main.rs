@@ -27,6 +27,7 @@ mod identity_provider;
 mod ledger;
 mod limits;
 mod logging;
+mod malformed;
 mod messages;
 mod metering;
 mod monetization;

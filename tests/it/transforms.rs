@@ -17,7 +17,7 @@ fn start(steps: &[(&str, &str)], origin: impl std::fmt::Display) -> Gateway {
 }
 
 /// What `gzip` makes of bytes, or back.
-fn gzip(arguments: &[&str], bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(arguments: &[&str], bytes: &[u8]) -> Vec<u8> {
     let mut child = Command::new("gzip")
         .args(arguments)
         .stdin(Stdio::piped())

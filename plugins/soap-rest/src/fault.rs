@@ -114,6 +114,23 @@ fn is_kind(found: Option<&str>, kind: &str) -> bool {
     })
 }
 
+/// A status in words, for responses that say nothing more, as those of the gateway itself do here.
+fn named(status: u16) -> String {
+    let phrase = match status {
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        413 => "Content Too Large",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => return format!("status {status}"),
+    };
+    format!("status {status}, {phrase}")
+}
+
 /// The fault that a response of this status is, with its problem document if it has one.
 pub(crate) fn fault<'r>(rules: &'r [Rule], status: u16, document: Option<&Json>, terms: &Terms) -> Told<'r> {
     let said =
@@ -124,7 +141,7 @@ pub(crate) fn fault<'r>(rules: &'r [Rule], status: u16, document: Option<&Json>,
     let rule = rules.iter().find(suits);
     let code = if status < 500 { Code::Sender } else { Code::Receiver };
     let code = rule.and_then(|rule| rule.code).unwrap_or(code);
-    let reason = said("detail").or_else(|| said("title")).map_or_else(|| format!("status {status}"), short);
+    let reason = said("detail").or_else(|| said("title")).map_or_else(|| named(status), short);
     let empty = Json::Object(Vec::new());
     let own = rule.and_then(|rule| Some((rule, rule.detail.as_ref()?)));
     // What the document does not have for the detail leaves it to the document itself.

@@ -6,4 +6,4 @@ mod connect;
 mod graphql;
 mod grpc;
 mod grpc_web;
-mod soap;
+pub(crate) mod soap;

@@ -11,7 +11,7 @@ use crate::harness::peers::{self, Program};
 use crate::harness::{Gateway, Origin, Setup, config, root};
 
 /// What the WSDL says, and how it corresponds to JSON.
-const ORDERS: &str = r#"
+pub(crate) const ORDERS: &str = r#"
 [plugins.soap-rest]
 module = "plugins/soap-rest.wasm"
 limits = { time = "100ms", exchange_time = "250ms" }
@@ -65,7 +65,7 @@ output = [{ json = "id", xml = "Id", type = "integer" }, { json = "link", xml = 
 "#;
 
 #[track_caller]
-fn gateway(orders: &str, service: SocketAddr, step: &str) -> Gateway {
+pub(crate) fn gateway(orders: &str, service: SocketAddr, step: &str) -> Gateway {
     let text = orders.to_owned()
         + &config::upstream("service", service)
         + &format!("[routes.all]\nsteps = [{{ use = \"soap-rest\", config = {step} }}]\nto = \"service\"\n");

@@ -65,9 +65,11 @@ fn other_failures_are_faults_with_the_document_in_them() {
     let text = response.text();
     assert!(text.contains("tns:NotFound") && text.contains("<type>order-unknown</type>"), "{text}");
     for (response, code, reason) in [
-        (Response::new(404).with_body("<html>"), "soap:Client", "status 404"),
+        (Response::new(404).with_body("<html>"), "soap:Client", "status 404, Not Found"),
         (problem(429, &json!({ "detail": "slow down" })).of_step(), "soap:Client", "slow down"),
-        (Response::new(504).of_gateway(), "soap:Server", "status 504"),
+        (Response::new(504).of_gateway(), "soap:Server", "status 504, Gateway Timeout"),
+        (Response::new(413).of_gateway(), "soap:Client", "status 413, Content Too Large"),
+        (Response::new(418).of_gateway(), "soap:Client", "status 418"),
     ] {
         let text = plugin.send(soap(GET_ORDER)).respond(response).text();
         let expected = format!("<faultcode>{code}</faultcode><faultstring>{reason}</faultstring>");
