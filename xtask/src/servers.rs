@@ -96,7 +96,7 @@ fn ensure_node(name: &str, what: &str) -> Result<()> {
 
 /// Installs the Python packages that `tests/<name>/requirements.txt` says into `target/<name>/python`, once.
 fn ensure_python(name: &str) -> Result<()> {
-    const VERSION: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
+    const VERSION: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
     let (from, to) = (root().join("tests").join(name), root().join("target").join(name));
     let requirements = from.join("requirements.txt");
     let wanted =
@@ -109,7 +109,7 @@ fn ensure_python(name: &str) -> Result<()> {
     let is_python = || Command::new("python3").args(["-c", VERSION]).status().is_ok_and(|it| it.success());
     ensure!(
         is_python() || (install("python3 python3-venv") && is_python()),
-        "the tests need Python 3.10 or later with venv, for a gRPC server and clients of gRPC and SOAP\n\nhint: install \
+        "the tests need Python 3.11 or later with venv, for a gRPC server and clients of gRPC and SOAP\n\nhint: install \
          `python3` and `python3-venv`"
     );
     ensure!(

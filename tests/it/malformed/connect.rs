@@ -87,6 +87,9 @@ fn streams_that_are_broken() {
     serves(&gateway);
 }
 
+/// Headers, method and body, then the status, the code and a part of the message.
+type Case<'c> = (Vec<(&'c str, &'c str)>, &'c str, &'c [u8], u16, &'c str, &'c str);
+
 #[test]
 fn calls_that_are_broken() {
     let library = Library::start();
@@ -95,7 +98,7 @@ fn calls_that_are_broken() {
     let (large, packed) = (vec![b' '; 2 << 20], bomb(b' '));
     let (json, gzip) = ([("content-type", "application/json")], ("content-encoding", "gzip"));
     let json_and = |more: (&'static str, &'static str)| vec![json[0], more];
-    let cases: [(Vec<(&str, &str)>, &str, &[u8], u16, &str, &str); 14] = [
+    let cases: [Case<'_>; 14] = [
         (json.to_vec(), "GetBook", b"{", 400, "invalid_argument", "ends too early"),
         (json.to_vec(), "GetBook", b"", 400, "invalid_argument", ""),
         (json.to_vec(), "GetBook", b"{\"name\":[]}", 400, "invalid_argument", "`name`"),

@@ -87,6 +87,11 @@ fn envelopes_that_are_broken_or_huge() {
             serves(&gateway);
         }
     });
+}
+
+#[test]
+fn heads_that_are_broken() {
+    let gateway = gateway(ORDERS, json(ORDER).address, "{ serve = \"soap\" }");
     // In SOAP 1.2 the status tells whose fault it is.
     let type12 = [("content-type", "application/soap+xml")];
     let answer = post(&gateway, "/soap", &type12, laughs().replace(SOAP11, SOAP12).as_bytes()).expect(400);
