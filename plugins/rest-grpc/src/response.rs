@@ -2,7 +2,7 @@
 
 use sluice_sdk::Code as HostCode;
 use sluice_sdk::prelude::*;
-use sluice_sdk_grpc::{Code, Framing, Next, Status, metadata};
+use sluice_sdk_grpc::{Code, FrameError, Framing, Next, Status, metadata};
 use sluice_sdk_protobuf::{Error as MessageError, Fields};
 
 use crate::config::Streaming;
@@ -257,7 +257,11 @@ impl Writer<'_> {
                 Ok(Next::Wants(_)) if rest.is_empty() => return Place::End,
                 Ok(Next::Wants(want)) => return Place::Hold(at, want),
                 Err(error) => {
-                    self.fail(&Status::new(Code::Internal, error.to_string()));
+                    let code = match error {
+                        FrameError::TooLarge { .. } => Code::ResourceExhausted,
+                        _ => Code::Internal,
+                    };
+                    self.fail(&Status::new(code, error.to_string()));
                     return Place::End;
                 }
             }

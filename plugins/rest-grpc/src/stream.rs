@@ -175,6 +175,8 @@ mod tests {
             ("1 2\n\"x\" true", &["1", "2", "\"x\"", "true"]),
             ("[1,\"]\",null]", &["1", "\"]\"", "null"]),
             ("[[1],[]]", &["[1]", "[]"]),
+            // As Envoy, which is lax about it.
+            ("[1,2, ]", &["1", "2"]),
         ] {
             for size in [1, 2, 3, 100] {
                 assert_eq!(values(text, size).unwrap(), expected, "{text} in {size}");

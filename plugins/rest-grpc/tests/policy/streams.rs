@@ -110,21 +110,30 @@ fn an_error_is_the_last_value() {
 fn what_makes_no_sense_ends_the_stream() {
     let plugin = plugin(json!({ "max_message": "1KB" }));
     let good = book("a");
-    for (body, reason) in [
-        ([good.clone(), vec![0, 0, 0, 9]].concat(), "the last message is cut off"),
+    for (body, code, reason) in [
+        ([good.clone(), vec![0, 0, 0, 9]].concat(), 13, "the last message is cut off"),
         (
             [good.clone(), vec![9, 0, 0, 0, 0]].concat(),
+            13,
             "a message begins with the byte 0x09, which has no meaning",
         ),
-        ([good.clone(), vec![0, 0, 0, 9, 9]].concat(), "a message of 2313 bytes is larger than 1000 bytes"),
-        ([good.clone(), frame(1, b"")].concat(), "a message is compressed"),
-        ([good.clone(), frame(0, b"\xff"), good.clone()].concat(), "a message of the service makes no sense"),
+        (
+            [good.clone(), vec![0, 0, 0, 9, 9]].concat(),
+            8,
+            "a message of 2313 bytes is larger than 1000 bytes",
+        ),
+        ([good.clone(), frame(1, b"")].concat(), 13, "a message is compressed"),
+        (
+            [good.clone(), frame(0, b"\xff"), good.clone()].concat(),
+            13,
+            "a message of the service makes no sense",
+        ),
     ] {
         for size in [1, 1_000] {
             let response = grpc().with_chunks(body.chunks(size)).with_trailer("grpc-status", "0");
             let text = plugin.send(watch("*/*")).respond(response).text();
             let expected =
-                format!("{{\"title\":\"a\"}}\n{{\"error\":{{\"code\":13,\"message\":\"{reason}\"}}}}\n");
+                format!("{{\"title\":\"a\"}}\n{{\"error\":{{\"code\":{code},\"message\":\"{reason}\"}}}}\n");
             assert_eq!(text, expected, "in pieces of {size}");
         }
     }
