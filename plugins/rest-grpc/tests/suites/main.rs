@@ -27,17 +27,20 @@ struct Suite {
 fn run(text: &str) -> (usize, usize) {
     let suite: Suite = serde_json::from_str(&expanded(text)).expect("cases");
     let types = Types::new();
-    // Compiled, a plugin takes its time to start.
-    let mut plugins = HashMap::new();
-    let mut wrong = Vec::new();
+    // Compiled, a plugin takes its time to start, and is a process: one after the other, each for all of its cases.
+    let mut groups: HashMap<_, Vec<_>> = HashMap::new();
     for case in &suite.cases {
         let methods = case.methods.as_ref().unwrap_or(&suite.methods);
         let set = case.set.as_ref().map_or_else(|| types.set(methods), |text| text.clone().into_bytes());
-        let key = (case.config.to_string(), case.limit, set);
-        let plugin =
-            plugins.entry(key).or_insert_with_key(|(_, limit, set)| start(&case.config, *limit, set));
-        if let Err(what) = check(case, plugin, methods, &types) {
-            wrong.push(format!("{}: {}: {what}", case.of, case.request));
+        groups.entry((case.config.to_string(), case.limit, set)).or_default().push((case, methods));
+    }
+    let mut wrong = Vec::new();
+    for ((_, limit, set), cases) in &groups {
+        let plugin = start(&cases[0].0.config, *limit, set);
+        for (case, methods) in cases {
+            if let Err(what) = check(case, &plugin, methods, &types) {
+                wrong.push(format!("{}: {}: {what}", case.of, case.request));
+            }
         }
     }
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
