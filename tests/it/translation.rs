@@ -134,6 +134,26 @@ fn what_is_said_is_answered_before_more_is_said(library: Library) {
     }
 }
 
+/// The head of the response has gone, so there is no answer to give: the body is cut off, and the log says who did it.
+#[test]
+fn what_is_refused_in_the_middle_of_a_talk_ends_it() {
+    let library = Library::start();
+    let gateway = library.behind("rest-grpc", SET);
+    let mut client = gateway.connect();
+    client.send("POST /v1/talk HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+    client.send("d\r\n{\"text\":\"0\"}\n\r\n");
+    assert_eq!(client.try_read_head().unwrap().status, 200);
+    assert!(client.try_read_chunk().unwrap().is_some());
+    client.send("8\r\nno json\n\r\n");
+    assert!(client.try_read_chunk().is_err(), "the body has no end");
+    let entry = gateway.wait_for_access(&["/v1/talk"]);
+    assert_eq!(
+        (&entry["failure"], &entry["step"]),
+        (&"request-refused".into(), &"rest-grpc".into()),
+        "{entry}"
+    );
+}
+
 #[test]
 fn a_hundred_thousand_messages_take_no_more_memory_than_a_hundred() {
     let library = Library::start();

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use sluice_abi::Phase;
 
 use super::{Chain, Visit};
@@ -20,6 +20,9 @@ const CALL: usize = 4 << 10;
 /// Calls one after the other for what is there already, before others of the worker have their turn.
 const AT_A_STRETCH: u8 = 16;
 
+/// So many bytes that are there together are enough for one call.
+const AT_ONCE: usize = 64 << 10;
+
 type Call = Pin<Box<dyn Future<Output = Result<Left, BodyError>>>>;
 
 /// A body that a step sees chunk by chunk. After the last chunk the step is called once more, to hand out what it held back.
@@ -31,6 +34,8 @@ pub(super) struct Chunks {
     source: Body,
     /// Nothing more comes from the source.
     at_end: bool,
+    /// Why the source broke off, behind what came of it before.
+    cut_off: Option<BodyError>,
     held: Held,
     /// Calls at a stretch so far.
     calls: u8,
@@ -43,6 +48,34 @@ struct Held {
     bytes: BytesMut,
     /// Together with what comes it has to be so much before the step is called.
     want: usize,
+}
+
+/// Data that came together. What came alone is not copied.
+#[derive(Default)]
+struct There {
+    first: Bytes,
+    all: BytesMut,
+}
+
+impl There {
+    fn len(&self) -> usize {
+        self.first.len() + self.all.len()
+    }
+
+    fn push(&mut self, data: Bytes) {
+        if self.len() == 0 {
+            self.first = data;
+            return;
+        }
+        if self.all.is_empty() {
+            self.all.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.all.extend_from_slice(&data);
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.all.is_empty() { self.first } else { self.all.freeze() }
+    }
 }
 
 enum State {
@@ -58,8 +91,8 @@ enum State {
 
 impl Chunks {
     pub(super) fn new(chain: Rc<Chain>, visit: Rc<Visit>, index: usize, phase: Phase, source: Body) -> Self {
-        let (at_end, held) = (false, Held::default());
-        Self { chain, visit, index, phase, source, at_end, held, calls: 0, state: State::Reading }
+        let (at_end, cut_off, held) = (false, None, Held::default());
+        Self { chain, visit, index, phase, source, at_end, cut_off, held, calls: 0, state: State::Reading }
     }
 
     /// Bytes that earn the step time.
@@ -88,25 +121,48 @@ impl Chunks {
         }))
     }
 
-    /// A frame came, or the end.
-    fn came(&mut self, frame: Option<Frame<Bytes>>) -> State {
-        let mut trailers = None;
-        let chunk = match frame.map(Frame::into_data) {
-            Some(Ok(data)) => data,
-            Some(Err(frame)) => match frame.into_trailers() {
-                Ok(map) => {
-                    (self.at_end, trailers) = (true, Some(map));
-                    Bytes::new()
+    /// What is there of the source, its frames as one chunk: a message in a frame of its own would else cost a call.
+    fn poll_there(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Bytes, Option<HeaderMap>), BodyError>> {
+        if let Some(error) = self.cut_off.take() {
+            return Poll::Ready(Err(error));
+        }
+        let mut there = There::default();
+        while there.len() < AT_ONCE {
+            let frame = match Pin::new(&mut self.source).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => frame,
+                Poll::Ready(Some(Err(error))) if there.len() == 0 => return Poll::Ready(Err(error)),
+                Poll::Ready(Some(Err(error))) => {
+                    self.cut_off = Some(error);
+                    break;
                 }
-                // No frame that we know.
-                Err(_) => return State::Reading,
-            },
-            None => {
-                self.at_end = true;
-                Bytes::new()
+                Poll::Ready(None) => {
+                    self.at_end = true;
+                    break;
+                }
+                Poll::Pending if there.len() == 0 => return Poll::Pending,
+                Poll::Pending => break,
+            };
+            match frame.into_data() {
+                Ok(data) => {
+                    // The call counts for the first.
+                    let beside = if there.len() == 0 { 0 } else { CALL };
+                    self.passed(beside + data.len());
+                    there.push(data);
+                }
+                // Any other frame is none that we know.
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        self.at_end = true;
+                        return Poll::Ready(Ok((there.into_bytes(), Some(trailers))));
+                    }
+                }
             }
-        };
-        self.passed(chunk.len());
+        }
+        Poll::Ready(Ok((there.into_bytes(), None)))
+    }
+
+    /// A chunk came, or the end.
+    fn came(&mut self, chunk: Bytes, trailers: Option<HeaderMap>) -> State {
         let shown = if self.held.bytes.is_empty() {
             chunk
         } else {
@@ -158,11 +214,12 @@ impl http_body::Body for Chunks {
         loop {
             match std::mem::replace(&mut this.state, State::Broken) {
                 State::Reading => {
-                    let Poll::Ready(frame) = Pin::new(&mut this.source).poll_frame(cx) else {
+                    let Poll::Ready(there) = this.poll_there(cx) else {
                         this.state = State::Reading;
                         return Poll::Pending;
                     };
-                    this.state = this.came(frame.transpose()?);
+                    let (chunk, trailers) = there?;
+                    this.state = this.came(chunk, trailers);
                 }
                 State::Again(bytes, trailers) => {
                     this.calls += 1;

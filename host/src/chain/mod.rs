@@ -1,11 +1,13 @@
 //! The steps of a route: forward over the request, backward over the response. Knows nothing of sockets.
 
 mod before;
+mod bodies;
 mod chunks;
 mod circuit;
 mod failure;
 mod group;
 mod metered;
+mod reply;
 mod step;
 mod visit;
 
@@ -15,10 +17,8 @@ mod tests;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body::Body as _;
-use sluice_abi::{BodyMode, Origin, Outcome, Phase, Reply};
+use http::{Request, Response};
+use sluice_abi::{BodyMode, Origin, Outcome, Phase};
 
 pub(crate) use circuit::Circuit;
 pub(crate) use failure::{ChainFailure, FaultReport, FaultReports};
@@ -26,11 +26,11 @@ pub(crate) use group::Group;
 pub(crate) use step::Step;
 pub(crate) use visit::Visit;
 
-use crate::body::{Body, CollectError};
-use crate::problem_document::ProblemDocument;
+use crate::body::Body;
 use crate::wasm::{Clockwork, ExchangeView};
 use before::Before;
-use chunks::Chunks;
+use bodies::{Taken, carries_body, forget_length};
+use reply::{render, replace};
 use visit::Message;
 
 /// The steps of one route on one worker.
@@ -56,13 +56,6 @@ pub(crate) enum Show {
     Whole,
     /// Its head alone: the body is the gateway's own.
     Head,
-}
-
-/// What a step that takes a body whole made of it.
-enum Taken {
-    Body(Body),
-    /// With the place of the step that answers.
-    Reply(usize, Reply),
 }
 
 impl Chain {
@@ -257,185 +250,15 @@ impl Chain {
         }
     }
 
-    /// Shows the request's body to a step that wants it.
-    async fn request_body(
-        self: &Rc<Self>,
-        visit: &Rc<Visit>,
-        index: usize,
-        body: Body,
-        clock: &mut Clockwork,
-    ) -> Result<Taken, ChainFailure> {
-        let step = &self.steps[index];
-        if !(step.has(Phase::RequestBody) || step.has(Phase::RequestChunk))
-            || !visit.wants_body(index, Message::Request)
-        {
-            return Ok(Taken::Body(body));
-        }
-        clock.forget();
-        self.show_body(visit, index, Message::Request, body).await
-    }
-
-    /// Shows a body to a step as it takes it.
-    async fn show_body(
-        self: &Rc<Self>,
-        visit: &Rc<Visit>,
-        index: usize,
-        message: Message,
-        body: Body,
-    ) -> Result<Taken, ChainFailure> {
-        let (whole, chunk) = message.phases();
-        let step = &self.steps[index];
-        let takes_whole = match visit.body_mode(index, message) {
-            Some(mode) => mode == BodyMode::Whole,
-            None => !step.has(chunk),
-        };
-        if takes_whole {
-            self.whole(visit, index, whole, body).await
-        } else {
-            self.pass_chunks(visit, index, chunk, body).await
-        }
-    }
-
     /// The answer of a step that saw the request's body pass and let no more of it through.
     pub(crate) async fn take_answer(&self, visit: &Visit) -> Option<Response<Body>> {
         let (index, reply) = visit.answer.borrow_mut().take()?;
         Some(render(visit, &self.steps[index], reply).await)
     }
 
-    /// Reads a body to its end and shows it to a step.
-    async fn whole(
-        &self,
-        visit: &Visit,
-        index: usize,
-        phase: Phase,
-        body: Body,
-    ) -> Result<Taken, ChainFailure> {
-        let step = &self.steps[index];
-        let limit = step.body_limit();
-        let (bytes, trailers) = match body.collect_bounded(limit).await {
-            Ok(collected) => collected,
-            Err(CollectError::TooLarge) => {
-                let step = Arc::clone(step.name());
-                return Err(if phase == Phase::RequestBody {
-                    ChainFailure::RequestTooLarge { step, limit }
-                } else {
-                    ChainFailure::ResponseTooLarge { step, limit }
-                });
-            }
-            Err(CollectError::Body(error)) => {
-                // Where another step cut the body off, that one has answered, or is at fault.
-                let answer = visit.answer.borrow_mut().take();
-                return match answer {
-                    Some((index, reply)) => Ok(Taken::Reply(index, reply)),
-                    None => Err(visit.take_broken().unwrap_or(ChainFailure::Body(error))),
-                };
-            }
-        };
-        visit.slot.lend(|view| view.show_body(bytes, Some(trailers.unwrap_or_default()))).await;
-        if let Some(reply) = step.call(visit, index, phase, true, &mut Clockwork::default()).await? {
-            return Ok(Taken::Reply(index, reply));
-        }
-        let left = visit.slot.lend(ExchangeView::take_body).await;
-        let trailers = left.trailers.filter(|trailers| !trailers.is_empty());
-        // A message with trailers has no stated length in HTTP/1.1.
-        if left.is_written || trailers.is_some() {
-            forget_length(visit, phase).await;
-        }
-        Ok(Taken::Body(Body::from_parts(left.passed, trailers)))
+    /// The step whose answer came when the head of the response had left already.
+    pub(crate) fn answering_step(&self, visit: &Visit) -> Option<Arc<str>> {
+        let answer = visit.answer.borrow();
+        answer.as_ref().map(|(index, _)| Arc::clone(self.steps[*index].name()))
     }
-
-    /// Lets a step see a body chunk by chunk, later, as it passes. One that is empty passes at once.
-    async fn pass_chunks(
-        self: &Rc<Self>,
-        visit: &Rc<Visit>,
-        index: usize,
-        phase: Phase,
-        body: Body,
-    ) -> Result<Taken, ChainFailure> {
-        if !body.is_end_stream() {
-            forget_length(visit, phase).await;
-            let chunks = Chunks::new(Rc::clone(self), Rc::clone(visit), index, phase, body);
-            return Ok(Taken::Body(Body::stream(chunks)));
-        }
-        visit.slot.lend(|view| view.show_body(Bytes::new(), Some(HeaderMap::new()))).await;
-        let mut clock = Clockwork::default();
-        if let Some(reply) = self.steps[index].call(visit, index, phase, true, &mut clock).await? {
-            return Ok(Taken::Reply(index, reply));
-        }
-        let left = visit.slot.lend(ExchangeView::take_body).await;
-        let trailers = left.trailers.filter(|trailers| !trailers.is_empty());
-        if !left.passed.is_empty() || trailers.is_some() {
-            forget_length(visit, phase).await;
-        }
-        Ok(Taken::Body(Body::from_parts(left.passed, trailers)))
-    }
-}
-
-/// A stated length no longer holds once a step may change the body.
-async fn forget_length(visit: &Visit, phase: Phase) {
-    let forget = |view: &mut ExchangeView| {
-        let headers = match phase {
-            Phase::RequestBody | Phase::RequestChunk => view.request.as_mut().map(|head| &mut head.headers),
-            _ => view.response.as_mut().map(|head| &mut head.headers),
-        };
-        if let Some(headers) = headers {
-            headers.remove(header::CONTENT_LENGTH);
-        }
-    };
-    visit.slot.lend(forget).await;
-}
-
-/// Whether the response at hand has a body at all (RFC 9110 section 6.4.1).
-async fn carries_body(visit: &Visit) -> bool {
-    let carries = |view: &mut ExchangeView| {
-        let head = view.sent.as_ref().is_some_and(|(method, _)| *method == Method::HEAD);
-        let empty = view.response.as_ref().is_some_and(|response| {
-            matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-        });
-        !head && !empty
-    };
-    visit.slot.lend(carries).await
-}
-
-/// Puts a step's response in the place of the one at hand; its body.
-async fn replace(visit: &Visit, response: Response<Body>) -> Body {
-    let (parts, body) = response.into_parts();
-    visit.slot.lend(|view| view.response = Some(parts)).await;
-    body
-}
-
-/// A step's answer as a response.
-async fn render(visit: &Visit, step: &Step, reply: Reply) -> Response<Body> {
-    // A request that is answered goes no further, but later phases may still ask what it was.
-    let forget = |view: &mut ExchangeView| {
-        drop(view.send_request());
-        view.origin = Origin::Step;
-        let is_head = view.sent.as_ref().is_some_and(|(method, _)| *method == Method::HEAD);
-        (view.request_id.clone(), is_head)
-    };
-    let (request_id, is_head) = visit.slot.lend(forget).await;
-    let (mut response, headers) = match reply {
-        Reply::Plain { status, headers, body } => {
-            let mut response = Response::new(Body::from(body));
-            *response.status_mut() =
-                StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (response, headers)
-        }
-        Reply::Problem { headers, problem } => {
-            (ProblemDocument::of_plugin(problem, step.name()).into_response(Some(&request_id)), headers)
-        }
-    };
-    for (name, value) in headers {
-        // `respond` let only valid ones through.
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(&name), HeaderValue::from_bytes(&value)) {
-            response.headers_mut().append(name, value);
-        }
-    }
-    // As an upstream would say it, for the steps that see it next.
-    let has_body =
-        !is_head && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if let Some(length) = response.body().exact().filter(|_| has_body) {
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    response
 }

@@ -1,5 +1,6 @@
 //! `${env:NAME}` and `${file:PATH}` in string values, and `${asset:PATH}` as one.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -62,16 +63,23 @@ pub(super) struct Refusal {
 
 /// What a file's strings may refer to.
 pub(super) struct Sources<'a> {
-    pub(super) env: &'a dyn Environment,
+    env: &'a dyn Environment,
     /// Of the file whose strings they are.
-    pub(super) directory: &'a Path,
+    directory: &'a Path,
     /// Files that were read, or that were missing, with their bytes.
     pub(super) read: Vec<(PathBuf, Vec<u8>)>,
     pub(super) assets: Assets,
+    /// What stands for those that were read, by their paths: one that is named twice is read once, and is the same twice.
+    known: BTreeMap<String, String>,
 }
 
-impl Sources<'_> {
-    pub(super) fn substitute(&mut self, text: &str) -> Substituted {
+impl<'a> Sources<'a> {
+    pub(super) fn new(env: &'a dyn Environment, directory: &'a Path) -> Self {
+        Self { env, directory, read: Vec::new(), assets: Assets::default(), known: BTreeMap::new() }
+    }
+
+    /// Puts into a string what it refers to. `takes_asset`: it is part of a plugin's configuration.
+    pub(super) fn substitute(&mut self, text: &str, takes_asset: bool) -> Substituted {
         if !text.contains("${") {
             return Substituted::Unchanged;
         }
@@ -98,7 +106,7 @@ impl Sources<'_> {
             };
             let piece = &rest[start..end];
             if piece.starts_with("${asset:") {
-                match self.asset(piece, text) {
+                match self.asset(piece, text, takes_asset) {
                     Ok(value) => result.push_str(&value),
                     Err(refusal) => refusals.push(refusal),
                 }
@@ -146,15 +154,30 @@ impl Sources<'_> {
     }
 
     /// What stands for an asset, which is all of its string.
-    fn asset(&mut self, piece: &str, text: &str) -> Result<String, Refusal> {
-        let refuse = |message: String| Refusal { piece: piece.to_owned(), message, hint: None };
+    fn asset(&mut self, piece: &str, text: &str, is_taken: bool) -> Result<String, Refusal> {
+        let refuse = |message: String, hint: Option<&str>| Refusal {
+            piece: piece.to_owned(),
+            message,
+            hint: hint.map(str::to_owned),
+        };
+        if !is_taken {
+            let hint = "`${file:PATH}` puts in the text of a file";
+            return Err(refuse("only the configuration of a plugin takes an asset".to_owned(), Some(hint)));
+        }
         let path = &piece["${asset:".len()..piece.len() - 1];
         if path.is_empty() || piece != text {
-            return Err(refuse("an asset stands alone in its string, as `\"${asset:PATH}\"`".to_owned()));
+            let message = "an asset stands alone in its string, as `\"${asset:PATH}\"`";
+            return Err(refuse(message.to_owned(), None));
         }
-        let bytes = self.read(path, LARGEST_ASSET);
-        let bytes = bytes.map_err(|error| refuse(format!("cannot read `{path}`: {}", reason(&error))))?;
-        Ok(self.assets.add(bytes))
+        if let Some(value) = self.known.get(path) {
+            return Ok(value.clone());
+        }
+        let bytes = self
+            .read(path, LARGEST_ASSET)
+            .map_err(|error| refuse(format!("cannot read `{path}`: {}", reason(&error)), None))?;
+        let value = self.assets.add(bytes);
+        self.known.insert(path.to_owned(), value.clone());
+        Ok(value)
     }
 
     fn read(&mut self, path: &str, most: u64) -> io::Result<Vec<u8>> {

@@ -2,6 +2,7 @@
 //! only. hyper parses what passes, and has no reason left to refuse it with an answer of its own.
 
 use super::refuse::Refusal;
+use crate::net::alphanumeric_and;
 
 /// How much a head may be.
 #[derive(Clone, Copy, Debug)]
@@ -65,22 +66,6 @@ const TOKEN: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
 /// The bytes of a path and a query that nobody reads in two ways (RFC 3986, 3.3).
 const PLAIN: [bool; 256] = alphanumeric_and(b"-._~!$&'()*+,;=:@/?%");
-
-/// A table of letters, digits and `others`.
-pub(super) const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
-    let mut class = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        class[byte] = (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let mut at = 0;
-    while at < others.len() {
-        class[others[at] as usize] = true;
-        at += 1;
-    }
-    class
-}
 
 fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| TOKEN[*byte as usize])

@@ -4,8 +4,8 @@ use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
-use super::head::alphanumeric_and;
 use super::refuse::Refusal;
+use crate::net::is_authority;
 
 /// Refuses the request or brings it into the form that `Handler` promises.
 pub(super) fn vet<B>(request: &mut Request<B>) -> Result<(), Refusal> {
@@ -72,39 +72,6 @@ fn vet_host(headers: &mut HeaderMap, http10: bool) -> Result<(), Refusal> {
         }
         (None, _) => Err(Refusal::Malformed("`Host` is missing")),
     }
-}
-
-/// A registered name or an address, and perhaps a port; never a user (RFC 3986, 3.2).
-fn is_authority(bytes: &[u8]) -> bool {
-    let (host, rest) = match bytes {
-        [b'[', inside @ ..] => {
-            let Some(end) = inside.iter().position(|byte| *byte == b']') else { return false };
-            let address = std::str::from_utf8(&inside[..end])
-                .ok()
-                .and_then(|text| text.parse::<std::net::Ipv6Addr>().ok());
-            (address.is_some(), &inside[end + 1..])
-        }
-        _ => {
-            let end = bytes.iter().position(|byte| !NAME[*byte as usize]).unwrap_or(bytes.len());
-            (end > 0, &bytes[end..])
-        }
-    };
-    let port = match rest {
-        [] | [b':'] => true,
-        [b':', digits @ ..] => {
-            digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit) && number(digits) <= 65_535
-        }
-        _ => false,
-    };
-    host && port
-}
-
-/// The bytes of a registered name (RFC 3986, 3.2.2), but for percent-encoding: no host has it in its name, and HTTP/2 upstreams could
-/// not be told.
-const NAME: [bool; 256] = alphanumeric_and(b"-._~!$&'()*+,;=");
-
-fn number(digits: &[u8]) -> u32 {
-    digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
 }
 
 #[cfg(test)]

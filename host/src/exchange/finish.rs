@@ -229,8 +229,12 @@ impl Drop for Followed {
 impl Context {
     fn body_failed(&mut self, error: &BodyError) {
         let broken = self.visit.as_ref().and_then(|visit| visit.take_broken());
-        self.failure = Some(match broken {
-            Some(crate::chain::ChainFailure::Step { step, .. }) => ("step-failed", Some(step)),
+        // An upstream whose request was cut off for it ends its response too.
+        let refused = self.route.as_ref().zip(self.visit.as_ref());
+        let refused = refused.and_then(|(route, visit)| route.chain.answering_step(visit));
+        self.failure = Some(match (broken, refused) {
+            (Some(crate::chain::ChainFailure::Step { step, .. }), _) => ("step-failed", Some(step)),
+            (_, Some(step)) => ("request-refused", Some(step)),
             _ => match error.origin {
                 Origin::Gateway if error.kind == "unrecorded" => ("ledger-unavailable", None),
                 Origin::Upstream => ("upstream-incomplete", None),

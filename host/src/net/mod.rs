@@ -1,9 +1,10 @@
-//! What both edges share: draining, connection permits, lazily armed alarms, reading a socket, the chunked coding, which fields
-//! are the gateway's own. All of it lives on one worker.
+//! What both edges share: draining, connection permits, lazily armed alarms, reading a socket, the chunked coding, what an authority
+//! is, which fields are the gateway's own. All of it lives on one worker.
 
 mod alarm;
 mod chunks;
 mod drain;
+mod grammar;
 mod permits;
 mod present;
 mod scratch;
@@ -13,6 +14,7 @@ mod trailers;
 pub(crate) use alarm::Alarm;
 pub(crate) use chunks::{ChunkError, Chunks, Piece};
 pub(crate) use drain::{Drain, Watched};
+pub(crate) use grammar::{alphanumeric_and, is_authority};
 pub(crate) use permits::{Permit, Permits};
 pub(crate) use present::{Field, Present, is_claim, is_disguised, is_identity};
 pub(crate) use scratch::with_scratch;

@@ -286,10 +286,20 @@ fn bind_problem(plugin: &Plugin, config: &ConfigValue, error: &BindError) -> Pro
         BindError::Fault(fault) => {
             format!("plugin `{}` cannot start: {}", plugin.name, config.redact(&fault.to_string()))
         }
+        BindError::Memory { .. } => format!("plugin `{}` has no room for its calls: {error}", plugin.name),
     };
     let place = match error {
-        BindError::Refused(_) => config.whole(),
+        BindError::Refused(_) | BindError::Memory { .. } => config.whole(),
         BindError::Fault(_) => None,
     };
-    Problem::new(message).at(place.unwrap_or_else(|| plugin.module_place.clone()))
+    let problem = Problem::new(message).at(place.unwrap_or_else(|| plugin.module_place.clone()));
+    match error {
+        BindError::Memory { held, .. } => {
+            let enough = ((held / 3 * 4) >> 20) + 1;
+            problem.hint(format!(
+                "a quarter is for the calls: `limits = {{ memory = \"{enough}MiB\" }}` is the least"
+            ))
+        }
+        _ => problem,
+    }
 }

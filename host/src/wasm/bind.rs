@@ -8,7 +8,7 @@ use std::time::Duration;
 use sluice_abi::Phase;
 
 use super::fault::Fault;
-use super::instance::Instance;
+use super::instance::{Instance, reusable_memory};
 use super::load::{CONFIGURE_EARNING, CONFIGURE_TIME, Module};
 use super::state::Services;
 use crate::config::{Capability, Isolation, Limits};
@@ -39,6 +39,9 @@ pub(crate) enum BindError {
     /// `new` refused the configuration, in the plugin's words.
     #[error("{0}")]
     Refused(String),
+    /// Once configured it has so many bytes of memory that it could serve no second call.
+    #[error("it holds {held} bytes of memory once it is configured, of the {limit} of `limits.memory`")]
+    Memory { held: usize, limit: usize },
     /// It faulted while it started, was configured or tested itself.
     #[error("{0}")]
     Fault(#[from] Fault),
@@ -77,6 +80,9 @@ impl Bound {
         let mut instance = Instance::create(self, None).await?;
         self.skipped.store(instance.skipped().await?, Ordering::Relaxed);
         let _ = self.meters.set(instance.meters().into());
+        if self.isolation == Isolation::Shared && instance.memory() > reusable_memory(&self.limits) {
+            return Err(BindError::Memory { held: instance.memory(), limit: self.limits.memory });
+        }
         instance.self_test().await.map_err(BindError::from)
     }
 

@@ -13,6 +13,7 @@ use super::limits::{Budget, thread_cpu_time};
 use super::load::{CONFIGURE_TIME, LOAD_TIME};
 use super::state::{Activity, HostState};
 use super::view::ExchangeView;
+use crate::config::Limits;
 
 /// A phase's function, as it is exported.
 #[derive(Clone)]
@@ -226,13 +227,18 @@ impl Instance {
     pub(super) fn is_reusable(&self) -> bool {
         let limits = self.store.data().bound.as_ref().map(|bound| &bound.limits);
         // One whose memory has grown to near its limit would soon fail a call that is not to blame.
-        limits.is_some_and(|limits| self.calls < limits.calls && self.memory() <= limits.memory / 4 * 3)
+        limits.is_some_and(|limits| self.calls < limits.calls && self.memory() <= reusable_memory(limits))
     }
 
     /// Bytes of linear memory.
     pub(super) fn memory(&self) -> usize {
         self.store.data().space.memory
     }
+}
+
+/// Bytes of linear memory that an instance may have grown to and still serve again.
+pub(super) const fn reusable_memory(limits: &Limits) -> usize {
+    limits.memory / 4 * 3
 }
 
 /// An export that a plugin may leave out. Looked for by name first: that one is missing is an error to `get_typed_func`, with a

@@ -161,6 +161,7 @@ impl Pool {
         let instance =
             Instance::create(&self.bound, Some(self.fetch.clone())).await.map_err(|error| match error {
                 BindError::Refused(reason) => Fault::new(FaultKind::Instantiate, reason),
+                error @ BindError::Memory { .. } => Fault::new(FaultKind::Instantiate, error.to_string()),
                 BindError::Fault(fault) => Fault { kind: FaultKind::Instantiate, ..fault },
             })?;
         Ok(Box::new(Counted::new(instance, &self.census)))

@@ -84,7 +84,9 @@ impl Stage {
             BindError::Fault(fault) if fault.kind == FaultKind::Failed => {
                 (harness::Stage::SelfTest, fault.message)
             }
-            BindError::Fault(fault) => (harness::Stage::Config, fault.to_string()),
+            error @ (BindError::Fault(_) | BindError::Memory { .. }) => {
+                (harness::Stage::Config, error.to_string())
+            }
         })?;
         let (jobs, queue) = mpsc::unbounded_channel();
         let sent = Rc::<RefCell<Vec<Sent>>>::default();

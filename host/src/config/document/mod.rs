@@ -53,7 +53,7 @@ impl Document {
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
         let mut reader = Reader {
             source: Arc::clone(&source),
-            sources: Sources { env, directory: &directory, read: Vec::new(), assets: Assets::default() },
+            sources: Sources::new(env, &directory),
             places: Places::default(),
             faulty: BTreeSet::new(),
             broken_lines,
@@ -153,7 +153,8 @@ impl Reader<'_> {
     }
 
     fn string(&mut self, pointer: &str, text: &str, spot: &mut Spot) -> Value {
-        match self.sources.substitute(text) {
+        let is_config = pointer.split('/').any(|key| key == "config");
+        match self.sources.substitute(text, is_config) {
             Substituted::Unchanged => Value::String(text.to_owned()),
             Substituted::Changed { text, outside } => {
                 spot.outside = outside;

@@ -130,12 +130,11 @@ fn build(request: FetchRequest) -> Option<http::Request<Bytes>> {
     let mut builder = http::Request::builder().method(method).uri(request.path);
     let mut hosts = None;
     for (name, value) in &request.headers {
-        let name = http::HeaderName::from_bytes(name).ok()?;
-        let again = name == http::header::HOST && hosts.replace(()).is_some();
-        if super::http_head::is_reserved(&name) || again {
+        let (name, value) = super::http_head::field(name, value).ok()?;
+        if name == http::header::HOST && hosts.replace(()).is_some() {
             return None;
         }
-        builder = builder.header(name, http::HeaderValue::from_bytes(value).ok()?);
+        builder = builder.header(name, value);
     }
     builder.body(Bytes::from(request.body)).ok()
 }

@@ -6,6 +6,7 @@ use sluice_abi::{Code, Number, Phase, RESERVED_HEADERS, Text, Writer, encode_pai
 use wasmtime::{Caller, Linker};
 
 use super::guest::{code, give, give_list, known, open, slice};
+use crate::net::is_authority;
 use crate::wasm::fault::Refusal;
 use crate::wasm::state::HostState;
 use crate::wasm::view::ExchangeView;
@@ -302,7 +303,14 @@ pub(super) fn is_reserved(name: &HeaderName) -> bool {
 pub(super) fn field(name: &[u8], value: &[u8]) -> Result<(HeaderName, HeaderValue), Code> {
     let name = HeaderName::from_bytes(name).map_err(|_| Code::Invalid)?;
     let value = HeaderValue::from_bytes(value).map_err(|_| Code::Invalid)?;
-    if is_reserved(&name) { Err(Code::Denied) } else { Ok((name, value)) }
+    if is_reserved(&name) {
+        return Err(Code::Denied);
+    }
+    // As strict as with clients: upstreams go by it.
+    if name == header::HOST && !is_authority(value.as_bytes()) {
+        return Err(Code::Invalid);
+    }
+    Ok((name, value))
 }
 
 fn header_write(
@@ -388,5 +396,9 @@ mod tests {
         assert_eq!(field(b"x a", b"1"), Err(Code::Invalid));
         assert_eq!(field(b"x-a", b"1\r\nx-b: 2"), Err(Code::Invalid));
         assert!(field(b"X-A", b"1").is_ok());
+        assert!(field(b"Host", b"shop.example:8080").is_ok());
+        for host in ["", "a b", "a/b", "user@a", "a:b", "a:1:2"] {
+            assert_eq!(field(b"Host", host.as_bytes()), Err(Code::Invalid), "{host}");
+        }
     }
 }
