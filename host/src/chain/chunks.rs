@@ -34,8 +34,8 @@ pub(super) struct Chunks {
     source: Body,
     /// Nothing more comes from the source.
     at_end: bool,
-    /// Why the source broke off, behind what came of it before.
-    cut_off: Option<BodyError>,
+    /// What came of the source behind data that the step has not seen: trailers, or why it broke off.
+    behind: Option<Result<HeaderMap, BodyError>>,
     held: Held,
     /// Calls at a stretch so far.
     calls: u8,
@@ -91,8 +91,8 @@ enum State {
 
 impl Chunks {
     pub(super) fn new(chain: Rc<Chain>, visit: Rc<Visit>, index: usize, phase: Phase, source: Body) -> Self {
-        let (at_end, cut_off, held) = (false, None, Held::default());
-        Self { chain, visit, index, phase, source, at_end, cut_off, held, calls: 0, state: State::Reading }
+        let (at_end, behind, held) = (false, None, Held::default());
+        Self { chain, visit, index, phase, source, at_end, behind, held, calls: 0, state: State::Reading }
     }
 
     /// Bytes that earn the step time.
@@ -121,44 +121,35 @@ impl Chunks {
         }))
     }
 
-    /// What is there of the source, its frames as one chunk: a message in a frame of its own would else cost a call.
+    /// What is there of the source: its data as one chunk, since a message in a frame of its own would else cost a call; or its end.
     fn poll_there(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Bytes, Option<HeaderMap>), BodyError>> {
-        if let Some(error) = self.cut_off.take() {
-            return Poll::Ready(Err(error));
-        }
         let mut there = There::default();
-        while there.len() < AT_ONCE {
+        while self.behind.is_none() && there.len() < AT_ONCE {
             let frame = match Pin::new(&mut self.source).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => frame,
-                Poll::Ready(Some(Err(error))) if there.len() == 0 => return Poll::Ready(Err(error)),
-                Poll::Ready(Some(Err(error))) => {
-                    self.cut_off = Some(error);
-                    break;
-                }
-                Poll::Ready(None) => {
-                    self.at_end = true;
-                    break;
-                }
+                Poll::Ready(Some(frame)) => frame.map(Frame::into_data),
+                Poll::Ready(None) => Ok(Err(Frame::trailers(HeaderMap::new()))),
                 Poll::Pending if there.len() == 0 => return Poll::Pending,
                 Poll::Pending => break,
             };
-            match frame.into_data() {
-                Ok(data) => {
+            match frame {
+                Ok(Ok(data)) => {
                     // The call counts for the first.
                     let beside = if there.len() == 0 { 0 } else { CALL };
                     self.passed(beside + data.len());
                     there.push(data);
                 }
                 // Any other frame is none that we know.
-                Err(frame) => {
-                    if let Ok(trailers) = frame.into_trailers() {
-                        self.at_end = true;
-                        return Poll::Ready(Ok((there.into_bytes(), Some(trailers))));
-                    }
-                }
+                Ok(Err(frame)) => self.behind = frame.into_trailers().ok().map(Ok),
+                Err(error) => self.behind = Some(Err(error)),
             }
         }
-        Poll::Ready(Ok((there.into_bytes(), None)))
+        if there.len() > 0 {
+            return Poll::Ready(Ok((there.into_bytes(), None)));
+        }
+        Poll::Ready(self.behind.take().transpose().map(|trailers| {
+            self.at_end = true;
+            (Bytes::new(), trailers)
+        }))
     }
 
     /// A chunk came, or the end.
