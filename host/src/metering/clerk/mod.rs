@@ -2,25 +2,23 @@
 
 mod batch;
 mod grants;
+mod message;
 mod thread;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use sluice_metering::ledger::{
-    Cursor, Entry, Error, Ledger, Pool, Retention, Settings as LedgerSettings, TopUp,
-};
-use sluice_metering::meter::Meter;
+use sluice_metering::ledger::{Error, Ledger, Settings as LedgerSettings};
 use tokio::sync::{mpsc, oneshot};
 
 use self::batch::Batch;
 pub(super) use self::batch::{Done, GivenUp};
 use self::grants::Grants;
+pub(crate) use self::message::{Ask, Held, Message, Slip};
 pub(crate) use self::thread::{Opened, start};
-use super::allowance::{Allowance, Hold};
 use super::report::Refused;
-use super::settle::{Unrecorded, now};
+use super::settle::Unrecorded;
 use super::status::{Health, Status};
 use super::tariff::Tariff;
 use super::{OnFailure, Settings};
@@ -36,60 +34,6 @@ const ROUND: Duration = Duration::from_secs(1);
 
 /// How often what is old is deleted or made part of a day, where there is no more of it to do.
 const CLEAN: Duration = Duration::from_secs(60);
-
-/// What the thread is asked.
-pub(crate) enum Message {
-    /// Write this.
-    Slip(Box<Slip>),
-    /// Set this aside.
-    Ask(Ask),
-    /// This is what is configured now.
-    Publish { tariff: Arc<Tariff>, reply: oneshot::Sender<()> },
-    /// How meters count, before they are published.
-    Declare { meters: Arc<[Arc<Meter>]>, reply: oneshot::Sender<Result<(), Error>> },
-    /// Credit was paid.
-    TopUp { top_up: TopUp, reply: oneshot::Sender<Result<bool, Refused>> },
-    /// A sink has taken everything from one place to another; each comes with the sink's note.
-    Advance {
-        sink: String,
-        from: (Cursor, String),
-        to: (Cursor, String),
-        reply: oneshot::Sender<Result<bool, String>>,
-    },
-    /// Nothing more comes: write what there is and end.
-    Stop(oneshot::Sender<()>),
-}
-
-/// The events of one exchange.
-pub(crate) struct Slip {
-    pub(super) entries: Vec<Entry>,
-    /// For each entry.
-    pub(super) holds: Vec<Held>,
-    /// `None` once it was answered.
-    pub(super) reply: Option<oneshot::Sender<Result<(), Unrecorded>>>,
-    pub(super) since: Instant,
-    /// Nothing of the response has gone out yet.
-    pub(super) withheld: bool,
-}
-
-/// What is set aside for one event.
-#[derive(Debug, Default)]
-pub(crate) struct Held {
-    pub(super) quotas: Vec<Hold>,
-    pub(super) credit: Option<Hold>,
-}
-
-/// Wants a part of a pool.
-pub(crate) struct Ask {
-    pub(super) pool: Pool,
-    pub(super) limit: i64,
-    pub(super) amount: i64,
-    pub(super) at: Timestamp,
-    pub(super) reply: oneshot::Sender<Granted>,
-}
-
-/// The allowance of the pool with what was asked for, or `None` if there is not as much; nothing if the ledger cannot be asked.
-pub(super) type Granted = Result<(Arc<Allowance>, Option<Hold>), Unrecorded>;
 
 /// The thread's state.
 struct Clerk {
@@ -293,102 +237,6 @@ impl Clerk {
         };
         if let Err(error) = self.grants.answer(asks, ledger).await {
             self.failed(&error);
-        }
-    }
-
-    async fn publish(&mut self) {
-        let Some(ledger) = self.ledger.as_mut() else { return };
-        let Some((tariff, told)) = &mut self.published else { return };
-        let done = async {
-            ledger.declare(&tariff.meters).await?;
-            tariff.began(&ledger.subscribe(&tariff.subscriptions, now()).await?);
-            *told = true;
-            self.grants.reconcile(tariff, ledger).await
-        };
-        if let Err(error) = done.await {
-            self.failed(&error);
-        }
-    }
-
-    async fn sync_if_due(&mut self) {
-        let Some(since) = self.unsynced else { return };
-        if since.elapsed() >= self.settings.sync_interval {
-            self.sync().await;
-        }
-    }
-
-    async fn sync(&mut self) {
-        let Some(ledger) = self.ledger.as_mut() else { return };
-        match ledger.sync().await {
-            Ok(()) => self.unsynced = None,
-            Err(error) => {
-                // What can be tried again is, in a while.
-                self.unsynced = error.is_transient().then(Instant::now);
-                self.failed(&error);
-            }
-        }
-    }
-
-    /// Looks after the lease, grants that nobody uses, and the ledger's size.
-    async fn look_after(&mut self) {
-        if self.ledger.is_none() || !self.may_try() {
-            return;
-        }
-        if self.published.as_ref().is_some_and(|(_, told)| !told) {
-            self.publish().await;
-        }
-        let Some(ledger) = self.ledger.as_mut() else { return };
-        let done = async {
-            let until = ledger.renew().await?;
-            let epoch = ledger.epoch();
-            // What is lost is not handed out under the new lease.
-            if epoch == self.epoch {
-                self.lease.set(until);
-            }
-            self.grants.give_back(ledger).await
-        };
-        match done.await {
-            Ok(()) => {
-                if self.batch.is_empty() {
-                    self.well();
-                }
-            }
-            Err(error) => self.failed(&error),
-        }
-    }
-
-    /// Where requests went on unreserved, what was granted is not what there is: it goes back, and is asked for anew.
-    async fn regrant(&mut self) {
-        if self.batch.is_empty()
-            && self.status.health() == Health::Well
-            && let Some(ledger) = self.ledger.as_mut()
-            && self.status.take_unreserved()
-        {
-            self.grants.close(ledger).await;
-        }
-    }
-
-    /// Forgets what was granted, where the ledger has lost it.
-    fn follow(&mut self) {
-        let Some(ledger) = &self.ledger else { return };
-        if std::mem::replace(&mut self.epoch, ledger.epoch()) != ledger.epoch() {
-            tracing::warn!("the ledger was away for so long that what it had granted is free for others");
-            self.grants.lose();
-            self.batch.lose();
-        }
-    }
-
-    async fn clean(&mut self) {
-        let (Some(ledger), Some((tariff, _))) = (self.ledger.as_mut(), &self.published) else { return };
-        let age = self.settings.retention;
-        let retention = Retention { events: age, hours: age, piece: Retention::PIECE };
-        let sinks: Vec<&str> = tariff.sinks.iter().map(|name| &**name).collect();
-        match ledger.maintain(&retention, &sinks, now()).await {
-            Ok(done) if done.more => self.clean = Instant::now() + ROUND / 10,
-            Ok(_) => {}
-            // That it could not be cleaned keeps nobody from writing it.
-            Err(error) if error.is_transient() => tracing::warn!(%error, "the ledger could not be cleaned"),
-            Err(error) => self.failed(&error),
         }
     }
 
