@@ -45,6 +45,8 @@ pub enum FrameError {
     },
     /// Flags without a meaning: it is no such body, or somebody has lost its place in it.
     Flags(u8),
+    /// A message says that it is compressed, and no header says how. gRPC and Connect want `INTERNAL` for it.
+    Compressed,
     /// The end came within a message.
     CutOff,
     /// One message was expected, and there is none.
@@ -93,6 +95,12 @@ impl Framing {
         Self::of(Frame::COMPRESSED | Frame::END_STREAM, max)
     }
 
+    /// The same where no header names a coding: no message may be compressed.
+    #[must_use]
+    pub const fn without_compression(self) -> Self {
+        Self { flags: self.flags & !Frame::COMPRESSED, ..self }
+    }
+
     fn of(flags: u8, max: usize) -> Self {
         Self { flags, max: u32::try_from(max).unwrap_or(u32::MAX) }
     }
@@ -121,7 +129,11 @@ impl Framing {
     }
 
     pub(crate) fn check_flags(&self, flags: u8) -> Result<(), FrameError> {
-        if flags & !self.flags == 0 { Ok(()) } else { Err(FrameError::Flags(flags)) }
+        match flags & !self.flags {
+            0 => Ok(()),
+            Frame::COMPRESSED => Err(FrameError::Compressed),
+            _ => Err(FrameError::Flags(flags)),
+        }
     }
 
     pub(crate) fn check_length(&self, length: u32) -> Result<u32, FrameError> {
@@ -162,6 +174,7 @@ impl fmt::Display for FrameError {
             Self::Flags(flags) => {
                 write!(f, "a message begins with the byte {flags:#04x}, which has no meaning")
             }
+            Self::Compressed => f.write_str("a message is compressed, and no header says how"),
             Self::CutOff => f.write_str("the body ends within a message"),
             Self::Missing => f.write_str("the body has no message"),
             Self::Several => f.write_str("the body has more than one message"),
@@ -199,6 +212,16 @@ mod tests {
         assert!(Framing::connect(9).next(&frame(0x03, b"x")).is_ok());
         assert!(Framing::connect(9).next(&frame(0x80, b"x")).is_err());
         assert!(Framing::grpc_web(9).next(&frame(0x02, b"x")).is_err());
+    }
+
+    #[test]
+    fn without_a_coding_nothing_is_compressed() {
+        let framing = Framing::connect(9).without_compression();
+        assert!(framing.next(&frame(0, b"x")).is_ok());
+        assert!(framing.next(&frame(2, b"x")).is_ok());
+        assert_eq!(framing.next(&[1]), Err(FrameError::Compressed));
+        assert_eq!(framing.next(&[3]), Err(FrameError::Compressed));
+        assert_eq!(framing.next(&[5]), Err(FrameError::Flags(5)));
     }
 
     #[test]

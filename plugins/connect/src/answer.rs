@@ -8,6 +8,7 @@ use sluice_sdk_grpc::{self as grpc, Code, Frame, Status, frame, metadata};
 
 use crate::call::Call;
 use crate::methods::Methods;
+use crate::request::UNNAMED_COMPRESSION;
 
 /// Trailers that are metadata.
 pub(crate) type Trailers = Vec<(String, HeaderValue)>;
@@ -103,6 +104,8 @@ pub(crate) fn missing_status() -> Status {
 /// What a problem document says to people.
 #[derive(Default, Deserialize)]
 struct Document {
+    #[serde(rename = "type")]
+    kind: Option<String>,
     detail: Option<String>,
     title: Option<String>,
 }
@@ -111,7 +114,10 @@ struct Document {
 pub(crate) fn refusal(response: &Response, body: &Body) -> Status {
     let document: Document = body.json().unwrap_or_default();
     let message = document.detail.or(document.title).unwrap_or_default();
-    Status::new(Code::from_refusal(response.status()), message)
+    // The gateway makes a URN of the name.
+    let is_unnamed = document.kind.is_some_and(|kind| kind.rsplit(':').next() == Some(UNNAMED_COMPRESSION));
+    let code = if is_unnamed { Code::Internal } else { Code::from_refusal(response.status()) };
+    Status::new(code, message)
 }
 
 /// What becomes of an answer that is neither in the protocol nor a problem document.

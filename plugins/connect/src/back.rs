@@ -8,7 +8,7 @@ use sluice_sdk_grpc::{
 
 use crate::answer::{self, EndOfStream};
 use crate::methods::Methods;
-use crate::request::{decompress, refused_frame};
+use crate::request::{decompress, names_coding, refused_frame};
 
 /// What is remembered of a call.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -18,6 +18,9 @@ pub(crate) struct Back {
     /// How messages are written, which stays.
     #[serde(rename = "c")]
     codec: String,
+    /// Whether the request's messages may be compressed.
+    #[serde(rename = "r")]
+    may_compress: bool,
     /// How far the request's stream has come.
     #[serde(rename = "p")]
     place: u64,
@@ -43,7 +46,14 @@ impl Back {
         let content_type = request.headers().get("content-type")?;
         let media = Media::from_content_type(content_type.as_str()?)?;
         let is_call = media.protocol == Protocol::Grpc && request.method() == Method::Post;
-        is_call.then(|| Self { is_stream: false, codec: media.codec().to_owned(), place: 0, is_gzip: false })
+        let coding = request.headers().get("grpc-encoding").map(|coding| coding.to_string());
+        is_call.then(|| Self {
+            is_stream: false,
+            codec: media.codec().to_owned(),
+            may_compress: names_coding(coding.as_deref()),
+            place: 0,
+            is_gzip: false,
+        })
     }
 
     /// Connect's, of a request and of a good response.
@@ -70,6 +80,12 @@ impl Back {
 }
 
 impl Backwards<'_> {
+    /// That of a request.
+    fn framing(&self, back: &Back) -> Framing {
+        let framing = Framing::grpc(self.max);
+        if back.may_compress { framing } else { framing.without_compression() }
+    }
+
     pub(crate) fn request(&self, request: &mut Request, ctx: &mut Context) -> Result<Verdict> {
         let Some(mut back) = Back::of(request) else {
             ctx.skip_body();
@@ -102,7 +118,7 @@ impl Backwards<'_> {
         back: &Back,
     ) -> Result<Verdict> {
         let bytes = body.bytes()?;
-        let message = match Framing::grpc(self.max).single(&bytes) {
+        let message = match self.framing(back).single(&bytes) {
             Ok(message) => message,
             Err(error @ (FrameError::Missing | FrameError::Several)) => {
                 // Whoever expects one message and gets another number: statuscodes.md.
@@ -124,7 +140,7 @@ impl Backwards<'_> {
         ctx: &mut Context,
     ) -> Result<Verdict> {
         let mut passage = Passage::from_number(back.place);
-        let fed = passage.feed(&Framing::grpc(self.max), &chunk.bytes()?);
+        let fed = passage.feed(&self.framing(&back), &chunk.bytes()?);
         let checked = fed.and_then(|_| if chunk.is_last() { passage.end() } else { Ok(()) });
         if let Err(error) = checked {
             return Ok(refused_frame(error).into());

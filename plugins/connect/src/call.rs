@@ -16,9 +16,9 @@ pub(crate) struct Call {
     /// Which one it calls, if the descriptors know.
     #[serde(rename = "m")]
     pub(crate) method: Option<MethodId>,
-    /// Whether the client's messages may be compressed, with gzip.
+    /// Whether the client's messages may be compressed: with gzip, where they are looked into.
     #[serde(rename = "z")]
-    pub(crate) is_gzip: bool,
+    pub(crate) may_compress: bool,
 }
 
 /// How a call comes.
@@ -83,7 +83,7 @@ impl Call {
         if method.is_some_and(|(_, method)| method.is_streaming != is_stream) {
             return Recognised::Unsupported(unsupported(methods));
         }
-        Recognised::Call(Self { shape, is_json, method: method.map(|(id, _)| id), is_gzip: false })
+        Recognised::Call(Self { shape, is_json, method: method.map(|(id, _)| id), may_compress: false })
     }
 }
 

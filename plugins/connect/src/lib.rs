@@ -66,7 +66,7 @@ impl Plugin for Connect {
         // From here on every answer is Connect's.
         ctx.set(&CALL, &call)?;
         match self.check(request, &call) {
-            Ok(is_gzip) => call.is_gzip = is_gzip,
+            Ok(may_compress) => call.may_compress = may_compress,
             Err(problem) => return Ok(problem.into()),
         }
         ctx.set(&CALL, &call)?;
@@ -123,7 +123,7 @@ impl Plugin for Connect {
             return self.change_request(chunk, &call);
         }
         let mut passage = Passage::from_number(ctx.get(&REQUEST)?.unwrap_or_default());
-        let fed = passage.feed(&Framing::grpc(self.max_message), &chunk.bytes()?);
+        let fed = passage.feed(&self.framing(&call), &chunk.bytes()?);
         let checked = fed.and_then(|_| if chunk.is_last() { passage.end() } else { Ok(()) });
         if let Err(error) = checked {
             return Ok(refused_frame(error).into());
@@ -204,7 +204,13 @@ impl Connect {
         Backwards { methods: &self.methods, max: self.max_message }
     }
 
-    /// What the head alone can be refused for. Whether messages are compressed in a way that is to be undone.
+    /// That of a request's stream.
+    fn framing(&self, call: &Call) -> Framing {
+        let framing = Framing::grpc(self.max_message);
+        if call.may_compress { framing } else { framing.without_compression() }
+    }
+
+    /// What the head alone can be refused for. Whether messages may be compressed.
     fn check(&self, request: &Request, call: &Call) -> Result<bool, Problem> {
         let path = request.path();
         if call.shape == Shape::Get && !self.methods.may_get(&path) {
@@ -216,20 +222,20 @@ impl Connect {
         if call.is_json && call.method.is_none() {
             return Err(Problem::new(501, "there is no such method").kind("connect-method-unknown"));
         }
-        let coding = match call.shape {
-            Shape::Post => "content-encoding",
-            Shape::Stream if call.is_json => "connect-content-encoding",
-            Shape::Stream | Shape::Get => return Ok(false),
-        };
-        let coding = request.headers().get(coding).map(|value| value.to_string());
-        request::is_gzip(coding.as_deref())
+        let coding = |name| request.headers().get(name).map(|value| value.to_string());
+        match call.shape {
+            Shape::Post => request::is_gzip(coding("content-encoding").as_deref()),
+            Shape::Stream if call.is_json => request::is_gzip(coding("connect-content-encoding").as_deref()),
+            Shape::Stream => Ok(request::names_coding(coding("connect-content-encoding").as_deref())),
+            Shape::Get => Ok(false),
+        }
     }
 
     /// The message of a call without streams, as Protobuf writes it.
     fn message(&self, request: &Request, body: Vec<u8>, call: &Call) -> Result<Vec<u8>, Problem> {
         let message = match call.shape {
             Shape::Get => request::message_of_query(request, call, self.max_message)?,
-            _ if call.is_gzip => {
+            _ if call.may_compress => {
                 request::decompress(&body, self.max_message).map_err(|error| refused_coding(&error))?
             }
             _ => body,
@@ -249,23 +255,15 @@ impl Connect {
 
     /// A chunk of a request's stream whose messages are in JSON.
     fn change_request(&self, chunk: &mut Chunk, call: &Call) -> Result<Verdict> {
-        let framing = Framing::grpc(self.max_message);
+        let framing = self.framing(call);
         let Changed { frames, then } =
             stream::change(&chunk.bytes()?, chunk.is_last(), &framing, |frame, read| {
-                let message = match (frame.is_compressed(), call.is_gzip) {
-                    (false, _) => frame.message.to_vec(),
-                    (true, true) => request::decompress(frame.message, self.max_message)
-                        .map_err(|error| refused_coding(&error))?,
-                    (true, false) => {
-                        return Err(Problem::bad_request(
-                            "a message is compressed, and `Connect-Content-Encoding` does not say how",
-                        )
-                        .kind("connect-malformed"));
-                    }
-                };
-                if frame.is_compressed() {
-                    *read += message.len();
+                if !frame.is_compressed() {
+                    return self.to_protobuf(frame.message.to_vec(), call);
                 }
+                let message = request::decompress(frame.message, self.max_message)
+                    .map_err(|error| refused_coding(&error))?;
+                *read += message.len();
                 self.to_protobuf(message, call)
             });
         let refused = match then {

@@ -27,6 +27,11 @@ pub(crate) fn check_version(request: &Request, call: &Call, is_required: bool) -
     }
 }
 
+/// Whether messages may be compressed with something.
+pub(crate) fn names_coding(coding: Option<&str>) -> bool {
+    !matches!(coding.unwrap_or_default().trim_ascii(), "" | "identity")
+}
+
 /// Whether messages are compressed: with gzip, the only coding that is known.
 pub(crate) fn is_gzip(coding: Option<&str>) -> Result<bool, Problem> {
     match coding.unwrap_or_default().trim_ascii() {
@@ -58,9 +63,13 @@ pub(crate) fn refused_coding(error: &CodingError) -> Problem {
     }
 }
 
+/// The type of what is no `invalid_argument`, though it is refused as a bad request: both protocols want `internal` for it.
+pub(crate) const UNNAMED_COMPRESSION: &str = "connect-compression-unnamed";
+
 pub(crate) fn refused_frame(error: FrameError) -> Problem {
     match error {
         FrameError::TooLarge { .. } => too_large(error.to_string()),
+        FrameError::Compressed => invalid(UNNAMED_COMPRESSION, error.to_string()),
         _ => invalid("connect-malformed", error.to_string()),
     }
 }

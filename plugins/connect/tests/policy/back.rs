@@ -244,6 +244,14 @@ fn what_is_wrong_with_a_request_is_told() {
         (grpc("Get").with_body([0, 0]), 400, "connect-malformed", "3"),
         (grpc("Get").with_body([0, 255, 255, 255, 255]), 413, "connect-message-too-large", "8"),
         (grpc("Upload").with_body([0, 0]), 400, "connect-malformed", "3"),
+        (grpc("Get").with_body(frame(1, b"x")), 400, "connect-compression-unnamed", "13"),
+        (grpc("Upload").with_body(frame(1, b"x")), 400, "connect-compression-unnamed", "13"),
+        (
+            grpc("Get").with_header("grpc-encoding", "identity").with_body(frame(1, b"x")),
+            400,
+            "connect-compression-unnamed",
+            "13",
+        ),
         (grpc("Upload").with_body([0, 255, 255, 255, 255]), 413, "connect-message-too-large", "8"),
     ] {
         let mut exchange = plugin.send(request.clone());

@@ -179,8 +179,31 @@ fn what_is_malformed_is_refused() {
         problem_type(&plugin.send(request.with_body(frame(1, &bomb)))),
         (413, json!("connect-message-too-large"))
     );
-    let request = call("Upload", "application/connect+json").with_body(frame(1, &bomb));
-    assert_eq!(problem_type(&plugin.send(request)), (400, json!("connect-malformed")));
+}
+
+/// Both protocols: what no header says cannot be undone, and whoever sends it is broken.
+#[test]
+fn what_is_compressed_without_a_name_is_internal() {
+    let plugin = plugin();
+    for content_type in ["application/connect+proto", "application/connect+json"] {
+        for coding in [None, Some("identity"), Some("")] {
+            let request = call("Upload", content_type).with_chunks([frame(0, b"{}"), frame(1, b"x")]);
+            let request = match coding {
+                Some(coding) => request.with_header("connect-content-encoding", coding),
+                None => request,
+            };
+            let mut exchange = plugin.send(request);
+            assert_eq!(problem_type(&exchange), (400, json!("connect-compression-unnamed")), "{coding:?}");
+            let (messages, end) = read(&shown(&mut exchange));
+            assert_eq!((messages.len(), end["error"]["code"].clone()), (0, json!("internal")));
+        }
+    }
+    let mut exchange = plugin.send(call("Upload", "application/connect+proto").with_body(frame(1, b"x")));
+    assert_eq!(problem_type(&exchange), (400, json!("connect-compression-unnamed")));
+    let answer = Response::new(400).with_header("content-type", "application/problem+json").of_step();
+    let urn = r#"{"type":"urn:sluice:problem:connect-compression-unnamed"}"#;
+    let (_, end) = read(&exchange.respond(answer.with_body(urn)));
+    assert_eq!(end["error"]["code"], json!("internal"), "as the gateway shows it");
 }
 
 #[test]
