@@ -12,7 +12,7 @@ static LENIENT: LazyLock<Encoding> = LazyLock::new(|| {
 });
 
 /// Headers that belong to HTTP, to one connection or to one coding of the body, and say nothing to who is called.
-const OF_HTTP: [&str; 26] = [
+const OF_HTTP: [&str; 28] = [
     "accept",
     "accept-charset",
     "accept-encoding",
@@ -26,9 +26,11 @@ const OF_HTTP: [&str; 26] = [
     "content-language",
     "content-length",
     "content-location",
+    "content-md5",
     "content-range",
     "content-type",
     "date",
+    "digest",
     "expect",
     "host",
     "keep-alive",

@@ -41,6 +41,9 @@ impl Plugin for GrpcWeb {
         }
         ctx.set(&FORM, &Form::wanted(request.headers(), &media, is_text))?;
         ctx.set(&REQUEST, &(is_text, Passage::default().number()))?;
+        if is_text {
+            request.mark_rewritten()?;
+        }
         let codec = media.codec.map(|codec| format!("+{codec}")).unwrap_or_default();
         let mut headers = request.headers_mut();
         headers.set("content-type", format!("application/grpc{codec}"))?;
@@ -96,6 +99,8 @@ impl Plugin for GrpcWeb {
             return Ok(form.only_trailers(response).into());
         }
         if !is_gateways && response.status() == 200 && is_grpc(response.headers()) {
+            // The trailers become a frame of the body.
+            response.mark_rewritten()?;
             response.headers_mut().set("content-type", form.content_type())?;
             ctx.set(&RESPONSE, &(form.is_text, Passage::default().number()))?;
             return Ok(Verdict::Continue);

@@ -92,6 +92,31 @@ fn a_call_in_text() {
     }
 }
 
+/// What a head says of bytes that are no longer these.
+#[test]
+fn digests_hold_of_the_body_that_goes_on() {
+    let plugin = plugin();
+    let digests = ["content-digest", "content-md5", "digest", "repr-digest"];
+    for (content_type, body, stays) in [
+        ("application/grpc-web-text", BASE64.encode(&frame(0, b"question")).into_bytes(), false),
+        ("application/grpc-web", frame(0, b"question"), true),
+    ] {
+        let request = digests.iter().fold(call(content_type), |request, name| request.with_header(name, "x"));
+        let mut exchange = plugin.send(request.with_body(body));
+        for name in digests {
+            assert_eq!(exchange.forwarded().header(name).is_some(), stays, "{name} of {content_type}");
+        }
+        let response = digests.iter().fold(grpc(), |response, name| response.with_header(name, "x"));
+        let response = response.with_header("etag", "\"1\"").with_header("accept-ranges", "bytes");
+        let response =
+            exchange.respond(response.with_body(frame(0, b"answer")).with_trailer("grpc-status", "0"));
+        for name in digests.into_iter().chain(["accept-ranges"]) {
+            assert_eq!(response.header(name), None, "{name}");
+        }
+        assert_eq!(response.header("etag"), Some("W/\"1\""));
+    }
+}
+
 #[test]
 fn accept_says_how_the_response_is_written() {
     let plugin = plugin();

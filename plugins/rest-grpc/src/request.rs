@@ -187,6 +187,7 @@ impl RestGrpc {
             let problem = Problem::bad_request(format!("`{name}` is no number of seconds and no duration"));
             return Ok(problem.kind("timeout-invalid").into());
         };
+        request.mark_rewritten()?;
         request.set_method(&Method::Post)?;
         request.set_path(&route.target)?;
         request.set_query("")?;

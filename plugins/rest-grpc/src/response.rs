@@ -55,6 +55,7 @@ impl RestGrpc {
                 .body(body)
                 .into());
         }
+        response.mark_rewritten()?;
         let mut headers = response.headers_mut();
         headers.remove_prefix("grpc-")?;
         if route.server_streaming {

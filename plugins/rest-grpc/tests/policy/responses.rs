@@ -26,6 +26,28 @@ fn a_message_is_json() {
     assert_eq!((response.trailer("x-late"), response.trailer("grpc-status")), (Some("l"), None));
 }
 
+/// What a head says of bytes that are no longer these.
+#[test]
+fn digests_do_not_hold_of_what_is_translated() {
+    let plugin = books();
+    for target in ["/v1/books/x", "/v1/shelves/1/books:watch"] {
+        let digests = ["content-digest", "content-md5", "digest", "repr-digest"];
+        let request = digests.iter().fold(get(target), |request, name| request.with_header(name, "x"));
+        let mut exchange = plugin.send(request);
+        let answer = answer("Book", &json!({ "title": "T" }));
+        let answer = digests.iter().fold(answer, |answer, name| answer.with_header(name, "x"));
+        let answer = answer.with_header("etag", "\"1\"").with_header("accept-ranges", "bytes");
+        for name in digests {
+            assert_eq!(exchange.forwarded().header(name), None, "{name}");
+        }
+        let response = exchange.respond(answer);
+        for name in digests.into_iter().chain(["accept-ranges"]) {
+            assert_eq!(response.header(name), None, "{name}");
+        }
+        assert_eq!(response.header("etag"), Some("W/\"1\""), "{target}");
+    }
+}
+
 #[test]
 fn a_part_of_it_can_be_the_body() {
     let plugin = books();
