@@ -53,28 +53,17 @@ pub fn is_metadata(name: &str) -> bool {
         && OF_HTTP.binary_search(&name).is_err()
 }
 
-/// Whether values under this name are Base64 of bytes.
-#[must_use]
-pub fn is_binary(name: &str) -> bool {
-    name.ends_with("-bin")
-}
-
 /// The value of a `-bin` header: without padding, as it should be sent.
 #[must_use]
 pub fn encode_binary(bytes: &[u8]) -> String {
     BASE64_NOPAD.encode(bytes)
 }
 
-/// What is in a `-bin` header, with padding or without. A header may have several, joined by commas: see [`split`].
+/// What is in a `-bin` header, with padding or without. Of several that are joined by commas, which Base64 has none of, each is one.
 #[must_use]
 pub fn decode_binary(value: &[u8]) -> Option<Vec<u8>> {
     let padding = value.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
     LENIENT.decode(&value[..value.len() - padding]).ok()
-}
-
-/// The values that are joined in a `-bin` header. A value of Base64 has no comma of its own.
-pub fn split(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 #[cfg(test)]
@@ -106,7 +95,5 @@ mod tests {
         for value in ["/", "//4===", "__4", "/ /4", "é"] {
             assert_eq!(decode_binary(value.as_bytes()), None, "{value}");
         }
-        assert_eq!(split(b"//4=, AAEC").collect::<Vec<_>>(), [b"//4=", &b"AAEC"[..]]);
-        assert!(is_binary("a-bin") && !is_binary("a-bins"));
     }
 }
