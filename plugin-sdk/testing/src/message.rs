@@ -349,6 +349,12 @@ impl Response {
         find(&self.trailers, name)
     }
 
+    /// Every value of a trailer.
+    #[must_use]
+    pub fn trailer_all(&self, name: &str) -> Vec<&str> {
+        find_all(&self.trailers, name)
+    }
+
     pub(crate) fn canned(self) -> CannedAnswer {
         let body = Bytes(self.body());
         CannedAnswer::Response { status: self.head.status, headers: self.head.headers, body }
