@@ -89,12 +89,14 @@ impl<'p> Exchange<'p> {
                 trailers: std::mem::take(&mut self.request.trailers),
                 is_cut_off: false,
             };
-            (self.request.body, self.request.trailers) = self.pass(Phase::RequestChunk, passing);
+            let passed = self.pass(Phase::RequestChunk, passing);
+            (self.request.body, self.request.trailers) = (passed.chunks, passed.trailers);
         }
     }
 
-    /// Sends chunks through a phase, and a last call after them, as the gateway does unless they are cut off.
-    fn pass(&mut self, phase: Phase, passing: Passing) -> (Vec<Bytes>, HeaderList) {
+    /// Sends chunks through a phase, and a last call after them, as the gateway does unless they are cut off. So they are behind a call
+    /// that does not let them go on.
+    fn pass(&mut self, phase: Phase, passing: Passing) -> Passing {
         let Passing { chunks, mut trailers, is_cut_off } = passing;
         let count = chunks.len();
         let mut passed = Vec::new();
@@ -106,7 +108,7 @@ impl<'p> Exchange<'p> {
             if held.len() < want && !is_last {
                 continue;
             }
-            while self.goes_on() {
+            loop {
                 let call = Call {
                     phase,
                     body: Some(Bytes(held.clone())),
@@ -115,6 +117,9 @@ impl<'p> Exchange<'p> {
                     ..self.blank()
                 };
                 let called = self.call(call);
+                if !self.goes_on() {
+                    return Passing { chunks: passed, trailers: HeaderList::new(), is_cut_off: true };
+                }
                 passed.extend(called.body.filter(|chunk| !chunk.as_slice().is_empty()));
                 trailers = called.trailers.unwrap_or(trailers);
                 let Some(hold) = called.hold else {
@@ -128,7 +133,7 @@ impl<'p> Exchange<'p> {
                 }
             }
         }
-        (passed, trailers)
+        Passing { chunks: passed, trailers, is_cut_off }
     }
 
     /// Whether the plugin takes a body whole that it could take in chunks as well.
@@ -166,8 +171,9 @@ impl<'p> Exchange<'p> {
         }
     }
 
+    /// Calls the plugin. As in the gateway, nothing of a message comes of a call that does not let it go on.
     fn call(&mut self, call: Call) -> Called {
-        let called = match self.plugin.ask(Ask::Call(Box::new(call))) {
+        let mut called = match self.plugin.ask(Ask::Call(Box::new(call))) {
             Said::Called(called) => *called,
             other => panic!("the harness answered {other:?}"),
         };
@@ -177,8 +183,18 @@ impl<'p> Exchange<'p> {
         self.recorded.clone_from(&called.recorded);
         self.logs.extend(called.logs.iter().cloned());
         self.fetched.extend(called.fetched.iter().cloned());
-        if let Some(head) = &called.request {
-            self.request.head.clone_from(head);
+        if !self.goes_on() {
+            return Called {
+                request: None,
+                response: None,
+                body: None,
+                trailers: None,
+                hold: None,
+                ..called
+            };
+        }
+        if let Some(head) = called.request.take() {
+            self.request.head = head;
         }
         called
     }
@@ -269,11 +285,11 @@ impl<'p> Exchange<'p> {
     /// to see that. Of the gateway's own answers ([`Response::of_gateway`]) only the head passes, and a plugin with a body or
     /// chunk phase can put its own in their place and nothing else.
     /// If a response phase fails, [`failure`](Self::failure) and [`fault`](Self::fault) tell, and what is
-    /// returned is the response as far as it came.
+    /// returned is the response as far as it came: what the failed call has made of it is not there, as in the gateway.
     pub fn respond(&mut self, response: Response) -> Response {
         self.decision = Decision::Continue;
         self.body_mode = None;
-        let Response { mut head, mut body, mut trailers, origin, is_cut_off } = response;
+        let Response { mut head, mut body, mut trailers, origin, mut is_cut_off } = response;
         // A response to HEAD, a 204 and a 304 have no body that a phase could see.
         let is_gateways = origin == Origin::Gateway;
         let carries_body =
@@ -294,12 +310,12 @@ impl<'p> Exchange<'p> {
             return Response { head, body, trailers, origin: Origin::Upstream, is_cut_off };
         }
         if self.takes_whole(Phase::ResponseBody, Phase::ResponseChunk) {
-            let whole = Bytes(Response { body, ..Response::new(head.status) }.body());
+            let whole = Bytes(Response { body: body.clone(), ..Response::new(head.status) }.body());
             let called = self.call(Call {
                 phase: Phase::ResponseBody,
                 body: Some(whole),
                 last: true,
-                trailers: Some(trailers),
+                trailers: Some(trailers.clone()),
                 response: Some(head.clone()),
                 ..self.blank()
             });
@@ -307,10 +323,12 @@ impl<'p> Exchange<'p> {
                 return replaced;
             }
             head = called.response.unwrap_or(head);
-            (body, trailers) = (called.body.into_iter().collect(), called.trailers.unwrap_or_default());
+            if self.goes_on() {
+                (body, trailers) = (called.body.into_iter().collect(), called.trailers.unwrap_or_default());
+            }
         } else if self.takes_chunks(Phase::ResponseChunk) {
-            (body, trailers) =
-                self.pass(Phase::ResponseChunk, Passing { chunks: body, trailers, is_cut_off });
+            let passing = Passing { chunks: body, trailers, is_cut_off };
+            Passing { chunks: body, trailers, is_cut_off } = self.pass(Phase::ResponseChunk, passing);
         }
         Response { head, body, trailers, origin: Origin::Upstream, is_cut_off }
     }

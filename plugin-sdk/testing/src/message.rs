@@ -273,6 +273,12 @@ impl Response {
         Self { origin: Origin::Gateway, ..self }
     }
 
+    /// Whether it breaks off instead of coming to its end: the upstream's does, or a chunk phase failed.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.is_cut_off
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {

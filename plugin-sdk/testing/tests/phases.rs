@@ -353,3 +353,69 @@ fn the_host_keeps_what_a_plugin_holds_and_calls_it_again() {
     let refused = Harness::<Words>::new(json!({ "end": "asset:none" })).start().err().unwrap();
     assert!(refused.message.contains("find an asset"), "{}", refused.message);
 }
+
+/// Writes first, and decides then, by what a body says.
+struct Hasty;
+
+#[plugin]
+impl Plugin for Hasty {
+    type Config = NoConfig;
+
+    fn new(_: NoConfig) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn on_request_chunk(&self, chunk: &mut Chunk, _: &mut Context) -> Result<Verdict> {
+        let bytes = chunk.bytes()?;
+        chunk.set("written")?;
+        Ok(if bytes == b"no" { Problem::bad_request("no").into() } else { Verdict::Continue })
+    }
+
+    fn on_response(&self, response: &mut Response, _: &mut Context) -> Result<Verdict> {
+        response.headers_mut().set("x-written", "yes")?;
+        ensure!(response.status() != 500, "as the status says");
+        Ok(Verdict::Continue)
+    }
+
+    fn on_response_chunk(&self, chunk: &mut Chunk, _: &mut Context) -> Result<()> {
+        let bytes = chunk.bytes()?;
+        chunk.set([&bytes[..], b"!"].concat())?;
+        if bytes == b"hold" {
+            chunk.hold(1, 100)?;
+        }
+        if chunk.is_last() {
+            chunk.trailers_mut().set("x-written", "yes")?;
+        }
+        assert_ne!(bytes, b"panic", "as the chunk says");
+        ensure!(!bytes.ends_with(b"fail") && !bytes.is_empty(), "as the chunk says");
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_failed_call_has_written_is_nowhere() {
+    let plugin = Harness::<Hasty>::new(json!({})).start().unwrap();
+    let respond = |chunks: &[&str]| {
+        let mut exchange = plugin.send(TestRequest::get("/"));
+        let response = TestResponse::new(200).with_chunks(chunks).with_trailer("x-late", "l");
+        let response = exchange.respond(response);
+        assert!(exchange.failure().or(exchange.fault()).is_some_and(|told| told.contains("as the chunk")));
+        assert_eq!(response.header("x-written"), Some("yes"));
+        assert!(response.is_cut_off());
+        assert_eq!((response.trailer("x-late"), response.trailer("x-written")), (None, None));
+        response.text()
+    };
+    assert_eq!(respond(&["a", "fail", "b"]), "a!");
+    assert_eq!(respond(&["a", "panic", "b"]), "a!");
+    assert_eq!(respond(&["a", "b"]), "a!b!", "the last has failed");
+    assert_eq!(respond(&["hold", "fail"]), "hold!", "what was held is gone with it");
+
+    let mut exchange = plugin.send(TestRequest::get("/"));
+    let response = exchange.respond(TestResponse::new(500).with_body("a"));
+    assert_eq!((response.header("x-written"), response.text().as_str()), (None, "a"));
+
+    let mut exchange = plugin.send(TestRequest::post("/"));
+    assert_eq!(exchange.send_piece("yes"), b"written");
+    assert_eq!(exchange.send_piece("no"), b"");
+    assert_eq!(exchange.answer().status(), 400);
+}
