@@ -78,8 +78,10 @@ impl Body {
         Headers::of(HeaderMap::Trailers)
     }
 
-    /// The trailers, to change or to add. Those of a response reach clients over HTTP/2, and over HTTP/1.1 those that ask for them
-    /// with `TE: trailers`; what frames or routes a message is left out.
+    /// The trailers, to change or to add; what frames or routes a message is left out. Those of a response reach clients over HTTP/2.
+    /// Over HTTP/1.1 they reach those that ask for them with `TE: trailers`, and only the fields that the upstream's head names in
+    /// `Trailer`, which plugins cannot write. What a plugin adds and every client is to have thus goes into the head, which
+    /// can still be changed here, or into the body, as `connect` and `grpc-web` do it.
     pub fn trailers_mut(&mut self) -> HeadersMut<'_> {
         HeadersMut::of(HeaderMap::Trailers)
     }
@@ -146,8 +148,9 @@ impl Chunk {
         Headers::of(HeaderMap::Trailers)
     }
 
-    /// The trailers, to change or to add, in the last chunk. Those of a response reach clients over HTTP/2, and over HTTP/1.1 those
-    /// that ask for them with `TE: trailers`; what frames or routes a message is left out.
+    /// The trailers, to change or to add, in the last chunk. They reach clients as those of a [whole body](Body::trailers_mut) do: over
+    /// HTTP/1.1 only if the upstream's head has named them. The head has left, so that what every client is to have goes into the
+    /// body.
     pub fn trailers_mut(&mut self) -> HeadersMut<'_> {
         HeadersMut::of(HeaderMap::Trailers)
     }
