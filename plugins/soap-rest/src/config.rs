@@ -121,7 +121,7 @@ pub(crate) struct OperationConfig {
     #[serde(default)]
     pub(crate) query: BTreeMap<String, String>,
     /// Headers of the request and the members of the input that they are.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "each_once")]
     pub(crate) headers: BTreeMap<HeaderName, String>,
     /// The body in REST: `*` for all of the input that is nowhere else, a member of it, or `none`. If not given, `*` with `POST`, `PUT`
     /// and `PATCH`, and `none` otherwise.
@@ -131,7 +131,7 @@ pub(crate) struct OperationConfig {
     #[serde(default = "default_status")]
     pub(crate) status: u16,
     /// Headers of the response in REST and the members of the output that they are.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "each_once")]
     pub(crate) response_headers: BTreeMap<HeaderName, String>,
     /// The action in SOAP. A SOAP client that names another is refused; without it, any is taken.
     #[serde(default)]
@@ -157,6 +157,20 @@ pub(crate) struct OperationConfig {
     /// A Jinja template that makes the output.
     #[serde(default)]
     pub(crate) output_template: Option<String>,
+}
+
+/// Names that differ in their case only are one: the last would count, and the others be forgotten.
+fn each_once<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<HeaderName, String>, D::Error> {
+    let mut headers = BTreeMap::new();
+    for (written, member) in BTreeMap::<String, String>::deserialize(deserializer)? {
+        let name: HeaderName = written.parse().map_err(serde::de::Error::custom)?;
+        if headers.insert(name, member).is_some() {
+            return Err(serde::de::Error::custom(format_args!("the header `{written}` is there twice")));
+        }
+    }
+    Ok(headers)
 }
 
 /// A fault, and the problem document that it is.

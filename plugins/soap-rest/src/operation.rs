@@ -145,6 +145,7 @@ impl Operation {
         }
         self.check_response(key, once(&self.response_headers.iter().collect::<Vec<_>>()))?;
         let Some(parts) = self.input.parts() else { return Ok(()) };
+        self.check_header(key, parts)?;
         let fields: Vec<_> = parts.places().into_iter().chain(self.header.places()).collect();
         for (at, scalar, list) in &fields {
             let is_param = self.params.iter().find(|param| param.at == **at);
@@ -173,6 +174,19 @@ impl Operation {
                 param.at,
                 param.stands
             );
+        }
+        Ok(())
+    }
+
+    /// A member of the input is in the body or in a block of the header: one would be written over the other.
+    fn check_header(&self, key: &str, input: &Parts) -> Result<()> {
+        let places = input.places();
+        for (at, ..) in self.header.places() {
+            let clash =
+                places.iter().find(|(known, ..)| known.0.starts_with(&at.0) || at.0.starts_with(&known.0));
+            if let Some((known, ..)) = clash {
+                bail!("{key}.header: `{at}` and `{known}` of `input` cannot both be there");
+            }
         }
         Ok(())
     }

@@ -149,3 +149,30 @@ fn a_bad_field_is_refused() {
         );
     }
 }
+
+/// What is named twice could be written once only, or read as either.
+#[test]
+fn what_is_named_twice_is_refused() {
+    let both = [json!({ "json": "a", "xml": "X" }), json!({ "json": "b", "xml": "tns:X" })];
+    let list = json!({ "json": "b", "xml": "X", "list": true });
+    let within = json!({ "json": "a.b", "xml": "Y" });
+    for (operation, reason) in [
+        (json!({ "header": both }), "operations.Op.header[1].xml: the element is declared twice"),
+        (json!({ "header": [both[0], list] }), "operations.Op.header[1].xml: the element is declared twice"),
+        (json!({ "input": [both[0], list] }), "operations.Op.input[1].xml: the element is declared twice"),
+        (
+            json!({ "input": [both[0]], "header": [json!({ "json": "a", "xml": "Y" })] }),
+            "operations.Op.header: `a` and `a` of `input` cannot both be there",
+        ),
+        (
+            json!({ "input": [both[0]], "header": [within] }),
+            "operations.Op.header: `a.b` and `a` of `input` cannot both be there",
+        ),
+        (json!({ "headers": { "x-a": "a", "X-A": "b" } }), "the header `x-a` is there twice"),
+        (json!({ "response_headers": { "x-a": "a", "X-A": "b" } }), "the header `x-a` is there twice"),
+    ] {
+        let mut operation = operation;
+        operation["rest"] = json!("PUT /a");
+        refused(config("soap", json!({ "operations": { "Op": operation } })), reason);
+    }
+}
