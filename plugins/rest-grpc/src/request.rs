@@ -23,12 +23,10 @@ impl RestGrpc {
             return Ok(Verdict::Continue);
         }
         let (method, path) = (request.method(), request.path());
-        if let Some((at, document)) = &self.openapi
-            && *at == path
-            && method == Method::Get
-        {
-            let reply = Reply::new(200).header("content-type", "application/json").body(document.as_str());
-            return Ok(reply.into());
+        if self.document(&method, &path).is_some() {
+            // Answered there, where the host says whether it may be as long as it is.
+            ctx.body_mode(BodyMode::Whole);
+            return Ok(Verdict::Continue);
         }
         let (place, segments) = match self.find(&method, &path) {
             Found::Target(place, segments) => (place, segments),
@@ -78,6 +76,12 @@ impl RestGrpc {
         self.rewrite(request, route)
     }
 
+    /// The OpenAPI document, if it is asked for.
+    fn document(&self, method: &Method, path: &str) -> Option<&str> {
+        let (at, document) = self.openapi.as_ref()?;
+        (at == path && *method == Method::Get).then_some(document)
+    }
+
     /// Whether a body is not one that could be read.
     fn unreadable(&self, request: &Request, route: &Route) -> Option<Problem> {
         if matches!(route.body, BodyRule::None) || !request.has_body() {
@@ -116,8 +120,11 @@ impl RestGrpc {
 
     /// The whole body: the call's only message.
     pub(crate) fn send(&self, request: &mut Request, body: &mut Body, ctx: &mut Context) -> Result<Verdict> {
-        let Some((_, route)) = self.call(ctx)? else { return Ok(Verdict::Continue) };
         let (method, path) = (request.method(), request.path());
+        let Some((_, route)) = self.call(ctx)? else {
+            let document = self.document(&method, &path);
+            return document.map_or(Ok(Verdict::Continue), |document| answer_document(document, body));
+        };
         let Found::Target(_, segments) = self.find(&method, &path) else {
             bail!("the path leads nowhere any more");
         };
@@ -380,6 +387,21 @@ fn put(chunk: &mut Chunk, out: &[u8]) -> Result<Verdict> {
         Err(error) if error.code() == Some(HostCode::TooLarge) => Ok(too_large().into()),
         set => set.map(|()| Verdict::Continue),
     }
+}
+
+/// A body may be as long as an answer. One that is too long would be a fault of the step, by which clients could open its circuit.
+fn answer_document(document: &str, body: &mut Body) -> Result<Verdict> {
+    match body.set(document) {
+        Err(error) if error.code() == Some(HostCode::TooLarge) => {
+            let length = document.len();
+            warn!("the OpenAPI document has {length} bytes: `limits.body` of the plugin is less");
+            let detail =
+                format!("the document has {length} bytes, more than the gateway lets this step answer");
+            return Ok(Problem::new(500, detail).kind("openapi-too-large").into());
+        }
+        set => set?,
+    }
+    Ok(Reply::new(200).header("content-type", "application/json").body(document).into())
 }
 
 /// Writes the length of a message into the head that stands before it.

@@ -144,6 +144,23 @@ fn a_document_that_cannot_be_answered_is_refused() {
     assert!(refused.message.contains("`openapi`: the document is longer than 1 MiB"), "{}", refused.message);
 }
 
+/// A step does not know its `limits.body` when it is configured.
+#[test]
+fn a_document_that_may_not_be_answered_is_a_problem() {
+    let served = |most: usize| {
+        let config = json!({ "openapi": "/openapi.json" });
+        let plugin = crate::common::harness(config).limits(|limits| limits.body = most).start().unwrap();
+        let exchange = plugin.send(get("/openapi.json"));
+        assert_eq!((exchange.failure(), exchange.fault()), (None, None));
+        let answer = exchange.answer();
+        (answer.status(), answer.problem()["type"].clone(), answer.text().len())
+    };
+    let (status, kind, length) = served(1 << 20);
+    assert_eq!((status, kind), (200, Value::Null));
+    assert_eq!(served(length), (200, Value::Null, length));
+    assert_eq!(served(length - 1), (500, json!("openapi-too-large"), 0));
+}
+
 #[test]
 fn a_message_within_itself_is_told_once() {
     let document = document(json!({ "services": ["shop.v1.Books"] }));
