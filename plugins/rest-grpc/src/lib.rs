@@ -11,6 +11,7 @@ mod request;
 mod response;
 mod router;
 mod rules;
+mod sending;
 mod stream;
 mod template;
 #[cfg(test)]
@@ -26,7 +27,7 @@ use failure::Failures;
 use fields::Reading;
 use router::Found;
 use rules::{Api, Route};
-use stream::Scan;
+use sending::Sending;
 
 /// The policy.
 pub struct RestGrpc {
@@ -60,25 +61,6 @@ struct Call {
     route: usize,
     #[serde(rename = "s")]
     streaming: Streaming,
-}
-
-/// A request that comes as a stream.
-#[derive(Default, Serialize, Deserialize)]
-struct Sending {
-    /// What the path and the query say, for the first message: before the body and after it, in hexadecimal digits.
-    #[serde(rename = "b", default)]
-    before: String,
-    #[serde(rename = "a", default)]
-    after: String,
-    #[serde(rename = "t", default)]
-    content_type: String,
-    #[serde(rename = "n", default)]
-    has_sent: bool,
-    #[serde(rename = "s", default)]
-    scan: Scan,
-    /// Calls in which the value at hand did not come to its end.
-    #[serde(rename = "w", default)]
-    waits: usize,
 }
 
 /// A response that goes as a stream.

@@ -6,14 +6,11 @@ use sluice_sdk_grpc::{HEAD, metadata, timeout};
 use sluice_sdk_protobuf::put_bytes;
 
 use crate::config::{Streaming, Unmatched};
-use crate::finding::{Finding, Place};
+use crate::finding::Finding;
 use crate::router::{Found, Segments};
 use crate::rules::{BodyRule, Route};
-use crate::stream::Next;
-use crate::{CALL, Call, PER_CALL, RestGrpc, SENDING, Sending, media};
-
-/// From so many calls on, a value that does not end is not waited for byte by byte.
-const PATIENCE: usize = 64;
+use crate::sending::Sending;
+use crate::{CALL, Call, RestGrpc, SENDING, media};
 
 impl RestGrpc {
     /// The head: which method it means.
@@ -67,8 +64,7 @@ impl RestGrpc {
             BodyRule::Raw(_) => content_type(request),
             _ => String::new(),
         };
-        let sending =
-            Sending { before: digits(&before), after: digits(&after), content_type, ..Sending::default() };
+        let sending = Sending::new(&before, &after, content_type);
         match ctx.set(&SENDING, &sending) {
             Err(error) if error.code() == Some(HostCode::TooLarge) => return Ok(too_large().into()),
             set => set?,
@@ -153,7 +149,7 @@ impl RestGrpc {
     }
 
     /// What a body says, as fields of the message.
-    fn put_body(
+    pub(crate) fn put_body(
         &self,
         route: &Route,
         bytes: &[u8],
@@ -234,131 +230,6 @@ impl RestGrpc {
             (asked, most) => asked.or(most),
         })
     }
-
-    /// A piece of a stream: values of JSON, or data as it is.
-    pub(crate) fn send_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<Verdict> {
-        let Some((_, route)) = self.call(ctx)? else { return Ok(Verdict::Continue) };
-        if chunk.is_last() {
-            chunk.trailers_mut().retain(|_| false)?;
-        }
-        let mut sending = ctx.get(&SENDING)?.unwrap_or_default();
-        let bytes = chunk.bytes()?;
-        let mut out = Vec::with_capacity(bytes.len() + 64);
-        let mut at = 0;
-        if matches!(route.body, BodyRule::None) {
-            at = bytes.len();
-            // The path and the query are all there is: one message, at the end.
-            if let Err(finding) = self.put_first(route, chunk, &mut sending, &mut out) {
-                return Ok(finding.into());
-            }
-        } else if matches!(route.body, BodyRule::Raw(_)) {
-            if !bytes.is_empty() {
-                at = bytes.len().min(PER_CALL);
-                if let Err(finding) = self.put_message(route, &mut sending, &bytes[..at], &mut out) {
-                    return Ok(finding.into());
-                }
-            } else if let Err(finding) = self.put_first(route, chunk, &mut sending, &mut out) {
-                return Ok(finding.into());
-            }
-        } else {
-            while out.len() < PER_CALL {
-                match sending.scan.next(&bytes, at, chunk.is_last()) {
-                    Next::Value(start, end) if end - start > self.max_message => {
-                        return Ok(too_large().into());
-                    }
-                    Next::Value(start, end) => {
-                        sending.waits = 0;
-                        if let Err(finding) =
-                            self.put_message(route, &mut sending, &bytes[start..end], &mut out)
-                        {
-                            return Ok(finding.into());
-                        }
-                        at = end;
-                    }
-                    Next::More(from) => {
-                        if let Err(finding) = self.put_first(route, chunk, &mut sending, &mut out) {
-                            return Ok(finding.into());
-                        }
-                        return self.wait(chunk, ctx, sending, &out, from, bytes.len());
-                    }
-                    Next::Wrong(what) => return Ok(Finding::new(Place::Body, "", what).into()),
-                }
-            }
-        }
-        ctx.set(&SENDING, &sending)?;
-        if at > 0 && at < bytes.len() {
-            chunk.again(at)?;
-        }
-        put(chunk, &out)
-    }
-
-    /// Sends what there is, and has the host keep the beginning of a value until there is more.
-    fn wait(
-        &self,
-        chunk: &mut Chunk,
-        ctx: &mut Context,
-        mut sending: Sending,
-        out: &[u8],
-        from: usize,
-        length: usize,
-    ) -> Result<Verdict> {
-        let held = length - from;
-        if held > self.max_message {
-            return Ok(too_large().into());
-        }
-        sending.waits += 1;
-        // Each call is shown all of it again: a client that sends byte by byte must not have it copied as often.
-        let more = if sending.waits > PATIENCE { 1 + held / 8 } else { 1 };
-        ctx.set(&SENDING, &sending)?;
-        if held > 0 && !chunk.is_last() {
-            // A byte too many tells that the value is too long, and no more is wanted.
-            match chunk.hold(from, (held + more).min(self.max_message + 1)) {
-                Err(error) if error.code() == Some(HostCode::TooLarge) => return Ok(too_large().into()),
-                hold => hold?,
-            }
-        }
-        put(chunk, out)
-    }
-
-    /// At the end of a body without values: the message that the path and the query are, if they say anything.
-    fn put_first(
-        &self,
-        route: &Route,
-        chunk: &Chunk,
-        sending: &mut Sending,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Finding> {
-        let is_all = matches!(route.body, BodyRule::None);
-        let is_said = !sending.before.is_empty() || !sending.after.is_empty();
-        if chunk.is_last() && !sending.has_sent && (is_all || is_said) {
-            return self.put_message(route, sending, b"", out);
-        }
-        Ok(())
-    }
-
-    /// One message of a stream. The first has what the path and the query say.
-    fn put_message(
-        &self,
-        route: &Route,
-        sending: &mut Sending,
-        value: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), Finding> {
-        let start = out.len();
-        out.extend_from_slice(&[0; HEAD]);
-        sending.has_sent = true;
-        // Only the first has them: behind it there is nothing more to keep.
-        out.extend(bytes_of(&std::mem::take(&mut sending.before)));
-        let content_type = std::mem::take(&mut sending.content_type);
-        let body = out.len();
-        self.put_body(route, value, || content_type, out)?;
-        if !sending.after.is_empty() {
-            route.yield_to_path(&self.api.pool, out, body)?;
-        }
-        out.extend(bytes_of(&std::mem::take(&mut sending.after)));
-        close(out, start);
-        Ok(())
-    }
 }
 
 /// Whether a client may write a header of the upstream's: one that is a name at all, and by which nobody learns who the client is.
@@ -377,16 +248,8 @@ fn content_type(request: &Request) -> String {
     request.headers().get("content-type").map(|value| value.to_string()).unwrap_or_default()
 }
 
-fn too_large() -> Problem {
+pub(crate) fn too_large() -> Problem {
     Problem::content_too_large("a message is larger than is allowed").kind("request-message-too-large")
-}
-
-/// Sends a piece of a stream on.
-fn put(chunk: &mut Chunk, out: &[u8]) -> Result<Verdict> {
-    match chunk.set(out) {
-        Err(error) if error.code() == Some(HostCode::TooLarge) => Ok(too_large().into()),
-        set => set.map(|()| Verdict::Continue),
-    }
 }
 
 /// A body may be as long as an answer. One that is too long would be a fault of the step, by which clients could open its circuit.
@@ -405,17 +268,7 @@ fn answer_document(document: &str, body: &mut Body) -> Result<Verdict> {
 }
 
 /// Writes the length of a message into the head that stands before it.
-fn close(out: &mut [u8], start: usize) {
+pub(crate) fn close(out: &mut [u8], start: usize) {
     let length = u32::try_from(out.len() - start - HEAD).expect("a plugin's memory is below 4 GiB");
     out[start + 1..start + HEAD].copy_from_slice(&length.to_be_bytes());
-}
-
-fn digits(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn bytes_of(digits: &str) -> impl Iterator<Item = u8> {
-    let digit =
-        |digit: u8| u8::try_from(char::from(digit).to_digit(16).unwrap_or_default()).unwrap_or_default();
-    digits.as_bytes().chunks_exact(2).map(move |pair| digit(pair[0]) << 4 | digit(pair[1]))
 }
