@@ -9,11 +9,13 @@
 //! assert_eq!(document.fragment_order().unwrap(), [0]);
 //! ```
 
+mod cursor;
 mod document;
 mod fragments;
 mod lexer;
 mod parser;
 
+pub use cursor::Cursor;
 pub use document::{
     Argument, Definition, Directive, Document, Fragment, Operation, OperationKind, Selected, Selection, Type,
     Value, ValueKind, Variable,

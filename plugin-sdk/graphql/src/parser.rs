@@ -3,22 +3,21 @@
 use std::ops::Range;
 
 use crate::document::{
-    Definition, Directive, Document, Fragment, Operation, OperationKind, Selected, Selection, Type, Value,
+    Definition, Directive, Document, Fragment, Operation, OperationKind, Selected, Selection, Value,
     ValueKind, Variable,
 };
-use crate::{Lexer, ParseError, Token, TokenKind, short, twice};
+use crate::{Cursor, Lexer, ParseError, TokenKind, short, twice};
 
 /// Reads an executable document of at most so many tokens.
 ///
 /// What would be ambiguous is refused as well: names of operations, fragments, variables, arguments and fields of objects that occur
 /// twice, an operation without a name among others, and what [`Lexer::strict`] refuses.
 pub fn parse(source: &str, max_tokens: usize) -> Result<Document<'_>, ParseError> {
-    let mut lexer = Lexer::new(source, max_tokens).strict();
-    let token = lexer.advance()?;
-    let mut parser = Parser { lexer, token, document: Document::default() };
+    let tokens = Cursor::new(Lexer::new(source, max_tokens).strict())?;
+    let mut parser = Parser { tokens, document: Document::default() };
     loop {
         parser.definition()?;
-        if parser.token.kind == TokenKind::End {
+        if parser.tokens.token().kind == TokenKind::End {
             break;
         }
     }
@@ -26,58 +25,18 @@ pub fn parse(source: &str, max_tokens: usize) -> Result<Document<'_>, ParseError
 }
 
 struct Parser<'s> {
-    lexer: Lexer<'s>,
-    token: Token<'s>,
+    tokens: Cursor<'s>,
     document: Document<'s>,
 }
 
 impl<'s> Parser<'s> {
-    fn next(&mut self) -> Result<Token<'s>, ParseError> {
-        let next = self.lexer.advance()?;
-        Ok(std::mem::replace(&mut self.token, next))
-    }
-
-    fn is(&self, punctuator: u8) -> bool {
-        self.token.kind == TokenKind::Punctuator(punctuator)
-    }
-
-    fn takes(&mut self, punctuator: u8) -> Result<bool, ParseError> {
-        let is = self.is(punctuator);
-        if is {
-            self.next()?;
-        }
-        Ok(is)
-    }
-
-    fn expected(&self, what: &str) -> ParseError {
-        ParseError::new(self.token.at, format!("{} where {what} is expected", self.token.told()))
-    }
-
-    fn expect(&mut self, punctuator: u8) -> Result<(), ParseError> {
-        if self.takes(punctuator)? {
-            return Ok(());
-        }
-        Err(self.expected(&format!("`{}`", char::from(punctuator))))
-    }
-
-    fn name(&mut self, of: &str) -> Result<&'s str, ParseError> {
-        if self.token.kind == TokenKind::Name {
-            return Ok(self.next()?.text);
-        }
-        Err(self.expected(of))
-    }
-
-    fn is_name(&self, name: &str) -> bool {
-        self.token.kind == TokenKind::Name && self.token.text == name
-    }
-
     fn definition(&mut self) -> Result<(), ParseError> {
-        let at = self.token.at;
-        let is_described = self.token.kind == TokenKind::String;
+        let at = self.tokens.token().at;
+        let is_described = self.tokens.token().kind == TokenKind::String;
         if is_described {
-            self.next()?;
+            self.tokens.advance()?;
         }
-        let kind = match (self.token.kind, self.token.text) {
+        let kind = match (self.tokens.token().kind, self.tokens.token().text) {
             (TokenKind::Punctuator(b'{'), _) if !is_described => {
                 let directives = self.document.directives.len();
                 let (directives, selections) = (directives..directives, self.selections()?);
@@ -90,10 +49,14 @@ impl<'s> Parser<'s> {
             (TokenKind::Name, "mutation") => OperationKind::Mutation,
             (TokenKind::Name, "subscription") => OperationKind::Subscription,
             (TokenKind::Name, "fragment") => return self.fragment(at),
-            _ => return Err(self.expected("an operation or a fragment")),
+            _ => return Err(self.tokens.unexpected("an operation or a fragment")),
         };
-        self.next()?;
-        let name = if self.token.kind == TokenKind::Name { Some(self.next()?.text) } else { None };
+        self.tokens.advance()?;
+        let name = if self.tokens.token().kind == TokenKind::Name {
+            Some(self.tokens.advance()?.text)
+        } else {
+            None
+        };
         let first = self.document.directives.len();
         let variables = self.variables()?;
         self.directives(false)?;
@@ -104,16 +67,16 @@ impl<'s> Parser<'s> {
     }
 
     fn fragment(&mut self, at: usize) -> Result<(), ParseError> {
-        self.next()?;
-        if self.is_name("on") {
-            return Err(self.expected("a fragment's name"));
+        self.tokens.advance()?;
+        if self.tokens.is_name("on") {
+            return Err(self.tokens.unexpected("a fragment's name"));
         }
-        let name = self.name("a fragment's name")?;
-        if !self.is_name("on") {
-            return Err(self.expected("`on`"));
+        let name = self.tokens.name("a fragment's name")?;
+        if !self.tokens.is_name("on") {
+            return Err(self.tokens.unexpected("`on`"));
         }
-        self.next()?;
-        let on = self.name("a type")?;
+        self.tokens.advance()?;
+        let on = self.tokens.name("a type")?;
         let directives = self.directives(false)?;
         let definition = Definition { at, directives, selections: self.selections()? };
         if self.document.by_name.insert(name, self.document.fragments.len()).is_some() {
@@ -139,19 +102,19 @@ impl<'s> Parser<'s> {
     }
 
     fn variables(&mut self) -> Result<Vec<Variable<'s>>, ParseError> {
-        let (mut variables, at) = (Vec::new(), self.token.at);
-        if !self.takes(b'(')? {
+        let (mut variables, at) = (Vec::new(), self.tokens.token().at);
+        if !self.tokens.takes(b'(')? {
             return Ok(variables);
         }
-        while variables.is_empty() || !self.takes(b')')? {
-            if self.token.kind == TokenKind::String {
-                self.next()?;
+        while variables.is_empty() || !self.tokens.takes(b')')? {
+            if self.tokens.token().kind == TokenKind::String {
+                self.tokens.advance()?;
             }
-            self.expect(b'$')?;
-            let name = self.name("a variable's name")?;
-            self.expect(b':')?;
-            let of = self.variable_type()?;
-            let default = if self.takes(b'=')? { Some(self.value("", true)?) } else { None };
+            self.tokens.expect(b'$')?;
+            let name = self.tokens.name("a variable's name")?;
+            self.tokens.expect(b':')?;
+            let of = self.tokens.type_reference()?;
+            let default = if self.tokens.takes(b'=')? { Some(self.value("", true)?) } else { None };
             self.directives(true)?;
             variables.push(Variable { name, of, default });
         }
@@ -161,29 +124,13 @@ impl<'s> Parser<'s> {
         }
     }
 
-    fn variable_type(&mut self) -> Result<Type<'s>, ParseError> {
-        let mut open = 0_usize;
-        while self.takes(b'[')? {
-            open += 1;
-        }
-        let name = self.name("a type")?;
-        let non_null = self.takes(b'!')?;
-        let mut lists = Vec::new();
-        for _ in 0..open {
-            self.expect(b']')?;
-            lists.push(self.takes(b'!')?);
-        }
-        lists.reverse();
-        Ok(Type { name, non_null, lists })
-    }
-
     fn selections(&mut self) -> Result<Range<usize>, ParseError> {
         let first = self.document.selections.len();
-        self.expect(b'{')?;
+        self.tokens.expect(b'{')?;
         let mut open = Vec::new();
         let mut is_empty = true;
         loop {
-            if !is_empty && self.takes(b'}')? {
+            if !is_empty && self.tokens.takes(b'}')? {
                 let end = self.document.selections.len();
                 match open.pop() {
                     Some(at) => {
@@ -198,9 +145,9 @@ impl<'s> Parser<'s> {
             let holds = self.selection()?;
             is_empty = match holds {
                 Holds::Nothing => false,
-                Holds::Maybe if !self.is(b'{') => false,
+                Holds::Maybe if !self.tokens.is(b'{') => false,
                 Holds::Maybe | Holds::Selections => {
-                    self.expect(b'{')?;
+                    self.tokens.expect(b'{')?;
                     open.push(at);
                     true
                 }
@@ -209,19 +156,19 @@ impl<'s> Parser<'s> {
     }
 
     fn selection(&mut self) -> Result<Holds, ParseError> {
-        let at = self.token.at;
-        let (selected, holds) = if self.takes(b'.')? {
-            if self.is_name("on") {
-                self.next()?;
-                (Selected::Inline { on: Some(self.name("a type")?) }, Holds::Selections)
-            } else if self.token.kind == TokenKind::Name {
-                (Selected::Spread { name: self.next()?.text }, Holds::Nothing)
+        let at = self.tokens.token().at;
+        let (selected, holds) = if self.tokens.takes(b'.')? {
+            if self.tokens.is_name("on") {
+                self.tokens.advance()?;
+                (Selected::Inline { on: Some(self.tokens.name("a type")?) }, Holds::Selections)
+            } else if self.tokens.token().kind == TokenKind::Name {
+                (Selected::Spread { name: self.tokens.advance()?.text }, Holds::Nothing)
             } else {
                 (Selected::Inline { on: None }, Holds::Selections)
             }
         } else {
-            let first = self.name("a field")?;
-            let second = if self.takes(b':')? { Some(self.name("a field")?) } else { None };
+            let first = self.tokens.name("a field")?;
+            let second = if self.tokens.takes(b':')? { Some(self.tokens.name("a field")?) } else { None };
             let (name, alias) = second.map_or((first, None), |name| (name, Some(first)));
             (Selected::Field { name, alias, arguments: self.arguments(false)? }, Holds::Maybe)
         };
@@ -233,8 +180,8 @@ impl<'s> Parser<'s> {
 
     fn directives(&mut self, is_constant: bool) -> Result<Range<usize>, ParseError> {
         let first = self.document.directives.len();
-        while self.takes(b'@')? {
-            let name = self.name("a directive's name")?;
+        while self.tokens.takes(b'@')? {
+            let name = self.tokens.name("a directive's name")?;
             let arguments = self.arguments(is_constant)?;
             self.document.directives.push(Directive { name, arguments });
         }
@@ -242,13 +189,13 @@ impl<'s> Parser<'s> {
     }
 
     fn arguments(&mut self, is_constant: bool) -> Result<Range<usize>, ParseError> {
-        let (first, at) = (self.document.values.len(), self.token.at);
-        if !self.takes(b'(')? {
+        let (first, at) = (self.document.values.len(), self.tokens.token().at);
+        if !self.tokens.takes(b'(')? {
             return Ok(first..first);
         }
-        while self.document.values.len() == first || !self.takes(b')')? {
-            let name = self.name("an argument")?;
-            self.expect(b':')?;
+        while self.document.values.len() == first || !self.tokens.takes(b')')? {
+            let name = self.tokens.name("an argument")?;
+            self.tokens.expect(b':')?;
             self.value(name, is_constant)?;
         }
         let arguments = first..self.document.values.len();
@@ -282,8 +229,8 @@ impl<'s> Parser<'s> {
             }
             loop {
                 let Some(&(at, close)) = open.last() else { return Ok(first) };
-                let place = self.token.at;
-                if self.takes(close)? {
+                let place = self.tokens.token().at;
+                if self.tokens.takes(close)? {
                     let end = self.document.values.len();
                     self.document.values[at].end = end;
                     open.pop();
@@ -294,8 +241,8 @@ impl<'s> Parser<'s> {
                 }
                 name = "";
                 if close == b'}' {
-                    name = self.name("a field")?;
-                    self.expect(b':')?;
+                    name = self.tokens.name("a field")?;
+                    self.tokens.expect(b':')?;
                 }
                 break;
             }
@@ -303,15 +250,15 @@ impl<'s> Parser<'s> {
     }
 
     fn value_kind(&mut self, is_constant: bool) -> Result<ValueKind<'s>, ParseError> {
-        let is_value = match self.token.kind {
+        let is_value = match self.tokens.token().kind {
             TokenKind::Punctuator(byte) => matches!(byte, b'[' | b'{') || byte == b'$' && !is_constant,
             TokenKind::End => false,
             _ => true,
         };
         if !is_value {
-            return Err(self.expected("a value"));
+            return Err(self.tokens.unexpected("a value"));
         }
-        let token = self.next()?;
+        let token = self.tokens.advance()?;
         Ok(match (token.kind, token.text) {
             (TokenKind::Punctuator(b'['), _) => ValueKind::List,
             (TokenKind::Punctuator(b'{'), _) => ValueKind::Object,
@@ -323,7 +270,7 @@ impl<'s> Parser<'s> {
             (TokenKind::Name, "null") => ValueKind::Null,
             (TokenKind::Name, text) => ValueKind::Enum(text),
             (TokenKind::Punctuator(_) | TokenKind::End, _) => {
-                ValueKind::Variable(self.name("a variable's name")?)
+                ValueKind::Variable(self.tokens.name("a variable's name")?)
             }
         })
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use sluice_sdk::prelude::*;
-use sluice_sdk_graphql::{Lexer, ParseError, Token, TokenKind, Type, position};
+use sluice_sdk_graphql::{Cursor, Lexer, ParseError, TokenKind, Type, position};
 
 /// The types that variables may have.
 #[derive(Debug)]
@@ -54,21 +54,15 @@ pub(crate) struct TypeRef {
 }
 
 /// As the schema has it.
-struct Declared {
+struct Declared<'s> {
     name: String,
-    kind: DeclaredKind,
+    kind: DeclaredKind<'s>,
 }
 
-enum DeclaredKind {
+enum DeclaredKind<'s> {
     Scalar,
     Enum(Vec<String>),
-    Input { one_of: bool, fields: Vec<(String, Written, bool)> },
-}
-
-/// A type with its lists, by name.
-struct Written {
-    name: String,
-    non_null: Vec<bool>,
+    Input { one_of: bool, fields: Vec<(String, Type<'s>, bool)> },
 }
 
 impl TypeRef {
@@ -113,7 +107,7 @@ impl Types {
     }
 
     /// A type may be declared in several parts (`extend`).
-    fn fill(&mut self, name: &str, kind: DeclaredKind) -> Result<()> {
+    fn fill(&mut self, name: &str, kind: DeclaredKind<'_>) -> Result<()> {
         let at = self.by_name[name];
         match kind {
             DeclaredKind::Scalar => {}
@@ -124,7 +118,7 @@ impl Types {
             DeclaredKind::Input { one_of, fields } => {
                 let mut read = Vec::new();
                 for (field, of, has_default) in fields {
-                    let Some(of) = self.find(&of.name, of.non_null) else {
+                    let Some(of) = self.resolve(&of) else {
                         bail!(
                             "`schema`: there is no enum, input or scalar `{}` for `{name}.{field}`",
                             of.name
@@ -170,31 +164,28 @@ const KEYWORDS: [&str; 9] =
 const MOST_TOKENS: usize = 1_000_000;
 
 struct Reader<'s> {
-    lexer: Lexer<'s>,
-    token: Token<'s>,
+    tokens: Cursor<'s>,
 }
 
 impl<'s> Reader<'s> {
-    fn read(schema: &'s str) -> Result<Vec<Declared>, ParseError> {
-        let mut lexer = Lexer::new(schema, MOST_TOKENS);
-        let token = lexer.advance()?;
-        let mut reader = Self { lexer, token };
+    fn read(schema: &'s str) -> Result<Vec<Declared<'s>>, ParseError> {
+        let mut reader = Self { tokens: Cursor::new(Lexer::new(schema, MOST_TOKENS))? };
         let mut declared = Vec::new();
-        while reader.token.kind != TokenKind::End {
-            if reader.token.kind == TokenKind::String || reader.token.text == "extend" {
-                reader.next()?;
+        while reader.tokens.token().kind != TokenKind::End {
+            if reader.tokens.token().kind == TokenKind::String || reader.tokens.token().text == "extend" {
+                reader.tokens.advance()?;
                 continue;
             }
-            let keyword = reader.name()?;
+            let keyword = reader.tokens.name("a name")?;
             let kind = match keyword {
                 "scalar" | "enum" | "input" => keyword,
                 _ if KEYWORDS.contains(&keyword) => {
                     reader.pass_definition()?;
                     continue;
                 }
-                _ => return Err(reader.unexpected("a definition")),
+                _ => return Err(reader.tokens.unexpected("a definition")),
             };
-            let name = reader.name()?.to_owned();
+            let name = reader.tokens.name("a name")?.to_owned();
             let one_of = reader.directives()?;
             let kind = match kind {
                 "scalar" => DeclaredKind::Scalar,
@@ -206,66 +197,32 @@ impl<'s> Reader<'s> {
         Ok(declared)
     }
 
-    fn next(&mut self) -> Result<Token<'s>, ParseError> {
-        let next = self.lexer.advance()?;
-        Ok(std::mem::replace(&mut self.token, next))
-    }
-
-    fn is(&self, punctuator: u8) -> bool {
-        self.token.kind == TokenKind::Punctuator(punctuator)
-    }
-
-    fn takes(&mut self, punctuator: u8) -> Result<bool, ParseError> {
-        let is = self.is(punctuator);
-        if is {
-            self.next()?;
-        }
-        Ok(is)
-    }
-
-    fn unexpected(&self, expected: &str) -> ParseError {
-        let message = format!("{} where {expected} is expected", self.token.told());
-        ParseError::Syntax { at: self.token.at, message }
-    }
-
-    fn name(&mut self) -> Result<&'s str, ParseError> {
-        if self.token.kind == TokenKind::Name {
-            Ok(self.next()?.text)
-        } else {
-            Err(self.unexpected("a name"))
-        }
-    }
-
-    fn expect(&mut self, punctuator: u8, what: &str) -> Result<(), ParseError> {
-        if self.takes(punctuator)? { Ok(()) } else { Err(self.unexpected(what)) }
-    }
-
     /// Up to the next definition, which is where a keyword stands outside of all brackets and joined to nothing.
     fn pass_definition(&mut self) -> Result<(), ParseError> {
         let (mut depth, mut joined) = (0_usize, true);
         loop {
-            match self.token.kind {
+            match self.tokens.token().kind {
                 TokenKind::End => return Ok(()),
                 TokenKind::String if depth == 0 => return Ok(()),
-                TokenKind::Name if depth == 0 && !joined && KEYWORDS.contains(&self.token.text) => {
+                TokenKind::Name if depth == 0 && !joined && KEYWORDS.contains(&self.tokens.token().text) => {
                     return Ok(());
                 }
                 TokenKind::Punctuator(b'{' | b'(' | b'[') => depth += 1,
                 TokenKind::Punctuator(b'}' | b')' | b']') => depth = depth.saturating_sub(1),
                 _ => {}
             }
-            joined = matches!(self.token.kind, TokenKind::Punctuator(b'|' | b'=' | b'&' | b'@'))
-                || matches!(self.token.text, "implements" | "on");
-            self.next()?;
+            joined = matches!(self.tokens.token().kind, TokenKind::Punctuator(b'|' | b'=' | b'&' | b'@'))
+                || matches!(self.tokens.token().text, "implements" | "on");
+            self.tokens.advance()?;
         }
     }
 
     /// Whether `@oneOf` is among them.
     fn directives(&mut self) -> Result<bool, ParseError> {
         let mut one_of = false;
-        while self.takes(b'@')? {
-            one_of |= self.name()? == "oneOf";
-            if self.is(b'(') {
+        while self.tokens.takes(b'@')? {
+            one_of |= self.tokens.name("a name")? == "oneOf";
+            if self.tokens.is(b'(') {
                 self.pass_value()?;
             }
         }
@@ -276,13 +233,13 @@ impl<'s> Reader<'s> {
     fn pass_value(&mut self) -> Result<(), ParseError> {
         let mut depth = 0_usize;
         loop {
-            match self.token.kind {
+            match self.tokens.token().kind {
                 TokenKind::Punctuator(b'{' | b'(' | b'[') => depth += 1,
                 TokenKind::Punctuator(b'}' | b')' | b']') if depth > 0 => depth -= 1,
-                TokenKind::End => return Err(self.unexpected("a value")),
+                TokenKind::End => return Err(self.tokens.unexpected("a value")),
                 _ => {}
             }
-            self.next()?;
+            self.tokens.advance()?;
             if depth == 0 {
                 return Ok(());
             }
@@ -291,32 +248,32 @@ impl<'s> Reader<'s> {
 
     fn values(&mut self) -> Result<Vec<String>, ParseError> {
         let mut values = Vec::new();
-        if !self.takes(b'{')? {
+        if !self.tokens.takes(b'{')? {
             return Ok(values);
         }
-        while !self.takes(b'}')? {
-            if self.token.kind == TokenKind::String {
-                self.next()?;
+        while !self.tokens.takes(b'}')? {
+            if self.tokens.token().kind == TokenKind::String {
+                self.tokens.advance()?;
             }
-            values.push(self.name()?.to_owned());
+            values.push(self.tokens.name("a name")?.to_owned());
             self.directives()?;
         }
         Ok(values)
     }
 
-    fn fields(&mut self) -> Result<Vec<(String, Written, bool)>, ParseError> {
+    fn fields(&mut self) -> Result<Vec<(String, Type<'s>, bool)>, ParseError> {
         let mut fields = Vec::new();
-        if !self.takes(b'{')? {
+        if !self.tokens.takes(b'{')? {
             return Ok(fields);
         }
-        while !self.takes(b'}')? {
-            if self.token.kind == TokenKind::String {
-                self.next()?;
+        while !self.tokens.takes(b'}')? {
+            if self.tokens.token().kind == TokenKind::String {
+                self.tokens.advance()?;
             }
-            let name = self.name()?.to_owned();
-            self.expect(b':', "`:`")?;
-            let of = self.written()?;
-            let has_default = self.takes(b'=')?;
+            let name = self.tokens.name("a name")?.to_owned();
+            self.tokens.expect(b':')?;
+            let of = self.tokens.type_reference()?;
+            let has_default = self.tokens.takes(b'=')?;
             if has_default {
                 self.pass_value()?;
             }
@@ -324,20 +281,5 @@ impl<'s> Reader<'s> {
             fields.push((name, of, has_default));
         }
         Ok(fields)
-    }
-
-    fn written(&mut self) -> Result<Written, ParseError> {
-        let mut open = 0_usize;
-        while self.takes(b'[')? {
-            open += 1;
-        }
-        let name = self.name()?.to_owned();
-        let mut non_null = vec![self.takes(b'!')?];
-        for _ in 0..open {
-            self.expect(b']', "`]`")?;
-            non_null.push(self.takes(b'!')?);
-        }
-        non_null.reverse();
-        Ok(Written { name, non_null })
     }
 }
