@@ -10,6 +10,8 @@ use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::net::{Tunnel, TunnelBytes};
+
 type Streamed = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError>>>;
 
 /// What follows a head. The common shapes are variants, so that only a step's own stream is boxed.
@@ -21,6 +23,8 @@ pub(crate) enum Body {
     /// Bytes as they arrive from a client.
     Received(Received),
     Stream(Streamed),
+    /// Empty, of a request that offers to speak another protocol from here on.
+    Upgrade(Tunnel),
 }
 
 /// Whose fault it was that a body ended early.
@@ -150,7 +154,7 @@ impl Body {
         limit: usize,
     ) -> Result<(Bytes, Option<HeaderMap>), CollectError> {
         match self {
-            Self::Empty => return Ok((Bytes::new(), None)),
+            Self::Empty | Self::Upgrade(_) => return Ok((Bytes::new(), None)),
             Self::Whole(bytes) if bytes.len() <= limit => return Ok((bytes, None)),
             _ => {}
         }
@@ -219,7 +223,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
-            Self::Empty => Poll::Ready(None),
+            Self::Empty | Self::Upgrade(_) => Poll::Ready(None),
             Self::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
                 *self = Self::Empty;
@@ -232,7 +236,7 @@ impl http_body::Body for Body {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Empty => true,
+            Self::Empty | Self::Upgrade(_) => true,
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Received(received) => received.incoming.is_end_stream(),
             Self::Stream(stream) => stream.is_end_stream(),
@@ -241,7 +245,7 @@ impl http_body::Body for Body {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Empty => SizeHint::with_exact(0),
+            Self::Empty | Self::Upgrade(_) => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Received(received) => received.incoming.size_hint(),
             Self::Stream(stream) => stream.size_hint(),
@@ -256,7 +260,21 @@ impl fmt::Debug for Body {
             Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
             Self::Received(received) => write!(f, "Received(from the {})", received.origin.as_str()),
             Self::Stream(_) => f.write_str("Stream"),
+            Self::Upgrade(_) => f.write_str("Upgrade"),
         }
+    }
+}
+
+/// What a client says once another protocol is spoken.
+impl http_body::Body for TunnelBytes {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.poll_next(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 }
 

@@ -209,6 +209,19 @@ impl Connection {
         Ok(Some(chunk))
     }
 
+    /// So many bytes as they come.
+    #[track_caller]
+    pub(crate) fn read_exactly(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.reader.read_exact(&mut bytes).expect("as many bytes");
+        bytes
+    }
+
+    /// The socket once more.
+    pub(crate) fn try_clone(&self) -> io::Result<TcpStream> {
+        self.reader.get_ref().try_clone()
+    }
+
     /// Whether the gateway has closed the connection; waits for that or for bytes.
     pub(crate) fn is_closed(&mut self) -> bool {
         match self.reader.fill_buf() {

@@ -44,6 +44,7 @@ mod stock_clients;
 mod tokens;
 mod transforms;
 mod translation;
+mod upgrades;
 mod usage;
 mod vectors;
 mod zoo;

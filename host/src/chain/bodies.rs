@@ -33,6 +33,8 @@ impl Chain {
         let step = &self.steps[index];
         if !(step.has(Phase::RequestBody) || step.has(Phase::RequestChunk))
             || !visit.wants_body(index, Message::Request)
+            // There is none, and what is said later is no body.
+            || matches!(body, Body::Upgrade(_))
         {
             return Ok(Taken::Body(body));
         }
@@ -149,7 +151,9 @@ pub(super) async fn carries_body(visit: &Visit) -> bool {
     let carries = |view: &mut ExchangeView| {
         let head = view.sent.as_ref().is_some_and(|(method, _)| *method == Method::HEAD);
         let empty = view.response.as_ref().is_some_and(|response| {
-            matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            let bodiless =
+                [StatusCode::SWITCHING_PROTOCOLS, StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED];
+            bodiless.contains(&response.status)
         });
         !head && !empty
     };

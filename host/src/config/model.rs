@@ -103,6 +103,8 @@ pub(crate) struct ListenerTimeouts {
     pub(crate) idle: Duration,
     /// For a whole exchange.
     pub(crate) exchange: Duration,
+    /// Between two bytes, either way, of a connection that speaks another protocol.
+    pub(crate) tunnel: Duration,
 }
 
 impl Default for ListenerTimeouts {
@@ -113,6 +115,7 @@ impl Default for ListenerTimeouts {
             idle: Duration::from_secs(75),
             // To the last byte: long enough for a download, short enough for a client that never ends one.
             exchange: Duration::from_secs(300),
+            tunnel: Duration::from_secs(3600),
         }
     }
 }
@@ -354,6 +357,8 @@ pub(crate) struct Route {
     /// Steps that stand for each other, in their order: the places of each alternative's steps.
     pub(crate) groups: Vec<Vec<Range<usize>>>,
     pub(crate) destination: Destination,
+    /// Protocols that a connection may go over to, if it says so.
+    pub(crate) upgrades: Option<Arc<[Box<str>]>>,
 }
 
 /// What answers the requests of a route that pass its steps.

@@ -18,6 +18,11 @@ pub(super) fn frame(response: &mut Response<Body>, to_head: bool) {
     let status = response.status();
     let headless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     response.headers_mut().remove(TRANSFER_ENCODING);
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        // What follows is no body (RFC 9110, 15.2.2).
+        response.headers_mut().remove(CONTENT_LENGTH);
+        return;
+    }
     if to_head || headless {
         // The length that a GET would have had is kept; one is made up only from a body that is here.
         let exact = response.body().exact().filter(|length| *length > 0);
@@ -49,14 +54,19 @@ fn parse(value: &HeaderValue) -> Option<u64> {
 /// What hyper sends. The exchange ends when this is dropped: after the last byte was taken, or when the client is gone.
 pub(super) struct Answer {
     body: Body,
-    exchange: Exchange,
+    exchange: Option<Exchange>,
     /// The end of the body is told by the end of the connection.
     old: bool,
 }
 
 impl Answer {
     pub(super) fn new(body: Body, exchange: Exchange, old: bool) -> Self {
-        Self { body, exchange, old }
+        Self { body, exchange: Some(exchange), old }
+    }
+
+    /// Nothing follows the head, but the exchange goes on.
+    pub(super) fn bodiless() -> Self {
+        Self { body: Body::Empty, exchange: None, old: false }
     }
 }
 
@@ -69,8 +79,8 @@ impl http_body::Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if matches!(frame, Poll::Ready(Some(Err(_)))) && self.old {
-            self.exchange.link().set_cut();
+        if let (Poll::Ready(Some(Err(_))), Some(exchange), true) = (&frame, &self.exchange, self.old) {
+            exchange.link().set_cut();
         }
         frame
     }

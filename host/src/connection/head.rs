@@ -15,6 +15,8 @@ pub(super) struct Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     None,
+    /// There is no body, and the request offers to speak another protocol: what follows may be of that one.
+    Offer,
     Length(u64),
     Chunked,
 }
@@ -24,6 +26,7 @@ struct Seen {
     length: Option<u64>,
     chunked: bool,
     host: bool,
+    upgrade: bool,
     fields: usize,
 }
 
@@ -133,6 +136,10 @@ fn field(line: &[u8], seen: &mut Seen) -> Result<(), Refusal> {
         4 if name.eq_ignore_ascii_case(b"host") => {
             once(std::mem::replace(&mut seen.host, true), "`Host` is given more than once")
         }
+        7 if name.eq_ignore_ascii_case(b"upgrade") => {
+            seen.upgrade = true;
+            Ok(())
+        }
         14 if name.eq_ignore_ascii_case(b"content-length") => {
             let before = seen.length.replace(length(trim(value))?);
             once(before.is_some(), "`Content-Length` is given more than once")
@@ -163,6 +170,8 @@ fn length(value: &[u8]) -> Result<u64, Refusal> {
 
 fn framing(seen: &Seen, minor: u8) -> Result<Framing, Refusal> {
     match (seen.length, seen.chunked) {
+        // Only HTTP/1.1 has it (RFC 9110, 7.8).
+        (None | Some(0), false) if seen.upgrade && minor == 1 => Ok(Framing::Offer),
         (None | Some(0), false) => Ok(Framing::None),
         (Some(length), false) => Ok(Framing::Length(length)),
         (Some(_), true) => Err(Refusal::Malformed("`Content-Length` and `Transfer-Encoding` are both given")),

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,6 +21,9 @@ pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What hyper gets in place of a head that is refused: the answer is made where all answers are made.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
+
+/// Bytes that are kept while nobody can say whose they are.
+const EARLY: usize = 16 << 10;
 
 /// How much of an unread body is taken from a client before the connection closes on it, so that it gets to see the answer.
 const LINGER_BYTES: usize = 4 << 20;
@@ -181,8 +184,11 @@ impl Io {
         if let Guard::Http1 { wire, .. } = &self.guard {
             self.link.set_in_body(wire.in_body());
         }
+        if let (Then::Waiting, Guard::Http1 { wire, .. }) = (&then, &self.guard) {
+            self.link.offer(wire.heads());
+        }
         match then {
-            Then::Nothing => self.link.set_partial(false),
+            Then::Nothing | Then::Waiting => self.link.set_partial(false),
             Then::Partial => self.link.set_partial(true),
             Then::Refused(refusal) => {
                 let before = self.held.split_to(self.cleared);
@@ -212,6 +218,25 @@ impl Io {
             let Guard::Http1 { wire, most } = guard else {
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
             };
+            if wire.is_waiting() && !link.is_offering() {
+                wire.go_on();
+                self.look_at_held();
+                continue;
+            }
+            if wire.is_waiting() {
+                // The end has to be noticed.
+                if held.len() >= EARLY {
+                    return Poll::Pending;
+                }
+                let read = with_scratch(stream, cx, EARLY - held.len(), |bytes| {
+                    held.extend_from_slice(bytes);
+                    bytes.is_empty()
+                });
+                if ready!(read)? {
+                    return Poll::Ready(Ok(()));
+                }
+                continue;
+            }
             if wire.is_over() {
                 // The answer to the last head is on its way; what else the client sends is of no interest.
                 return Poll::Pending;
@@ -246,6 +271,30 @@ impl Io {
                 return Poll::Ready(Ok(()));
             }
         }
+    }
+
+    /// Another protocol follows.
+    pub(super) fn go_over(&mut self) {
+        (self.guard, self.cleared, self.unseen) = (Guard::Open, 0, false);
+    }
+
+    /// What the client says in another protocol, however much of it is there; nothing is its end.
+    pub(super) fn poll_said(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        if !self.held.is_empty() {
+            return Poll::Ready(Ok(std::mem::take(&mut self.held).freeze()));
+        }
+        with_scratch(&mut self.stream, cx, usize::MAX, Bytes::copy_from_slice)
+    }
+
+    /// Ends the connection after another protocol: what the client still sends is read, so that it gets to see the last bytes.
+    pub(super) fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.closing == Closing::No {
+            if ready!(Pin::new(&mut self.stream).poll_shutdown(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            self.closing = Closing::Lingering(LINGER_BYTES);
+        }
+        self.poll_linger(cx)
     }
 
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {

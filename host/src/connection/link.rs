@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Peer;
 use super::refuse::Refusal;
+use super::switch::Switched;
 use crate::config::Listener;
 use crate::net::Timer;
 
@@ -51,6 +52,10 @@ pub(super) struct Link {
     /// The answer to the request of that number is a refusal.
     refusal: Cell<Option<(u64, Refusal)>>,
     calls: Cell<u64>,
+    /// The request of that number offers to speak another protocol, and is not answered yet.
+    offer: Cell<Option<u64>>,
+    /// Another protocol is spoken once the head that says so is out.
+    switched: Cell<Option<Switched>>,
     /// A response was cut short, and its end is told by the end of the connection only.
     cut: Cell<bool>,
 }
@@ -98,6 +103,8 @@ impl Link {
             drain_since: Cell::new(None),
             refusal: Cell::new(None),
             calls: Cell::new(0),
+            offer: Cell::new(None),
+            switched: Cell::new(None),
             cut: Cell::new(false),
         }
     }
@@ -118,6 +125,25 @@ impl Link {
 
     pub(super) fn refuse(&self, call: u64, refusal: Refusal) {
         self.refusal.set(Some((call, refusal)));
+    }
+
+    /// The request of that number offers to speak another protocol.
+    pub(super) fn offer(&self, call: u64) {
+        self.offer.set(Some(call));
+    }
+
+    /// Whether an offer has neither been taken up nor answered otherwise.
+    pub(super) fn is_offering(&self) -> bool {
+        self.offer.get().is_some()
+    }
+
+    /// The offer is taken up.
+    pub(super) fn switch(&self, switched: Switched) {
+        self.switched.set(Some(switched));
+    }
+
+    pub(super) fn take_switched(&self) -> Option<Switched> {
+        self.switched.take()
     }
 
     /// A head has begun to arrive, or has ended.
@@ -266,6 +292,10 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         let running = self.0.running.get() - 1;
         self.0.running.set(running);
+        // Those of HTTP/1 come one after the other.
+        if self.0.offer.get() == Some(self.0.calls.get()) {
+            self.0.offer.set(None);
+        }
         if running == 0 {
             self.0.quiet_since.set(Instant::now());
         }

@@ -8,6 +8,7 @@ mod link;
 mod patient;
 mod refuse;
 mod service;
+mod switch;
 mod vet;
 mod wire;
 
@@ -31,6 +32,7 @@ use crate::config::Listener;
 use crate::net::{Alarm, Drain, Timer, Watched};
 use io::{Io, Protocol};
 use link::{Expired, Link};
+use switch::Switched;
 
 pub(crate) use refuse::Refusal;
 
@@ -193,10 +195,16 @@ impl Watch {
             let service = service::serve_with(link, handler);
             let mut connection = Box::new(http1_builder(link).serve_connection(io, service));
             // Asked to quit, its next answer says `Connection: close`, and its next wait for a request ends it: by way of the link.
-            let Err(Stop::Nap) = self.over(|cx, _| Pin::new(&mut *connection).poll(cx).map(drop)).await
-            else {
-                return;
-            };
+            let stopped = self.over(|cx, _| Pin::new(&mut *connection).poll(cx).map(drop)).await;
+            if let Ok(()) = stopped
+                && let Some(switched) = link.take_switched()
+            {
+                let parts = connection.into_parts();
+                io = parts.io;
+                io.take_back(&parts.read_buf);
+                return self.pass_both_ways(io, switched).await;
+            }
+            let Err(Stop::Nap) = stopped else { return };
             let parts = connection.into_parts();
             io = parts.io;
             io.take_back(&parts.read_buf);
@@ -210,6 +218,20 @@ impl Watch {
                 }
             }
         }
+    }
+
+    /// Speaks another protocol to the end of the connection: the client's, the other side's, or that of the drain's patience.
+    async fn pass_both_ways(&mut self, mut io: Io, switched: Switched) {
+        io.go_over();
+        let patience = self.link.settings.timeouts.tunnel;
+        {
+            let mut passing = std::pin::pin!(switched.run(&mut io, patience));
+            if self.over(|cx, _| passing.as_mut().poll(cx)).await.is_err() {
+                return;
+            }
+        }
+        self.link.end_soon();
+        let _ = self.over(|cx, _| io.poll_leave(cx)).await;
     }
 
     /// Polls `work` until it is done, or until there is a reason to stop before.

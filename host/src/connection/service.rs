@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::rc::Rc;
 
-use http::header::CONNECTION;
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::header::{CONNECTION, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -12,9 +12,10 @@ use super::answer::{self, Answer};
 use super::link::{Exchange, Link};
 use super::patient::PatientBody;
 use super::refuse::Refusal;
+use super::switch::Switched;
 use super::{Abort, Handler, vet};
 use crate::body::{Body, Origin, Received};
-use crate::net::Timer;
+use crate::net::{Timer, Tunnel};
 
 /// What hyper calls for every request of a connection.
 pub(super) fn serve_with<H: Handler>(
@@ -43,9 +44,13 @@ async fn exchange<H: Handler>(
         Some(refusal) => Some(refusal),
         None => vet::vet(&mut request).err().or_else(|| too_many_fields(&request, link, http2)),
     };
+    let offer = if refusal.is_none() { offer(&request) } else { None };
     let mut response = match refusal {
         None => {
-            let request = request.map(|incoming| receive(incoming, link, http2));
+            let request = request.map(|incoming| match &offer {
+                Some(tunnel) => Body::Upgrade(tunnel.clone()),
+                None => receive(incoming, link, http2),
+            });
             // Streams are tasks of their own.
             let timer = if http2 { Timer::own() } else { link.timer.clone() };
             handler.handle(request, &link.peer, timer).await?
@@ -56,10 +61,48 @@ async fn exchange<H: Handler>(
         }
     };
     answer::frame(&mut response, to_head);
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS
+        && let Some((tunnel, spoken)) = offer.and_then(|tunnel| Some((tunnel.clone(), tunnel.accepted()?)))
+    {
+        return Ok(switch(response, exchange, tunnel, spoken));
+    }
     if !http2 && (refusal.is_some() || link.is_last_answer()) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response.map(|body| Answer::new(body, exchange, version == Version::HTTP_10)))
+}
+
+/// What a request offers to speak after it, if it does so properly and has no body.
+fn offer(request: &Request<Incoming>) -> Option<Tunnel> {
+    let headers = request.headers();
+    if request.version() != Version::HTTP_11
+        || !headers.contains_key(UPGRADE)
+        || !request.body().is_end_stream()
+    {
+        return None;
+    }
+    let mut offers = headers.get_all(UPGRADE).iter();
+    let (offered, None) = (offers.next()?, offers.next()) else { return None };
+    let is_named = headers.get_all(CONNECTION).iter().any(|line| {
+        let mut tokens = line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        tokens.any(|token| token.eq_ignore_ascii_case(b"upgrade"))
+    });
+    is_named.then(|| Tunnel::new(offered.clone()))
+}
+
+/// The head of a 101. What follows it is passed on by the connection, once hyper has sent it.
+fn switch(
+    response: Response<Body>,
+    exchange: Exchange,
+    tunnel: Tunnel,
+    spoken: HeaderValue,
+) -> Response<Answer> {
+    let link = Rc::clone(exchange.link());
+    let (mut parts, body) = response.into_parts();
+    parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    parts.headers.insert(UPGRADE, spoken);
+    link.switch(Switched::new(tunnel, Answer::new(body, exchange, false)));
+    Response::from_parts(parts, Answer::bodiless())
 }
 
 fn receive(incoming: Incoming, link: &Link, http2: bool) -> Body {

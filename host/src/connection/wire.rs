@@ -12,6 +12,8 @@ enum State {
     Head,
     Length(u64),
     Chunked(Chunks),
+    /// What follows belongs to the protocol that the last head offers, or is a head if that is not taken up.
+    Waiting,
     /// Nothing that follows is HTTP to us.
     Over,
 }
@@ -41,6 +43,8 @@ pub(super) enum Then {
     Partial,
     /// A head that is answered here. The connection ends with the answer.
     Refused(Refusal),
+    /// Of a protocol that is not known yet.
+    Waiting,
     /// The body breaks its own framing.
     Broken,
 }
@@ -58,6 +62,18 @@ impl Wire {
     /// Nothing more is read as HTTP.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.state, State::Over)
+    }
+
+    /// Nobody can say yet what follows.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting)
+    }
+
+    /// The offer was not taken up: a head follows.
+    pub(super) fn go_on(&mut self) {
+        if self.is_waiting() {
+            self.state = State::Head;
+        }
     }
 
     /// Heads let through so far.
@@ -82,6 +98,7 @@ impl Wire {
                             self.heads += 1;
                             self.state = match framing {
                                 Framing::None => State::Head,
+                                Framing::Offer => State::Waiting,
                                 Framing::Length(length) => State::Length(length),
                                 Framing::Chunked => State::Chunked(Chunks::new(self.limits.bytes)),
                             };
@@ -114,6 +131,7 @@ impl Wire {
                         return Passage { pass: at + valid, then: Then::Broken };
                     }
                 },
+                State::Waiting => return Passage { pass: at, then: Then::Waiting },
                 State::Over => return Passage { pass: at, then: Then::Nothing },
             }
         }

@@ -165,6 +165,15 @@ impl Context {
         }
     }
 
+    /// Leaves an offer to speak another protocol standing where the route takes it.
+    pub(super) fn weigh_offer(&self, route: &Matched, request: &mut Request<Body>) {
+        if let Body::Upgrade(tunnel) = request.body()
+            && !route.takes(tunnel)
+        {
+            *request.body_mut() = Body::Empty;
+        }
+    }
+
     /// The request passes the route's steps.
     pub(super) async fn on_request(
         &mut self,

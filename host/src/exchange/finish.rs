@@ -14,18 +14,23 @@ use super::context::Context;
 use super::request_id::X_REQUEST_ID;
 use super::settling::Held;
 use crate::body::{Body, BodyError, Origin};
-use crate::net::strip_trailers;
+use crate::net::{Tunnel, strip_trailers};
 use crate::telemetry::access_log::Entry;
 
 /// Body bytes received from the client: stated beforehand, or counted as they come.
 pub(super) enum RequestBytes {
     Stated(u64),
     Counted(Rc<Cell<u64>>),
+    /// What the client says in another protocol, if it comes to that.
+    Tunnel(Tunnel),
 }
 
 impl RequestBytes {
     /// Starts counting where the length is not known.
     pub(super) fn count(body: &mut Body) -> Self {
+        if let Body::Upgrade(tunnel) = body {
+            return Self::Tunnel(tunnel.clone());
+        }
         match body.exact() {
             Some(length) => Self::Stated(length),
             None => {
@@ -41,6 +46,7 @@ impl RequestBytes {
         match self {
             Self::Stated(length) => *length,
             Self::Counted(count) => count.get(),
+            Self::Tunnel(tunnel) => tunnel.received(),
         }
     }
 }
@@ -164,7 +170,9 @@ impl http_body::Body for Followed {
         }
         // Looked at first, or a source that is always ready would never be late. What is here already, such as the answer that
         // says so, is not.
-        let streams = matches!(this.source, Body::Received(_) | Body::Stream(_));
+        // Another protocol takes as long as it takes: the connection looks after its silence.
+        let streams = matches!(this.source, Body::Received(_) | Body::Stream(_))
+            && this.status != StatusCode::SWITCHING_PROTOCOLS.as_u16();
         let late = streams && this.ctx.timer.poll(cx, this.ctx.deadline).is_ready();
         let mut frame = if late {
             Some(Err(BodyError::new(Origin::Gateway, "timeout")))

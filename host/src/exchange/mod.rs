@@ -61,9 +61,10 @@ pub(crate) async fn serve(
     exchange.answer(response).await
 }
 
-async fn live(ctx: &mut Context, request: Request<Body>) -> Result<Response<Body>, Failure> {
+async fn live(ctx: &mut Context, mut request: Request<Body>) -> Result<Response<Body>, Failure> {
     // Before anything else, and from the one snapshot that this exchange holds to its end.
     let route = ctx.route(&request)?;
+    ctx.weigh_offer(&route, &mut request);
     // Steps see the request as it came, and may answer in the upstream's place; such an answer still
     // passes the response phase of the steps it had reached.
     let answered = match ctx.on_request(&route, request).await {

@@ -5,10 +5,13 @@ use std::collections::{HashMap, HashSet};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
+use sluice_abi::Phase;
+
 use super::{Snapshot, StepPlan};
 use crate::chain::{Chain, Circuit, FaultReports, Group, Step};
 use crate::config::{Destination, OnError};
 use crate::metering::{Metered, Metering, Tariff};
+use crate::net::Tunnel;
 use crate::telemetry::{CircuitState, PluginMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics};
 use crate::upstream::{Upstream, Upstreams};
 use crate::wasm::{Bound, FetchSender, Pool, PoolMetrics};
@@ -28,6 +31,17 @@ pub(crate) struct WorkerRoute {
     pub(crate) chain: Rc<Chain>,
     pub(crate) destination: WorkerDestination,
     pub(crate) metrics: Arc<RouteMetrics>,
+    /// Protocols that its clients' connections may go over to.
+    upgrades: Arc<[Box<str>]>,
+}
+
+impl WorkerRoute {
+    /// Whether every protocol that is offered is one that it takes.
+    pub(crate) fn takes(&self, tunnel: &Tunnel) -> bool {
+        let mut offers = tunnel.offers().peekable();
+        offers.peek().is_some()
+            && offers.all(|offer| self.upgrades.iter().any(|taken| taken.eq_ignore_ascii_case(offer)))
+    }
 }
 
 /// What answers behind the steps of a route.
@@ -110,10 +124,18 @@ impl WorkerParts {
                 }
                 Destination::Usage => WorkerDestination::Usage(self.metering.clone()),
             };
+            let chain = Chain::new(steps, groups);
+            let upgrades = match &route.upgrades {
+                Some(upgrades) => Arc::clone(upgrades),
+                // A step that looks at bodies would not see what is said so.
+                None if chain.has(Phase::RequestBody) || chain.has(Phase::RequestChunk) => Arc::default(),
+                None => Arc::from([Box::from("websocket")]),
+            };
             routes.push(WorkerRoute {
                 name: Arc::clone(&route.name),
-                chain: Rc::new(Chain::new(steps, groups)),
+                chain: Rc::new(chain),
                 destination,
+                upgrades,
                 metrics: self.metrics.route(&route.name),
             });
         }

@@ -41,6 +41,9 @@ pub(super) struct Malformed(&'static str);
 /// What is said of a head beyond the limits.
 pub(super) const TOO_LARGE: Malformed = Malformed("its head is too large");
 
+/// What is said of a head that speaks another protocol than was offered.
+pub(super) const SWITCHES: Malformed = Malformed("it switches to a protocol that nobody offered");
+
 /// What a response says about itself.
 struct Said {
     length: Option<u64>,
@@ -49,19 +52,24 @@ struct Said {
     keep_alive: bool,
 }
 
-/// The head that `bytes` begin with, interim responses left out; `None` while its end has not arrived. `to_head`: it answers HEAD.
+/// The head that `bytes` begin with, interim responses left out; `None` while its end has not arrived. `to_head`: it answers HEAD;
+/// `may_switch`: it answers an offer to speak another protocol.
 ///
 /// # Errors
 /// If it is not a head, or its framing is not one only: both kinds of it, several lengths, another coding than `chunked`.
-pub(super) fn parse(bytes: &Bytes, to_head: bool) -> Result<Option<Head>, Malformed> {
+pub(super) fn parse(bytes: &Bytes, to_head: bool, may_switch: bool) -> Result<Option<Head>, Malformed> {
     let mut skipped = 0;
     loop {
         let rest = bytes.slice(skipped..);
         let Some(mut head) = parse_one(&rest, to_head)? else { return Ok(None) };
         head.length += skipped;
         match head.response.status() {
+            StatusCode::SWITCHING_PROTOCOLS if may_switch => {
+                (head.framing, head.persists) = (Framing::Close, false);
+                return Ok(Some(head));
+            }
             StatusCode::SWITCHING_PROTOCOLS => {
-                return Err(Malformed("it switches protocols, which nobody asked for"));
+                return Err(SWITCHES);
             }
             status if status.is_informational() => skipped = head.length,
             _ => return Ok(Some(head)),
@@ -163,7 +171,7 @@ mod tests {
     use super::*;
 
     fn head(text: &str) -> Result<Option<Head>, Malformed> {
-        parse(&Bytes::copy_from_slice(text.as_bytes()), false)
+        parse(&Bytes::copy_from_slice(text.as_bytes()), false, false)
     }
 
     fn framed(fields: &str) -> (Framing, bool) {
@@ -190,7 +198,7 @@ mod tests {
             assert_eq!((head.framing, head.persists), (Framing::Length(0), true));
         }
         let bytes = Bytes::from_static(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
-        let head = parse(&bytes, true).unwrap().unwrap();
+        let head = parse(&bytes, true, false).unwrap().unwrap();
         assert_eq!((head.framing, head.length), (Framing::Length(0), bytes.len()));
     }
 
@@ -235,7 +243,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics_and_a_part_is_no_head(bytes in prop::collection::vec(any::<u8>(), 0..80), cut in 0usize..60) {
-            let _ = parse(&Bytes::from(bytes), false);
+            let _ = parse(&Bytes::from(bytes), false, false);
             let text = "HTTP/1.1 200 OK\r\nset-cookie: a\r\nset-cookie: b\r\ncontent-length: 0\r\n\r\n";
             let part = &text[..cut.min(text.len() - 1)];
             assert!(head(part).unwrap().is_none());

@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response, request};
+use http::header::UPGRADE;
+use http::{Method, Request, Response, StatusCode, request};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -70,10 +71,12 @@ impl Lease {
         timer: &Timer,
     ) -> Result<(Response<Body>, Instant), Failed> {
         let (parts, body) = request.into_parts();
+        let tunnel = if let Body::Upgrade(tunnel) = &body { Some(tunnel.clone()) } else { None };
         let spare = if reused { replayable(&body) } else { None };
         let mut upload = Upload::new(&parts, body, self.line.buffer.take());
         let (mut due, mut refused) = (now + patience, None);
-        let mut reader = Reader { held: BytesMut::new(), to_head: parts.method == Method::HEAD };
+        let (to_head, may_switch) = (parts.method == Method::HEAD, tunnel.is_some());
+        let mut reader = Reader { held: BytesMut::new(), to_head, may_switch };
         let head = poll_fn(|cx| {
             if !upload.is_over() && refused.is_none() {
                 let (mut moved, waited) = (false, upload.waits_for_body());
@@ -104,7 +107,17 @@ impl Lease {
         match head {
             Ok((head, held)) => {
                 let now = Instant::now();
-                Ok((self.receive(head, held, upload, now), now))
+                if head.response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    return Ok((self.receive(head, held, upload, now), now));
+                }
+                let spoken = head.response.headers().get(UPGRADE).cloned();
+                match tunnel.filter(|tunnel| spoken.is_some_and(|spoken| tunnel.accept(spoken))) {
+                    Some(tunnel) => {
+                        let upload = Upload::tunnel(&tunnel);
+                        Ok((self.receive(head, held, upload, now), now))
+                    }
+                    None => Err(fail(Lost::Malformed(head::SWITCHES), target, parts, &upload, None)),
+                }
             }
             Err(lost) => {
                 let heard = !reader.held.is_empty();
@@ -158,13 +171,14 @@ struct Reader {
     /// What has arrived of it.
     held: BytesMut,
     to_head: bool,
+    may_switch: bool,
 }
 
 impl Reader {
     /// The head, and what followed it.
     fn poll(&mut self, cx: &mut Context<'_>, line: &Line) -> Poll<Result<(Head, Bytes), Lost>> {
         loop {
-            let Self { held, to_head } = self;
+            let Self { held, to_head, may_switch } = self;
             let read = line.poll_look(cx, |bytes| {
                 if bytes.is_empty() {
                     return Err(Lost::Reset(None));
@@ -179,7 +193,7 @@ impl Reader {
                     }
                     Bytes::copy_from_slice(held)
                 };
-                match head::parse(&whole, *to_head) {
+                match head::parse(&whole, *to_head, *may_switch) {
                     Ok(Some(head)) => {
                         let body = whole.split_off(head.length);
                         Ok(Some((head, body)))

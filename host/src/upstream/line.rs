@@ -75,6 +75,11 @@ impl Line {
         let _ = socket2::SockRef::from(&*self.stream.borrow()).shutdown(std::net::Shutdown::Both);
     }
 
+    /// Tells the target that nothing more comes.
+    pub(super) fn say_no_more(&self) {
+        let _ = socket2::SockRef::from(&*self.stream.borrow()).shutdown(std::net::Shutdown::Write);
+    }
+
     pub(super) fn is_cut(&self) -> bool {
         self.cut.get()
     }

@@ -1,6 +1,6 @@
 //! The head of a request as it goes to a target: framed in one way.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Version, request};
 
 use crate::body::Body;
@@ -11,6 +11,10 @@ use crate::net::{is_claim, strip_trailers};
 pub(super) fn frame(request: &mut Request<Body>, protocol: UpstreamProtocol) {
     *request.version_mut() = Version::HTTP_11;
     let exact = request.body().exact();
+    let offer = match request.body() {
+        Body::Upgrade(tunnel) => Some(tunnel.offered()),
+        _ => None,
+    };
     let expects_body =
         !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE);
     let headers = request.headers_mut();
@@ -29,6 +33,14 @@ pub(super) fn frame(request: &mut Request<Body>, protocol: UpstreamProtocol) {
                 headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
         }
+    }
+    if protocol == UpstreamProtocol::H1
+        && let Some(offer) = offer
+    {
+        headers.remove(TE);
+        headers.insert(UPGRADE, offer);
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        return;
     }
     match protocol {
         UpstreamProtocol::H1 if headers.contains_key(TE) => {
@@ -59,6 +71,7 @@ pub(super) fn replayable(body: &Body) -> Option<Body> {
     match body {
         Body::Empty => Some(Body::Empty),
         Body::Whole(bytes) => Some(Body::Whole(bytes.clone())),
+        Body::Upgrade(tunnel) => Some(Body::Upgrade(tunnel.clone())),
         Body::Received(_) | Body::Stream(_) => None,
     }
 }

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::line::Line;
 use super::request::{write_head, write_last_chunk};
 use crate::body::{Body, BodyError, Origin};
+use crate::net::Tunnel;
 
 /// Why a request did not leave whole.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(super) enum UploadError {
 enum Framing {
     Length(u64),
     Chunked,
+    /// It is no message any more.
+    Tunnel,
 }
 
 pub(super) struct Upload {
@@ -69,11 +72,27 @@ impl Upload {
             begun: false,
         };
         match body {
-            Body::Empty => {}
+            Body::Empty | Body::Upgrade(_) => {}
             Body::Whole(bytes) => upload.data = bytes,
             body => (upload.body, upload.last) = (body, false),
         }
         upload
+    }
+
+    /// What a client says in another protocol.
+    pub(super) fn tunnel(tunnel: &Tunnel) -> Self {
+        Self {
+            before: Vec::new(),
+            data: Bytes::new(),
+            after: b"",
+            written: 0,
+            body: Body::stream(tunnel.bytes()),
+            framing: Framing::Tunnel,
+            last: false,
+            over: false,
+            said: true,
+            begun: true,
+        }
     }
 
     /// Everything is written.
@@ -125,6 +144,9 @@ impl Upload {
                 *moved = true;
             }
             if self.last {
+                if self.framing == Framing::Tunnel {
+                    line.say_no_more();
+                }
                 self.over = true;
                 return Poll::Ready(Ok(()));
             }
@@ -177,6 +199,7 @@ impl Upload {
                 *left = left.checked_sub(data.len() as u64).ok_or_else(|| broken("too-long"))?;
                 self.last = *left == 0;
             }
+            Framing::Tunnel => {}
         }
         self.data = data;
         Ok(())
@@ -186,7 +209,7 @@ impl Upload {
         self.last = true;
         match self.framing {
             Framing::Chunked => write_last_chunk(trailers, &mut self.before),
-            Framing::Length(0) => {}
+            Framing::Length(0) | Framing::Tunnel => {}
             // Ended here it would be taken for whole.
             Framing::Length(_) => return Err(broken("too-short")),
         }

@@ -69,6 +69,10 @@ pub(in crate::config) struct RawListenerTimeouts {
     #[serde(default)]
     #[schemars(extend("x-aliases" = ["request", "total"]))]
     pub(in crate::config) exchange: Field<DurationText>,
+    /// Between two bytes, either way, of a connection that speaks another protocol, such as WebSocket. Default: 1h.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["upgrade", "websocket"]))]
+    pub(in crate::config) tunnel: Field<DurationText>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -105,6 +105,11 @@ pub(in crate::config) struct RawRoute {
     /// In place of `to`: the gateway itself answers, with what the consumer used.
     #[serde(default)]
     pub(in crate::config) serve: Field<RawRouteServe>,
+    /// Protocols that a connection may go over to, as in `Upgrade`. Default: `["websocket"]`, and none where a step takes the
+    /// request's body.
+    #[serde(default)]
+    #[schemars(extend("x-expected" = "an array such as [\"websocket\"]", "x-aliases" = ["upgrades", "websocket", "websockets"]))]
+    pub(in crate::config) upgrade: List<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -116,7 +121,7 @@ pub(in crate::config) enum RawRouteServe {
 
 impl RawRoute {
     /// Its keys: one that is none of them may stand for any of them.
-    pub(in crate::config) const KEYS: [&str; 5] = ["match", "chain", "steps", "to", "serve"];
+    pub(in crate::config) const KEYS: [&str; 6] = ["match", "chain", "steps", "to", "serve", "upgrade"];
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

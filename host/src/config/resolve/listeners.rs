@@ -117,6 +117,7 @@ impl Resolver<'_> {
             body: self.duration(at, "body", &raw.body, default.body, TIMEOUT),
             idle: self.duration(at, "idle", &raw.idle, default.idle, TIMEOUT),
             exchange: self.duration(at, "exchange", &raw.exchange, default.exchange, TIMEOUT),
+            tunnel: self.duration(at, "tunnel", &raw.tunnel, default.tunnel, TIMEOUT),
         }
     }
 

@@ -75,6 +75,7 @@ impl Resolver<'_> {
         self.add_steps(&at.key("steps"), &raw.steps, usable, &mut plan);
         self.known.steps.extend(plan.steps.iter().filter_map(|planned| planned.step.clone()));
         let destination = self.destination(at, raw, routing);
+        let upgrades = self.upgrades(&at.key("upgrade"), &raw.upgrade);
         Some(Route {
             name: entry.name.clone(),
             place: at.head()?,
@@ -82,6 +83,7 @@ impl Resolver<'_> {
             groups: plan.groups(),
             steps: plan.steps.into_iter().map(|planned| planned.step).collect::<Option<_>>()?,
             destination: destination?,
+            upgrades,
         })
     }
 
@@ -125,6 +127,30 @@ impl Resolver<'_> {
                 None
             }
         }
+    }
+
+    /// Protocols that a connection may go over to. HTTP itself is none: what would be said so passes no step and no rule.
+    fn upgrades(&mut self, at: &At<'_>, raw: &List<String>) -> Option<Arc<[Box<str>]>> {
+        if !at.is_written() {
+            return None;
+        }
+        let mut upgrades = Vec::new();
+        for (at, text) in self.list(at, raw) {
+            let is_token = |part: &str| HeaderName::from_bytes(part.as_bytes()).is_ok();
+            let (name, version) = text.split_once('/').map_or((text.as_str(), None), |(n, v)| (n, Some(v)));
+            if !is_token(name) || !version.is_none_or(is_token) {
+                let expected = "a protocol such as \"websocket\"";
+                let message = format!("expected {expected}, found {}", at.written());
+                self.invalid(&at, expected, &message, None);
+            } else if ["h2c", "h2", "http", "tls"].contains(&name.to_ascii_lowercase().as_str()) {
+                let message = format!("a connection cannot go over to {}", at.written());
+                let hint = "requests that were sent so would pass by every route and step";
+                self.problems.push(at.problem(message).hint(hint));
+            } else {
+                upgrades.push(text.as_str().into());
+            }
+        }
+        Some(upgrades.into())
     }
 
     fn to(&mut self, at: &At<'_>, raw: &RawRoute, routing: &Routing<'_>) -> Option<Arc<Upstream>> {

@@ -58,6 +58,7 @@ fn settings() -> config::Listener {
             body: Duration::from_secs(20),
             idle: Duration::from_secs(20),
             exchange: Duration::from_secs(20),
+            tunnel: Duration::from_secs(20),
         },
         limits: ListenerLimits::default(),
     }
