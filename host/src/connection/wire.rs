@@ -206,6 +206,26 @@ mod tests {
         assert!(passed.ends_with(b"hello"));
     }
 
+    #[test]
+    fn nobody_says_what_follows_an_offer_before_it_is_answered() {
+        let offer = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: b\r\n\r\n";
+        let bytes = [&offer[..], b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+        let mut wire = wire();
+        assert_eq!(wire.look(&bytes), Passage { pass: offer.len(), then: Then::Waiting });
+        assert_eq!(wire.look(&bytes[offer.len()..]), Passage { pass: 0, then: Then::Waiting });
+        wire.go_on();
+        let rest = bytes.len() - offer.len();
+        assert_eq!(wire.look(&bytes[offer.len()..]), Passage { pass: rest, then: Then::Nothing });
+        assert_eq!(wire.heads(), 2);
+        // One with a body, and one of HTTP/1.0, is none.
+        for head in [
+            "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: b\r\nContent-Length: 1\r\n\r\n.",
+            "GET / HTTP/1.0\r\nUpgrade: b\r\n\r\n",
+        ] {
+            assert_eq!(feed(head.as_bytes(), &[]).1, Then::Nothing, "{head}");
+        }
+    }
+
     proptest! {
         #[test]
         fn where_the_bytes_are_cut_makes_no_difference(cuts in prop::collection::vec(any::<usize>(), 0..40)) {
