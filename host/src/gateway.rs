@@ -10,6 +10,7 @@ mod front;
 mod ledger;
 mod start;
 mod state;
+mod takeover;
 mod worker;
 
 use std::cell::RefCell;
@@ -30,6 +31,7 @@ pub(crate) use state::State;
 use crate::admin::AdminFronts;
 use crate::chain::FaultReport;
 use crate::config::{self, Config, Problem, Problems, Watcher};
+use crate::listener::Newcomer;
 use crate::metering::Metering;
 use crate::snapshot::Builder;
 use crate::store::{MemoryStore, Stores};
@@ -137,8 +139,8 @@ fn default_cache() -> Option<std::path::PathBuf> {
     Some(home.join("sluice"))
 }
 
-/// Runs the gateway until it is told to stop.
-pub(crate) fn run(path: &Path) -> Result<(), GatewayError> {
+/// Runs the gateway until it is told to stop, or until another takes over; `upgrade` takes over from the one that runs.
+pub(crate) fn run(path: &Path, upgrade: bool) -> Result<(), GatewayError> {
     let runtime = RuntimeBuilder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())
@@ -146,21 +148,21 @@ pub(crate) fn run(path: &Path) -> Result<(), GatewayError> {
     let config = runtime.block_on(read(path))?;
     // Held to the end: dropped, it waits for the last lines.
     let _lines = telemetry::log::init(&config.telemetry)?;
-    let ended = runtime.block_on(govern(path, config));
+    let newcomer = if upgrade { Some(takeover::ask(path, &config)?) } else { None };
+    let ended = runtime.block_on(govern(path, config, newcomer));
     // Whatever still blocks a thread does not keep the process from ending.
     runtime.shutdown_background();
     ended
 }
 
-async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
+async fn govern(path: &Path, config: Config, newcomer: Option<Newcomer>) -> Result<(), GatewayError> {
     let metrics = Metrics::new();
     let access_log =
         AccessLog::start(&config.telemetry.access_log, &metrics).map_err(io("cannot open the access log"))?;
     let stores = counters::open(&config).map_err(|problem| problems(&problem.into()))?;
     let (metering, exporting) = open_books(&config).await.map_err(|problem| problems(&problem.into()))?;
     let mut builder = builder_with(&config, stores.clone());
-    let (reports, faults) = mpsc::channel(MAX_REPORTS);
-    let (reload, requests) = mpsc::channel(16);
+    let ((reports, faults), (reload, requests)) = (mpsc::channel(MAX_REPORTS), mpsc::channel(16));
     let state = Rc::new(RefCell::new(State::new()));
     state.borrow_mut().meters_in(metering.clone(), exporting.clone());
     let started_with = StartSettings::of(&config);
@@ -191,6 +193,8 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
         watcher: None,
         again: reload.clone(),
         bound: HashSet::new(),
+        sockets: Rc::default(),
+        newcomer,
         exporting: exporting.clone(),
         metering: metering.clone(),
     };
@@ -202,14 +206,18 @@ async fn govern(path: &Path, config: Config) -> Result<(), GatewayError> {
     }
     control.swap(snapshot).await.map_err(|found| problems(&found))?;
     metrics.set_generation(1);
+    takeover::finish(control.newcomer.take()).await?;
+    let (sockets, admin) = (Rc::clone(&control.sockets), control.admin.clone());
+    let taken_over = takeover::offer(path, &sockets);
     tokio::task::spawn_local(tell_faults(Rc::clone(&state), faults));
     state.borrow_mut().counts_on(stores.remote().cloned());
-    watch_others(&metrics, &stores, metering.as_ref().zip(exporting.as_deref()));
-    tokio::task::spawn_local(sweep(Arc::clone(stores.memory()), metrics));
+    watch_others(metrics, &stores, metering.as_ref().zip(exporting.as_deref()));
     let (stop_reloads, stopped) = oneshot::channel();
     tokio::task::spawn_local(control.run(requests, stopped));
 
-    until_told_to_stop(&reload).await.map_err(io("cannot listen for signals"))?;
+    until_over(&reload, taken_over, &admin).await.map_err(io("cannot listen for signals"))?;
+    // Otherwise the kernel would go on taking connections in.
+    sockets.take();
     // Whoever balances over gateways should look elsewhere before a connection is refused.
     state.borrow_mut().stop();
     let drain = state.borrow().snapshot.as_ref().map_or(drain, |snapshot| snapshot.config.reload.drain);
@@ -242,8 +250,8 @@ async fn close_books(metering: Option<Arc<Metering>>, exporting: Option<Rc<Expor
     }
 }
 
-/// Has metrics look at what is counted elsewhere.
-fn watch_others(metrics: &Metrics, stores: &Stores, metering: Option<(&Arc<Metering>, &Exporting)>) {
+/// Has metrics look at what is counted elsewhere, and has that swept out where it has expired.
+fn watch_others(metrics: Metrics, stores: &Stores, metering: Option<(&Arc<Metering>, &Exporting)>) {
     if let Some(remote) = stores.remote().cloned() {
         metrics.watch_store(move || counters::sample(&remote));
     }
@@ -251,6 +259,7 @@ fn watch_others(metrics: &Metrics, stores: &Stores, metering: Option<(&Arc<Meter
         let (metering, sinks) = (Arc::clone(metering), exporting.look());
         metrics.watch_metering(move || ledger::sample(&metering, sinks()));
     }
+    tokio::task::spawn_local(sweep(Arc::clone(stores.memory()), metrics));
 }
 
 async fn on_change(mut changes: mpsc::Receiver<()>, reload: mpsc::Sender<ReloadRequest>) {
@@ -273,6 +282,23 @@ async fn sweep(store: Arc<MemoryStore>, metrics: Metrics) {
         timer.tick().await;
         store.sweep(Clock::System.now_ns());
         metrics.set_store_entries(store.len());
+    }
+}
+
+/// Waits until it is told to stop, or until another process serves.
+async fn until_over(
+    reload: &mpsc::Sender<ReloadRequest>,
+    taken_over: impl Future<Output = ()>,
+    admin: &AdminFronts,
+) -> std::io::Result<()> {
+    tokio::select! {
+        told = until_told_to_stop(reload) => told,
+        () = taken_over => {
+            tracing::info!("another process serves from here on");
+            // It answers these pages too, and for itself.
+            admin.keep(&[], Duration::ZERO);
+            Ok(())
+        }
     }
 }
 

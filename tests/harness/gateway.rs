@@ -29,6 +29,28 @@ pub(crate) struct Gateway {
     stderr: Output,
 }
 
+/// A process that another one took over from.
+pub(crate) struct Former(Child);
+
+impl Former {
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.0.try_wait().expect("our child").is_none()
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
+        wait::until_some("the former process ends", || self.0.try_wait().expect("our child"))
+    }
+}
+
+impl Drop for Former {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A gateway that did not start.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -121,6 +143,26 @@ impl Gateway {
         command.envs(variables.iter().copied());
         (self.process, self.stdout, self.stderr) = launch(command);
         self.wait_until_ready()
+    }
+
+    /// Starts another process that takes over, which this is from then on; the former one drains.
+    #[track_caller]
+    pub(crate) fn upgrade(&mut self) -> Result<Former, Ended> {
+        let (mut process, stdout, stderr) =
+            launch(self.command(&["run", "--config", "gateway.toml", "--upgrade"]));
+        let ended = wait::until_some("the other process serves or ends", || {
+            if self.stderr.lock().iter().any(|line| line.contains("another process serves")) {
+                return Some(None);
+            }
+            process.try_wait().expect("our child").map(Some)
+        });
+        if let Some(status) = ended {
+            wait::until("its words are read", || stderr.1.load(Ordering::Acquire));
+            let output = stderr.lock().join("\n");
+            return Err(Ended { status, output });
+        }
+        (self.stdout, self.stderr) = (stdout, stderr);
+        Ok(Former(std::mem::replace(&mut self.process, process)))
     }
 
     /// A command of the gateway's binary, in its directory.

@@ -41,6 +41,7 @@ mod refused;
 mod reload;
 mod routing;
 mod stock_clients;
+mod takeover;
 mod tokens;
 mod transforms;
 mod translation;

@@ -36,6 +36,9 @@ enum Command {
         /// The configuration.
         #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
         config: PathBuf,
+        /// Take over from the gateway that runs with this configuration: it drains and ends once this one serves.
+        #[arg(long)]
+        upgrade: bool,
     },
     /// Check a configuration with everything it names, and report every problem.
     Check {
@@ -73,7 +76,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
-        Command::Run { config } => gateway::run(&config).map_err(anyhow::Error::from),
+        Command::Run { config, upgrade } => gateway::run(&config, upgrade).map_err(anyhow::Error::from),
         Command::Check { file } => check(&file),
         Command::Schema => {
             say!("{:#}", config::schema());

@@ -16,10 +16,11 @@ use super::caught::caught;
 use super::crew::Crew;
 use super::exports::{self, Exporting};
 use super::start::StartSettings;
+use super::takeover::Sockets;
 use crate::admin::AdminFronts;
 use crate::config::{self, Config, Listener, Problem, Problems, Serve, Watcher};
 use crate::jwks;
-use crate::listener::{bind, ensure_vacant};
+use crate::listener::{Newcomer, bind, ensure_vacant};
 use crate::metering::Metering;
 use crate::snapshot::{Builder, Snapshot};
 use crate::telemetry::{KeySetSample, Metrics, ReloadResult};
@@ -56,12 +57,15 @@ pub(super) struct Control {
     pub(super) watcher: Option<Watcher>,
     pub(super) again: mpsc::Sender<ReloadRequest>,
     pub(super) bound: HashSet<Bound>,
+    pub(super) sockets: Sockets,
+    /// While this process takes over from another: what that one listens on.
+    pub(super) newcomer: Option<Newcomer>,
     pub(super) metering: Option<Arc<Metering>>,
     pub(super) exporting: Option<Rc<Exporting>>,
 }
 
 /// A socket that is open: its listener's name, its address, and whether it is for the gateway's own pages.
-type Bound = (Arc<str>, SocketAddr, bool);
+pub(super) type Bound = (Arc<str>, SocketAddr, bool);
 
 fn bound_as(listener: &Listener) -> Bound {
     (Arc::clone(&listener.name), listener.bind, listener.serve != Serve::Proxy)
@@ -190,6 +194,7 @@ impl Control {
         }
         let listeners = &snapshot.config.listeners;
         self.bound.retain(|bound| listeners.iter().any(|listener| bound_as(listener) == *bound));
+        self.sockets.borrow_mut().retain(|(bound, _)| self.bound.contains(bound));
         self.admin.keep(listeners, snapshot.config.reload.drain);
         let needs_restart = self.started_with.changed(&snapshot.config);
         for setting in &needs_restart {
@@ -232,9 +237,17 @@ impl Control {
             let count = if listener.serve == Serve::Proxy { self.crew.len() } else { 1 };
             // A listener that changes its name or what it serves takes its address over from itself.
             let ours = self.bound.iter().any(|(_, bind, _)| *bind == listener.bind);
-            let vacant = if ours { Ok(()) } else { ensure_vacant(listener.bind) };
-            match vacant.and_then(|()| bind(listener, count)) {
-                Ok(sockets) => opened.push((listener, sockets)),
+            let mut taken =
+                self.newcomer.as_mut().map_or_else(Vec::new, |newcomer| newcomer.take(listener.bind));
+            let is_free = ours || !taken.is_empty();
+            let vacant = if is_free { Ok(()) } else { ensure_vacant(listener.bind) };
+            // Each worker has one at least.
+            let missing = count.saturating_sub(taken.len());
+            match vacant.and_then(|()| bind(listener, missing)) {
+                Ok(sockets) => {
+                    taken.extend(sockets);
+                    opened.push((listener, taken));
+                }
                 Err(error) => {
                     let message =
                         format!("listener `{}` cannot bind to {}: {error}", listener.name, listener.bind);
@@ -246,15 +259,19 @@ impl Control {
             return Err(problems);
         }
         let mut sockets = Vec::new();
-        for (listener, mut own) in opened {
+        for (listener, own) in opened {
             let bind = own.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(listener.bind);
             let plugins = snapshot.plugins.len();
             tracing::info!(listener = &*listener.name, %bind, plugins, "listening");
             self.bound.insert(bound_as(listener));
+            let once_more = own.iter().filter_map(|socket| socket.try_clone().ok());
+            self.sockets.borrow_mut().extend(once_more.map(|socket| (bound_as(listener), socket)));
             if listener.serve == Serve::Proxy {
                 sockets.push((Arc::clone(&listener.name), own));
-            } else if let Some(socket) = own.pop() {
-                self.open_admin(listener, socket);
+            } else {
+                for socket in own {
+                    self.open_admin(listener, socket);
+                }
             }
         }
         Ok(sockets)

@@ -29,7 +29,7 @@ impl Crew {
         self.0.len()
     }
 
-    /// Has every worker take up a snapshot. `sockets` holds, for each new listener, one socket for each worker.
+    /// Has every worker take up a snapshot. `sockets` holds, for each new listener, one socket for each worker at least.
     pub(super) fn publish(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -38,8 +38,15 @@ impl Crew {
         let senders = self.0.iter().map(|worker| worker.commands.clone()).collect();
         let board = Rc::new(Board::new(senders));
         for (index, worker) in self.0.iter().enumerate() {
-            let own: Vec<NewSocket> =
-                sockets.iter_mut().filter_map(|(name, left)| Some((Arc::clone(name), left.pop()?))).collect();
+            // One for each; of those that another process had, with more workers, some have several.
+            let share = |left: &mut Vec<_>| {
+                let count = left.len().div_ceil(self.0.len() - index);
+                left.split_off(left.len() - count)
+            };
+            let own: Vec<NewSocket> = sockets
+                .iter_mut()
+                .flat_map(|(name, left)| share(left).into_iter().map(|socket| (Arc::clone(name), socket)))
+                .collect();
             let (done, answer) = oneshot::channel();
             // To a worker that is gone it cannot be sent; the answer then says so.
             let _ =

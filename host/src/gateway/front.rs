@@ -20,7 +20,8 @@ use crate::telemetry::ListenerMetrics;
 /// A listener that is open on this worker. Its settings are those of the newest snapshot that has it.
 pub(super) struct Front {
     shared: Rc<Shared>,
-    accepting: JoinHandle<()>,
+    /// One for each socket.
+    accepting: Vec<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -45,7 +46,15 @@ impl Front {
             permits: Permits::new(share(listener, workers)),
             drain: Drain::new(),
         });
-        let (permits, drain, front) = (shared.permits.clone(), shared.drain.clone(), Rc::clone(&shared));
+        let mut front = Self { shared, accepting: Vec::new() };
+        front.accept(socket);
+        front
+    }
+
+    /// Accepts on another socket too.
+    pub(super) fn accept(&mut self, socket: TcpListener) {
+        let front = Rc::clone(&self.shared);
+        let (permits, drain) = (front.permits.clone(), front.drain.clone());
         let accepting = accept_loop(socket, permits, drain, move |stream, address, permit| {
             let served = front.serve(stream, address);
             tokio::task::spawn_local(async move {
@@ -53,7 +62,7 @@ impl Front {
                 drop(permit);
             });
         });
-        Self { shared, accepting: tokio::task::spawn_local(accepting) }
+        self.accepting.push(tokio::task::spawn_local(accepting));
     }
 
     pub(super) fn bind(&self) -> SocketAddr {
@@ -75,13 +84,15 @@ impl Front {
 
     /// Whether nothing is left of it.
     pub(super) fn is_over(&self) -> bool {
-        self.accepting.is_finished() && self.shared.drain.connections() == 0
+        self.accepting.iter().all(JoinHandle::is_finished) && self.shared.drain.connections() == 0
     }
 
     /// Returns when what the kernel had queued was taken in and the last connection is gone.
     pub(super) async fn finished(&mut self) {
         // A panic while accepting leaves connections that are waited for below.
-        let _ = (&mut self.accepting).await;
+        for accepting in &mut self.accepting {
+            let _ = accepting.await;
+        }
         self.shared.drain.finished().await;
     }
 }

@@ -210,6 +210,12 @@ impl Desk {
 
     fn listen(&mut self, gate: &Rc<Gate>, listener: &Listener, socket: std::net::TcpListener) {
         match TcpListener::from_std(socket) {
+            // Of another process that had more workers.
+            Ok(socket) if self.open.contains_key(&listener.name) => {
+                if let Some(front) = self.open.get_mut(&listener.name) {
+                    front.accept(socket);
+                }
+            }
             Ok(socket) => {
                 let front = Front::open(gate, listener, self.workers, socket);
                 self.open.insert(Arc::clone(&listener.name), front);

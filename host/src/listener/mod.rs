@@ -1,10 +1,12 @@
-//! Binding and accepting. An accept error never ends a listener, and draining first takes what the kernel has queued.
+//! Binding, accepting, and handing over to another process. An accept error never ends a listener, and draining first takes what the kernel has queued.
 
 mod accept;
 mod bind;
+mod takeover;
 
 pub(crate) use accept::accept_loop;
 pub(crate) use bind::{bind, ensure_vacant};
+pub(crate) use takeover::{Incumbent, Newcomer};
 
 #[cfg(test)]
 mod tests_support {
