@@ -1,5 +1,7 @@
 //! The one body type of requests and responses, and why a body can end early. Not `Send`: it lives on one worker.
 
+mod tunnel;
+
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -10,7 +12,8 @@ use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::net::{Tunnel, TunnelBytes};
+pub(crate) use tunnel::Tunnel;
+use tunnel::TunnelBytes;
 
 type Streamed = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError>>>;
 

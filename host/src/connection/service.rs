@@ -14,8 +14,8 @@ use super::patient::PatientBody;
 use super::refuse::Refusal;
 use super::switch::Switched;
 use super::{Abort, Handler, vet};
-use crate::body::{Body, Origin, Received};
-use crate::net::{Timer, Tunnel};
+use crate::body::{Body, Origin, Received, Tunnel};
+use crate::net::Timer;
 
 /// What hyper calls for every request of a connection.
 pub(super) fn serve_with<H: Handler>(

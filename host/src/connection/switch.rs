@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::answer::Answer;
 use super::io::Io;
-use crate::net::Tunnel;
+use crate::body::Tunnel;
 
 /// Both ends of a connection that speaks another protocol.
 pub(super) struct Switched {

@@ -13,8 +13,8 @@ use sluice_abi::{Outcome, Phase};
 use super::context::Context;
 use super::request_id::X_REQUEST_ID;
 use super::settling::Held;
-use crate::body::{Body, BodyError, Origin};
-use crate::net::{Tunnel, strip_trailers};
+use crate::body::{Body, BodyError, Origin, Tunnel};
+use crate::net::strip_trailers;
 use crate::telemetry::access_log::Entry;
 
 /// Body bytes received from the client: stated beforehand, or counted as they come.

@@ -10,7 +10,6 @@ mod present;
 mod scratch;
 mod timer;
 mod trailers;
-mod tunnel;
 
 pub(crate) use alarm::Alarm;
 pub(crate) use chunks::{ChunkError, Chunks, Piece};
@@ -21,7 +20,6 @@ pub(crate) use present::{Field, Present, is_claim, is_disguised, is_identity};
 pub(crate) use scratch::with_scratch;
 pub(crate) use timer::Timer;
 pub(crate) use trailers::strip_trailers;
-pub(crate) use tunnel::{Tunnel, TunnelBytes};
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use sluice_abi::Phase;
 
 use super::{Snapshot, StepPlan};
+use crate::body::Tunnel;
 use crate::chain::{Chain, Circuit, FaultReports, Group, Step};
 use crate::config::{Destination, OnError};
 use crate::metering::{Metered, Metering, Tariff};
-use crate::net::Tunnel;
 use crate::telemetry::{CircuitState, PluginMetrics, RouteMetrics, UpstreamMetrics, WorkerMetrics};
 use crate::upstream::{Upstream, Upstreams};
 use crate::wasm::{Bound, FetchSender, Pool, PoolMetrics};

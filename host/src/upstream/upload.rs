@@ -13,8 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::line::Line;
 use super::request::{write_head, write_last_chunk};
-use crate::body::{Body, BodyError, Origin};
-use crate::net::Tunnel;
+use crate::body::{Body, BodyError, Origin, Tunnel};
 
 /// Why a request did not leave whole.
 #[derive(Debug)]

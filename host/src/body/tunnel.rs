@@ -110,17 +110,17 @@ impl Tunnel {
 }
 
 /// The client's bytes as a body.
-pub(crate) struct TunnelBytes(Tunnel);
+pub(super) struct TunnelBytes(Tunnel);
 
 impl Tunnel {
-    pub(crate) fn bytes(&self) -> TunnelBytes {
+    pub(crate) fn bytes(&self) -> impl http_body::Body<Data = Bytes, Error = super::BodyError> + use<> {
         TunnelBytes(self.clone())
     }
 }
 
 impl TunnelBytes {
     /// The next of them; `None` at their end.
-    pub(crate) fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub(super) fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         self.0.poll_take(cx)
     }
 }
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn bytes_are_taken_one_after_the_other_until_the_end() {
         let (tunnel, cx) = (tunnel("a"), &mut Context::from_waker(Waker::noop()));
-        let mut bytes = tunnel.bytes();
+        let mut bytes = TunnelBytes(tunnel.clone());
         let mut next = || Pin::new(&mut bytes).poll_next(&mut Context::from_waker(Waker::noop()));
         assert!(next().is_pending());
         assert!(tunnel.poll_room(cx).is_ready());
