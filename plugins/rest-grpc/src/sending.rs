@@ -65,7 +65,8 @@ impl RestGrpc {
                 return Ok(finding.into());
             }
         } else {
-            while out.len() < PER_CALL {
+            // At the end it looks on, for whether it is one.
+            while out.len() < PER_CALL || (chunk.is_last() && at == bytes.len()) {
                 match sending.scan.next(&bytes, at, chunk.is_last()) {
                     Next::Value(start, end) if end - start > self.max_message => {
                         return Ok(too_large().into());

@@ -279,6 +279,21 @@ fn streams() -> TestPlugin {
     harness.asset("set", set_of_streams()).start().expect("a set")
 }
 
+/// Also if its last value is more than one call does, and the end comes with it.
+#[test]
+fn a_list_that_is_broken_off_is_refused() {
+    let plugin = books();
+    let send = |end: &str| {
+        let pieces = std::iter::repeat_n("a".repeat(1_000), 70);
+        let chunks = std::iter::once("[{\"title\":\"".to_owned()).chain(pieces).chain([end.to_owned()]);
+        plugin.send(Request::post("/v1/chat").with_chunks(chunks))
+    };
+    assert!(send("\"}]").is_forwarded());
+    let (status, kind, error) = refused(&send("\"}"));
+    assert_eq!((status, kind), (400, json!("request-invalid")));
+    assert_eq!(error["message"], json!("the list has no end"));
+}
+
 #[test]
 fn a_value_that_grows_is_refused() {
     let plugin = streams();
