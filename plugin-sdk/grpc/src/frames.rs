@@ -28,6 +28,8 @@ pub enum Next<'a> {
 pub struct Framing {
     /// The flags that have a meaning.
     flags: u8,
+    /// Those of what ends a body and is no message.
+    last: u8,
     /// The longest message.
     max: u32,
 }
@@ -80,19 +82,19 @@ impl Framing {
     /// gRPC's, of messages up to `max` bytes. gRPC-Web's requests are the same.
     #[must_use]
     pub fn grpc(max: usize) -> Self {
-        Self::of(Frame::COMPRESSED, max)
+        Self::of(0, max)
     }
 
     /// That of gRPC-Web's responses.
     #[must_use]
     pub fn grpc_web(max: usize) -> Self {
-        Self::of(Frame::COMPRESSED | Frame::TRAILERS, max)
+        Self::of(Frame::TRAILERS, max)
     }
 
     /// That of Connect's responses; requests are as [`grpc`](Self::grpc).
     #[must_use]
     pub fn connect(max: usize) -> Self {
-        Self::of(Frame::COMPRESSED | Frame::END_STREAM, max)
+        Self::of(Frame::END_STREAM, max)
     }
 
     /// The same where no header names a coding: no message may be compressed.
@@ -101,8 +103,14 @@ impl Framing {
         Self { flags: self.flags & !Frame::COMPRESSED, ..self }
     }
 
-    fn of(flags: u8, max: usize) -> Self {
-        Self { flags, max: u32::try_from(max).unwrap_or(u32::MAX) }
+    /// gRPC's and gRPC-Web's with whatever flags and lengths: nothing is refused. For those who only count.
+    #[must_use]
+    pub const fn lenient() -> Self {
+        Self { flags: u8::MAX, last: Frame::TRAILERS, max: u32::MAX }
+    }
+
+    fn of(last: u8, max: usize) -> Self {
+        Self { flags: Frame::COMPRESSED | last, last, max: u32::try_from(max).unwrap_or(u32::MAX) }
     }
 
     /// What the input begins with.
@@ -126,6 +134,10 @@ impl Framing {
             Next::Wants(_) if body.is_empty() => Err(FrameError::Missing),
             Next::Wants(_) => Err(FrameError::CutOff),
         }
+    }
+
+    pub(crate) const fn is_message(&self, flags: u8) -> bool {
+        flags & self.last == 0
     }
 
     pub(crate) fn check_flags(&self, flags: u8) -> Result<(), FrameError> {

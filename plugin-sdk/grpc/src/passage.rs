@@ -28,7 +28,7 @@ impl Passage {
         u64::from_be_bytes([0, 0, self.head, self.flags, a, b, c, d])
     }
 
-    /// Reads on: how many frames have ended.
+    /// Reads on: how many messages have ended. What ends a body of gRPC-Web's or Connect's is none.
     pub fn feed(&mut self, framing: &Framing, mut piece: &[u8]) -> Result<u64, FrameError> {
         let mut ended = 0;
         while let Some((&byte, after)) = piece.split_first() {
@@ -41,7 +41,7 @@ impl Passage {
                 self.feed_head(framing, byte)?;
             }
             if self.is_within_message() && self.left == 0 {
-                ended += 1;
+                ended += u64::from(framing.is_message(self.flags));
                 *self = Self::default();
             }
         }

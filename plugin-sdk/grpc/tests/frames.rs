@@ -1,7 +1,7 @@
 //! However a body is cut, its frames are the same.
 
 use proptest::prelude::*;
-use sluice_sdk_grpc::{FrameError, Framing, Next, Passage, push_frame};
+use sluice_sdk_grpc::{FrameError, Framing, Next, Passage, frame, push_frame};
 
 type Frames = Vec<(u8, Vec<u8>)>;
 
@@ -47,6 +47,26 @@ fn held(framing: &Framing, pieces: &[&[u8]]) -> Result<(Frames, usize), FrameErr
         held = rest.to_vec();
     }
     Ok((found, held.len()))
+}
+
+#[test]
+fn what_ends_a_body_is_no_message() {
+    let body = [frame(1, b"one"), frame(0, b"")].concat();
+    let feed = |framing: Framing, last: &[u8]| {
+        let mut passage = Passage::default();
+        let ended = passage.feed(&framing, &[&body, last].concat())?;
+        passage.end().map(|()| ended)
+    };
+    for (framing, last) in [
+        (Framing::grpc_web(9), frame(0x80, b"trailers")),
+        (Framing::grpc_web(9), frame(0x81, b"")),
+        (Framing::connect(9), frame(2, b"{}")),
+        (Framing::lenient(), frame(0x80, b"trailers")),
+    ] {
+        assert_eq!(feed(framing, &last), Ok(2), "{last:?}");
+    }
+    assert_eq!(feed(Framing::lenient(), &frame(0x7f, b"?")), Ok(3));
+    assert_eq!(feed(Framing::lenient(), &[0, 255, 255, 255, 255]), Err(FrameError::CutOff));
 }
 
 proptest! {

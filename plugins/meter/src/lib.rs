@@ -115,7 +115,7 @@ impl Plugin for Metering {
 
     fn on_request_chunk(&self, chunk: &mut Chunk, ctx: &mut Context) -> Result<Verdict> {
         let mut messages = ctx.get(&MESSAGES)?.unwrap_or_default();
-        let ended = messages.frames.feed(&chunk.bytes()?);
+        let ended = messages.frames.feed(&chunk.bytes()?)?;
         match messages.counted {
             None => messages.pending = messages.pending.saturating_add(ended),
             Some(counted) => match self.add_messages(&Source::RequestMessages, counted, ended) {
@@ -160,7 +160,7 @@ impl Plugin for Metering {
         let Some(mut reading) = ctx.get(&RESPONSE)? else { return Ok(()) };
         let piece = chunk.bytes()?;
         if let Some(frames) = &mut reading.frames {
-            let ended = frames.feed(&piece);
+            let ended = frames.feed(&piece)?;
             self.add_messages(&Source::ResponseMessages, reading.counted, ended)?;
         }
         if let Some(mut stream) = reading.stream.take() {
