@@ -9,6 +9,9 @@ use super::key::KeyRef;
 use super::table::{Entry, Map, PART, Table, bytes};
 use super::value::Value;
 
+/// How often room is made for one value. Others may have taken it before it is looked at, where the thread was not running meanwhile.
+const ROUNDS: usize = 16;
+
 impl Table {
     /// Makes a namespace keep to its share of bytes; whether it does then.
     ///
@@ -20,7 +23,8 @@ impl Table {
         }
         // Keys choose where it begins, so that every part of the table has its turn.
         let (before, from) = self.shards.split_at(self.index(own.hash()));
-        for shard in from.iter().chain(before) {
+        let shards = from.iter().chain(before);
+        for shard in std::iter::repeat_n(shards, ROUNDS).flatten() {
             self.sweep_shard(shard, now);
             let excess = self.accounts.excess(account);
             if excess == 0 {
@@ -37,20 +41,29 @@ impl Table {
     /// Makes sure that one more entry fits, that of `own`, at nobody else's cost; whether it does then.
     pub(super) fn make_room_of_own(&self, own: &KeyRef<'_>, account: &Arc<Account>, now: u64) -> bool {
         let shard = self.shard(own.hash());
-        if shard.len() < self.capacity {
-            return true;
-        }
-        self.sweep_shard(shard, now);
-        let excess = (shard.len() + 1).saturating_sub(self.capacity);
-        if excess > 0 && account.evictable() > 0 {
-            self.drop_some(shard, own, account, 0, excess);
+        for _ in 0..ROUNDS {
+            if shard.len() < self.capacity {
+                return true;
+            }
+            self.sweep_shard(shard, now);
+            let excess = (shard.len() + 1).saturating_sub(self.capacity);
+            if excess > 0 && (account.evictable() <= 0 || !self.drop_some(shard, own, account, 0, excess)) {
+                break;
+            }
         }
         shard.len() < self.capacity
     }
 
     /// Drops some of what a namespace may lose in a shard, those that end soonest: so many bytes, so many entries and
-    /// a part of all of them at least, so that the next that are set need not look again.
-    fn drop_some(&self, shard: &Map, own: &KeyRef<'_>, account: &Arc<Account>, size: i64, count: usize) {
+    /// a part of all of them at least, so that the next that are set need not look again. Whether there was any.
+    fn drop_some(
+        &self,
+        shard: &Map,
+        own: &KeyRef<'_>,
+        account: &Arc<Account>,
+        size: i64,
+        count: usize,
+    ) -> bool {
         let map = shard.pin();
         let mut found: Vec<_> = map
             .iter()
@@ -59,11 +72,12 @@ impl Table {
             .map(|(key, entry)| (entry.as_value().map_or(0, Value::end), key))
             .collect();
         found.sort_unstable_by_key(|(end, _)| *end);
+        let is_any = !found.is_empty();
         let least = count.max(found.len().div_ceil(PART));
         let (mut dropped, mut freed) = (0, 0);
         for (_, key) in found {
             if dropped >= least && freed >= size {
-                return;
+                break;
             }
             // What has been set in its place meanwhile may be to stay.
             if let Ok(Some((key, entry))) = map.remove_if(key, |_, entry| Entry::is_evictable(entry)) {
@@ -72,5 +86,6 @@ impl Table {
                 self.gone(key, entry);
             }
         }
+        is_any
     }
 }

@@ -1,3 +1,5 @@
+//! What is JSON and what is not, and every bound.
+
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
