@@ -24,6 +24,7 @@ mod grpc;
 mod harness;
 mod headers;
 mod identity_provider;
+mod interim;
 mod ledger;
 mod limits;
 mod logging;

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
 use http_body::{Frame, SizeHint};
@@ -49,6 +49,17 @@ fn state_length(headers: &mut HeaderMap, length: u64) {
 
 fn parse(value: &HeaderValue) -> Option<u64> {
     std::str::from_utf8(value.as_bytes()).ok()?.parse().ok()
+}
+
+/// Writes the head of a 103 (RFC 8297).
+pub(super) fn write_hint(fields: &HeaderMap, out: &mut BytesMut) {
+    out.extend_from_slice(b"HTTP/1.1 103 Early Hints\r\n");
+    for (name, value) in fields {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// What hyper sends. The exchange ends when this is dropped: after the last byte was taken, or when the client is gone.

@@ -11,6 +11,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::answer;
 use super::head::Limits;
 use super::link::{Link, Overdue};
 use super::refuse::Refusal;
@@ -39,6 +40,8 @@ pub(super) struct Io {
     /// They were read to tell the protocol, and the guard has not seen them.
     unseen: bool,
     closing: Closing,
+    /// Heads of interim responses on their way to the client.
+    interim: BytesMut,
 }
 
 enum Guard {
@@ -79,6 +82,7 @@ impl Io {
             cleared: 0,
             unseen: true,
             closing: Closing::No,
+            interim: BytesMut::new(),
         }
     }
 
@@ -297,6 +301,19 @@ impl Io {
         self.poll_linger(cx)
     }
 
+    /// Sends what has been begun of interim responses.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.interim.is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(cx, &self.interim);
+            self.link.set_blocked(written.is_pending());
+            match ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.interim.advance(written),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Closing::Lingering(left) = self.closing
             && left > 0
@@ -334,6 +351,7 @@ impl Read for Io {
 
 impl Write for Io {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_interim(cx))?;
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.link.set_blocked(written.is_pending());
         written
@@ -344,6 +362,7 @@ impl Write for Io {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_interim(cx))?;
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.link.set_blocked(written.is_pending());
         written
@@ -353,8 +372,12 @@ impl Write for Io {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    /// hyper has handed over all that it has: what the client is to be told before its answer has its place here.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        for fields in self.link.peer.take_hints() {
+            answer::write_hint(&fields, &mut self.interim);
+        }
+        self.poll_interim(cx)
     }
 
     /// Closing a socket on bytes that were not read resets it, and the reset can overtake the answer: they are read first.

@@ -60,6 +60,10 @@ async fn exchange<H: Handler>(
             refusal.response()
         }
     };
+    if !http2 {
+        // Too late: the answer is there.
+        drop(link.peer.take_hints());
+    }
     answer::frame(&mut response, to_head);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
         && let Some((tunnel, spoken)) = offer.and_then(|tunnel| Some((tunnel.clone(), tunnel.accepted()?)))
@@ -75,7 +79,9 @@ async fn exchange<H: Handler>(
 /// What a request offers to speak after it, if it does so properly and has no body.
 fn offer(request: &Request<Incoming>) -> Option<Tunnel> {
     let headers = request.headers();
+    // An answer to HEAD ends with its head: nothing could follow a 101.
     if request.version() != Version::HTTP_11
+        || *request.method() == Method::HEAD
         || !headers.contains_key(UPGRADE)
         || !request.body().is_end_stream()
     {

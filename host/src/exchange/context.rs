@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
 use tokio::time::Instant;
 
@@ -21,7 +21,7 @@ use crate::net::Timer;
 use crate::router::{Lookup, RequestView};
 use crate::snapshot::{WorkerDestination, WorkerRoute, WorkerSnapshot};
 use crate::telemetry::{AccessLogBuffer, NO_ROUTE, RouteMetrics, WorkerMetrics};
-use crate::upstream::{UpstreamError, UpstreamErrorKind};
+use crate::upstream::{UpstreamError, UpstreamErrorKind, Wait};
 use crate::wasm::{Asked, ExchangeView};
 
 /// What every exchange of a worker passes: where it finds the newest snapshot and leaves its traces.
@@ -215,7 +215,10 @@ impl Context {
         if let Some(tab) = &self.tab {
             tab.forwarded();
         }
-        match upstream.send(request, &self.timer, sent).await {
+        // Where each stream has a head of its own, hyper has no way to send another before it.
+        let hints = |fields: &HeaderMap| self.peer.hint(fields);
+        let hints = (request.version() == Version::HTTP_11).then_some(&hints as &dyn Fn(&HeaderMap));
+        match upstream.send(request, Wait::new(&self.timer, hints), sent).await {
             Ok(answer) => {
                 let elapsed = answer.at - sent;
                 metrics.answered(answer.response.status().as_u16(), elapsed);

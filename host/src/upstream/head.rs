@@ -53,16 +53,21 @@ struct Said {
 }
 
 /// The head that `bytes` begin with, interim responses left out; `None` while its end has not arrived. `to_head`: it answers HEAD;
-/// `may_switch`: it answers an offer to speak another protocol.
+/// `may_switch`: it answers an offer to speak another protocol; `told`: how many bytes are interim responses that `interim` has got.
 ///
 /// # Errors
 /// If it is not a head, or its framing is not one only: both kinds of it, several lengths, another coding than `chunked`.
-pub(super) fn parse(bytes: &Bytes, to_head: bool, may_switch: bool) -> Result<Option<Head>, Malformed> {
-    let mut skipped = 0;
+pub(super) fn parse(
+    bytes: &Bytes,
+    to_head: bool,
+    may_switch: bool,
+    told: &mut usize,
+    mut interim: impl FnMut(Response<()>),
+) -> Result<Option<Head>, Malformed> {
     loop {
-        let rest = bytes.slice(skipped..);
+        let rest = bytes.slice(*told..);
         let Some(mut head) = parse_one(&rest, to_head)? else { return Ok(None) };
-        head.length += skipped;
+        head.length += *told;
         match head.response.status() {
             StatusCode::SWITCHING_PROTOCOLS if may_switch => {
                 (head.framing, head.persists) = (Framing::Close, false);
@@ -71,7 +76,10 @@ pub(super) fn parse(bytes: &Bytes, to_head: bool, may_switch: bool) -> Result<Op
             StatusCode::SWITCHING_PROTOCOLS => {
                 return Err(SWITCHES);
             }
-            status if status.is_informational() => skipped = head.length,
+            status if status.is_informational() => {
+                *told = head.length;
+                interim(head.response);
+            }
             _ => return Ok(Some(head)),
         }
     }
@@ -171,7 +179,7 @@ mod tests {
     use super::*;
 
     fn head(text: &str) -> Result<Option<Head>, Malformed> {
-        parse(&Bytes::copy_from_slice(text.as_bytes()), false, false)
+        parse(&Bytes::copy_from_slice(text.as_bytes()), false, false, &mut 0, drop)
     }
 
     fn framed(fields: &str) -> (Framing, bool) {
@@ -198,7 +206,7 @@ mod tests {
             assert_eq!((head.framing, head.persists), (Framing::Length(0), true));
         }
         let bytes = Bytes::from_static(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
-        let head = parse(&bytes, true, false).unwrap().unwrap();
+        let head = parse(&bytes, true, false, &mut 0, drop).unwrap().unwrap();
         assert_eq!((head.framing, head.length), (Framing::Length(0), bytes.len()));
     }
 
@@ -240,10 +248,24 @@ mod tests {
         assert!(head("HTTP/1.1 100 Continue\r\n\r\n").unwrap().is_none());
     }
 
+    #[test]
+    fn each_interim_response_is_told_of_once() {
+        let text =
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\nHTTP/1.1 200 OK\r\n\r\n";
+        let (mut told, mut heard) = (0, Vec::new());
+        for end in 0..=text.len() {
+            let bytes = Bytes::copy_from_slice(&text.as_bytes()[..end]);
+            let found =
+                parse(&bytes, false, false, &mut told, |interim| heard.push(interim.status().as_u16()));
+            assert_eq!(found.unwrap().is_some(), end == text.len());
+        }
+        assert_eq!(heard, [100, 103]);
+    }
+
     proptest! {
         #[test]
         fn nothing_panics_and_a_part_is_no_head(bytes in prop::collection::vec(any::<u8>(), 0..80), cut in 0usize..60) {
-            let _ = parse(&Bytes::from(bytes), false, false);
+            let _ = parse(&Bytes::from(bytes), false, false, &mut 0, drop);
             let text = "HTTP/1.1 200 OK\r\nset-cookie: a\r\nset-cookie: b\r\ncontent-length: 0\r\n\r\n";
             let part = &text[..cut.min(text.len() - 1)];
             assert!(head(part).unwrap().is_none());

@@ -19,8 +19,8 @@ use super::line::Line;
 use super::request::{is_idempotent, replayable};
 use super::target::Target;
 use super::upload::{Upload, UploadError, Uploading};
+use super::wait::Wait;
 use crate::body::Body;
-use crate::net::Timer;
 
 /// Whoever holds it may use the connection. Dropped, it closes the connection.
 pub(super) struct Lease {
@@ -68,7 +68,7 @@ impl Lease {
         (now, patience): (Instant, Duration),
         reused: bool,
         target: &Target,
-        timer: &Timer,
+        wait: Wait<'_>,
     ) -> Result<(Response<Body>, Instant), Failed> {
         let (parts, body) = request.into_parts();
         let tunnel = if let Body::Upgrade(tunnel) = &body { Some(tunnel.clone()) } else { None };
@@ -76,7 +76,7 @@ impl Lease {
         let mut upload = Upload::new(&parts, body, self.line.buffer.take());
         let (mut due, mut refused) = (now + patience, None);
         let (to_head, may_switch) = (parts.method == Method::HEAD, tunnel.is_some());
-        let mut reader = Reader { held: BytesMut::new(), to_head, may_switch };
+        let mut reader = Reader { held: BytesMut::new(), told: 0, to_head, may_switch, wait };
         let head = poll_fn(|cx| {
             if !upload.is_over() && refused.is_none() {
                 let (mut moved, waited) = (false, upload.waits_for_body());
@@ -101,7 +101,7 @@ impl Lease {
                 // It is somebody else's turn.
                 return Poll::Pending;
             }
-            timer.poll(cx, due).map(|()| Err(Lost::Timeout))
+            wait.timer.poll(cx, due).map(|()| Err(Lost::Timeout))
         })
         .await;
         match head {
@@ -167,18 +167,21 @@ fn fail(lost: Lost, target: &Target, parts: request::Parts, upload: &Upload, bod
 }
 
 /// Gathers a response head.
-struct Reader {
-    /// What has arrived of it.
+struct Reader<'a> {
+    /// What has arrived of it, and of the interim responses before it.
     held: BytesMut,
+    /// That much of it are interim responses that have been told of.
+    told: usize,
     to_head: bool,
     may_switch: bool,
+    wait: Wait<'a>,
 }
 
-impl Reader {
+impl Reader<'_> {
     /// The head, and what followed it.
     fn poll(&mut self, cx: &mut Context<'_>, line: &Line) -> Poll<Result<(Head, Bytes), Lost>> {
         loop {
-            let Self { held, to_head, may_switch } = self;
+            let Self { held, told, to_head, may_switch, wait } = self;
             let read = line.poll_look(cx, |bytes| {
                 if bytes.is_empty() {
                     return Err(Lost::Reset(None));
@@ -193,7 +196,8 @@ impl Reader {
                     }
                     Bytes::copy_from_slice(held)
                 };
-                match head::parse(&whole, *to_head, *may_switch) {
+                let hear = |interim: Response<()>| wait.hear(interim.status(), interim.headers());
+                match head::parse(&whole, *to_head, *may_switch, told, hear) {
                     Ok(Some(head)) => {
                         let body = whole.split_off(head.length);
                         Ok(Some((head, body)))

@@ -10,6 +10,7 @@ mod line;
 mod request;
 mod target;
 mod upload;
+mod wait;
 
 #[cfg(test)]
 mod tests;
@@ -25,12 +26,12 @@ use tokio::time::Instant;
 
 use crate::body::Body;
 use crate::config;
-use crate::net::Timer;
 use balance::Rotation;
 use lease::Failed;
 use target::{Policy, Target};
 
 pub(crate) use error::{UpstreamError, UpstreamErrorKind};
+pub(crate) use wait::Wait;
 
 /// The upstreams of one worker. What a reload leaves as it was keeps its connections.
 #[derive(Default)]
@@ -132,16 +133,17 @@ impl Upstream {
     }
 
     /// Sends a prepared request and waits for the response head. Dropping the future, or the response before its end, closes the
-    /// connection.
+    /// connection. What the target says before that head is told to `wait`.
     ///
     /// A target that cannot be connected to gives way to the next one, once round. Nothing else is tried twice, save what a stale
     /// connection lost: see `Lease::send`.
     pub(crate) async fn send(
         &self,
         mut request: Request<Body>,
-        timer: &Timer,
+        wait: impl Into<Wait<'_>>,
         now: Instant,
     ) -> Result<Answer, UpstreamError> {
+        let wait = wait.into();
         request::frame(&mut request, self.config.protocol);
         let first = self.next();
         let mut last = None;
@@ -149,7 +151,7 @@ impl Upstream {
             let target = &self.targets[(first + step) % self.targets.len()];
             // The time that another took to fail is not this one's.
             let now = if step == 0 { now } else { Instant::now() };
-            match self.send_to(target, request, timer, now).await {
+            match self.send_to(target, request, wait, now).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failed { error, request: None }) => return Err(error),
                 Err(Failed { error, request: Some(again) }) => {
@@ -174,11 +176,11 @@ impl Upstream {
         &self,
         target: &Rc<Target>,
         mut request: Request<Body>,
-        timer: &Timer,
+        wait: Wait<'_>,
         now: Instant,
     ) -> Result<Answer, Failed> {
         if self.config.protocol == config::UpstreamProtocol::H2 {
-            return self.send_shared(target, request, timer, now).await;
+            return self.send_shared(target, request, wait, now).await;
         }
         let patience = self.config.timeouts.request;
         let answer = |(response, at), reused| {
@@ -186,7 +188,7 @@ impl Upstream {
             Answer { response, target, reused, at }
         };
         if let Some(lease) = target.take(now) {
-            match lease.send(request, (now, patience), true, target, timer).await {
+            match lease.send(request, (now, patience), true, target, wait).await {
                 Ok(response) => return Ok(answer(response, true)),
                 // Stale. Another idle connection may be stale as well, a new one is not.
                 Err(Failed { request: Some(again), .. }) => request = again,
@@ -195,7 +197,7 @@ impl Upstream {
         }
         match target.connect().await {
             Ok(lease) => lease
-                .send(request, (Instant::now(), patience), false, target, timer)
+                .send(request, (Instant::now(), patience), false, target, wait)
                 .await
                 .map(|response| answer(response, false)),
             Err(error) => Err(Failed { error, request: Some(request) }),
@@ -208,7 +210,7 @@ impl Upstream {
         &self,
         target: &Rc<Target>,
         mut request: Request<Body>,
-        timer: &Timer,
+        wait: Wait<'_>,
         mut now: Instant,
     ) -> Result<Answer, Failed> {
         let patience = self.config.timeouts.request;
@@ -218,7 +220,7 @@ impl Upstream {
                 Ok(connection) => connection,
                 Err(error) => return Err(Failed { error, request: Some(request) }),
             };
-            match h2::send(&connection, request, (now, patience), target, timer).await {
+            match h2::send(&connection, request, (now, patience), target, wait).await {
                 Ok((response, reused, at)) => {
                     return Ok(Answer { response, target: Arc::clone(target.authority()), reused, at });
                 }

@@ -16,11 +16,11 @@ use super::connection::{Connection, Stream};
 use super::incoming::Incoming;
 use super::upload::{Upload, UploadError, Uploading};
 use crate::body::{Body, BodyError};
-use crate::net::Timer;
 use crate::upstream::error::{UpstreamError, UpstreamErrorKind};
 use crate::upstream::lease::Failed;
 use crate::upstream::request::{is_idempotent, replayable};
 use crate::upstream::target::Target;
+use crate::upstream::wait::Wait;
 
 /// What ended the wait for a response head.
 enum Lost {
@@ -42,7 +42,7 @@ pub(in crate::upstream) async fn send(
     request: Request<Body>,
     (now, patience): (Instant, Duration),
     target: &Target,
-    timer: &Timer,
+    wait: Wait<'_>,
 ) -> Result<(Response<Body>, bool, Instant), Failed> {
     let stream = Stream::new(connection);
     let reused = connection.note_use();
@@ -58,7 +58,7 @@ pub(in crate::upstream) async fn send(
     let mut sender = connection.sender();
     let ready = poll_fn(|cx| match sender.poll_ready(cx) {
         Poll::Ready(ready) => Poll::Ready(ready.map_err(Lost::Unsent)),
-        Poll::Pending => timer.poll(cx, due).map(|()| Err(late())),
+        Poll::Pending => wait.timer.poll(cx, due).map(|()| Err(late())),
     });
     if let Err(lost) = ready.await {
         return Err(failed(lost, parts, Some(body)));
@@ -86,6 +86,11 @@ pub(in crate::upstream) async fn send(
                 due = Instant::now() + patience;
             }
         }
+        while wait.listens()
+            && let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx)
+        {
+            wait.hear(interim.status(), interim.headers());
+        }
         if let Poll::Ready(answer) = Pin::new(&mut response).poll(cx) {
             return Poll::Ready(answer.map_err(Lost::Stream));
         }
@@ -93,7 +98,7 @@ pub(in crate::upstream) async fn send(
             // It is somebody else's turn.
             return Poll::Pending;
         }
-        timer.poll(cx, due).map(|()| Err(late()))
+        wait.timer.poll(cx, due).map(|()| Err(late()))
     })
     .await;
     match answer {

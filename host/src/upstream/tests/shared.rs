@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::net::testing::{run, until};
-use crate::upstream::UpstreamErrorKind;
+use crate::upstream::{UpstreamErrorKind, Wait};
 
 type Served = Connection<TcpStream, Bytes>;
 
@@ -111,6 +111,32 @@ fn heads_bodies_and_trailers_pass_both_ways() {
         // The sum alone: the others have no place there.
         assert_eq!((&bytes[..], &trailers.unwrap()["x-seen"]), (&b"abc"[..], &HeaderValue::from(1)));
         assert_eq!((connections.get(), upstream.targets[0].shared()), (1, 1));
+    });
+}
+
+#[test]
+fn hints_are_told_before_the_answer() {
+    run(async {
+        let (address, _) = start(100, |_, mut served| async move {
+            while let Some(Ok((_, mut respond))) = served.accept().await {
+                for (status, link) in [(103, "a"), (102, "b"), (103, "c")] {
+                    let interim = Response::builder().status(status).header("link", link).body(()).unwrap();
+                    respond.send_informational(interim).unwrap();
+                }
+                respond.send_response(Response::new(()), true).unwrap();
+            }
+        })
+        .await;
+        let (upstream, timer, heard) = (over(address), Timer::own(), Cell::new(Vec::new()));
+        let hear = |fields: &HeaderMap| {
+            let mut all = heard.take();
+            all.push(fields["link"].clone());
+            heard.set(all);
+        };
+        let wait = Wait::new(&timer, Some(&hear));
+        let answer = upstream.send(get(), wait, Instant::now()).await.unwrap();
+        assert_eq!(answer.response.status(), 200);
+        assert_eq!(heard.take(), ["a", "c"]);
     });
 }
 
