@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a table is its purpose")]
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on has nothing to say")]
 
+mod attacks;
 mod compare;
 mod damage;
 mod grpc;
@@ -37,6 +38,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     let (name, rest) = arguments.split_first().map_or(("", &[][..]), |(name, rest)| (name.as_str(), rest));
     let number = || rest.first().map(|text| text.parse::<u64>()).transpose();
     match name {
+        "attacks" => attacks::run(number()?.unwrap_or(10)),
         "reload" => reload::run(number()?.unwrap_or(60)),
         "policies" => policies::run(rest),
         "outage" => outage::run(number()?.unwrap_or(2)),
@@ -47,7 +49,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         "origin" => origin::run(u16::try_from(number()?.context("a port")?)?),
         _ if name.is_empty() || name.starts_with("--") => compare::run(arguments),
         _ => bail!(
-            "there is no `{name}`; there are `policies`, `metering [REQUESTS]`, `million [REQUESTS]`, `reload [SECONDS]`, `outage [SECONDS]` and `damage [FLIPS]`, and without a name:\n\n{}",
+            "there is no `{name}`; there are `policies`, `metering [REQUESTS]`, `million [REQUESTS]`, `reload [SECONDS]`, `outage [SECONDS]`, `attacks [SECONDS]` and `damage [FLIPS]`, and without a name:\n\n{}",
             compare::USAGE
         ),
     }

@@ -36,6 +36,8 @@ cargo xtask COMMAND
   bench instructions [--check]
                    count the instructions of the call path under valgrind, write bench/INSTRUCTIONS.md
   bench damage     offer damaged plugin files under load, likewise
+  bench attacks [SECONDS]
+                   attack the gateway beside a steady client, likewise; SECONDS an attack
 ";
 
 fn main() -> ExitCode {

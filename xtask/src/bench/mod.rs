@@ -19,6 +19,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     match name {
         Some("instructions") => return crate::instructions::instructions(&arguments[1..]),
         Some("reload" | "damage") => drop(guests()?),
+        Some("attacks") => {}
         Some("outage") => {
             ensure_redis()?;
             plugins::built_in(&["rate-limit"])?;
@@ -37,7 +38,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
             variables = peers::find_or_build(&peers::wanted(arguments))?;
         }
         _ => bail!(
-            "`bench` takes `policies`, `metering`, `million`, `reload`, `outage`, `damage`, `instructions`, or nothing and `--quick`, `--only`, `--peers` ..."
+            "`bench` takes `policies`, `metering`, `million`, `reload`, `outage`, `damage`, `attacks`, `instructions`, or nothing and `--quick`, `--only`, `--peers` ..."
         ),
     }
     let gateway = gateway()?;
