@@ -79,8 +79,8 @@ fn problems(problems: &Problems) -> GatewayError {
     GatewayError::Problems(problems.to_string())
 }
 
-/// Reads, loads and tries out everything that `path` names, and serves nothing.
-pub(crate) fn check(path: &Path) -> Result<(), GatewayError> {
+/// Reads, loads and tries out everything that `path` names, and serves nothing. What may become a problem is given back.
+pub(crate) fn check(path: &Path) -> Result<Vec<Problem>, GatewayError> {
     let runtime = RuntimeBuilder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())
@@ -92,7 +92,7 @@ pub(crate) fn check(path: &Path) -> Result<(), GatewayError> {
     let away: Vec<_> = counters::check(&config).into_iter().chain(ledger).chain(sinks).collect();
     let built = runtime.block_on(builder.build(config, 1));
     match (built, away) {
-        (Ok(_), away) if away.is_empty() => Ok(()),
+        (Ok(snapshot), away) if away.is_empty() => Ok(snapshot.warnings),
         (Ok(_), away) => {
             let mut found = Problems::default();
             found.extend(away);
@@ -296,7 +296,7 @@ async fn until_over(
         () = taken_over => {
             tracing::info!("another process serves from here on");
             // It answers these pages too, and for itself.
-            admin.keep(&[], Duration::ZERO);
+            admin.close();
             Ok(())
         }
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::harness::{Setup, root};
+use crate::tls::Authority;
 
 const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
     MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE24R/Xf+LmnTulpal2I620CvrHYjm\n\
@@ -57,9 +58,17 @@ fn configurations(page: &str) -> Vec<String> {
 
 #[test]
 fn every_configuration_in_the_documentation_is_in_order() {
+    let authority = Authority::new("all");
+    let (api, shop) = (authority.issue(&["api.example"]), authority.issue(&["shop.example"]));
     let setup = Setup::new()
         .file("acme.pem", PUBLIC_KEY)
         .file("redis-ca.pem", fs::read(root().join("plugins/mtls/tests/data/billing.pem")).unwrap())
+        .file("certs/api.pem", &api.cert)
+        .file("certs/api.key", &api.key)
+        .file("certs/shop.pem", &shop.cert)
+        .file("certs/shop.key", &shop.key)
+        .file("certs/partners.pem", authority.pem())
+        .file("certs/revoked.pem", authority.revoke(&[]))
         .file("openapi.json", OPENAPI)
         .file("api.binpb", fs::read(root().join("plugins/rest-grpc/tests/data/shop.binpb")).unwrap())
         .file("operations.json", r#"{"me":"{ me { id } }"}"#)

@@ -43,6 +43,7 @@ mod reload;
 mod routing;
 mod stock_clients;
 mod takeover;
+mod tls;
 mod tokens;
 mod transforms;
 mod translation;

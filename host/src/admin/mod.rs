@@ -8,7 +8,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{Request, Response};
 use tokio::net::TcpListener;
@@ -22,7 +21,9 @@ use crate::exchange::Peer;
 use crate::gateway::{ReloadRequest, State};
 use crate::listener::accept_loop;
 use crate::net::{Drain, Permits, Timer};
+use crate::snapshot::Snapshot;
 use crate::telemetry::Metrics;
+use crate::tls::Acceptor;
 
 /// The admin listeners, on the control runtime.
 #[derive(Clone)]
@@ -47,13 +48,19 @@ impl AdminFronts {
     }
 
     /// Serves a listener.
-    pub(crate) fn open(&self, listener: &Listener, socket: std::net::TcpListener) -> std::io::Result<()> {
+    pub(crate) fn open(
+        &self,
+        listener: &Listener,
+        acceptor: Option<Arc<Acceptor>>,
+        socket: std::net::TcpListener,
+    ) -> std::io::Result<()> {
         let socket = TcpListener::from_std(socket)?;
         let pages = Rc::new(Pages {
             state: Rc::clone(&self.state),
             metrics: self.metrics.clone(),
             reload: self.reload.clone(),
             settings: RefCell::new(Rc::new(listener.clone())),
+            acceptor: RefCell::new(acceptor),
             permits: Permits::new(listener.limits.connections),
             drain: Drain::new(),
         });
@@ -61,10 +68,13 @@ impl AdminFronts {
         let (permits, drain) = (pages.permits.clone(), pages.drain.clone());
         let accepting = accept_loop(socket, permits, drain, move |stream, address, permit| {
             let settings = Rc::clone(&pages.settings.borrow());
-            let peer = Rc::new(Peer::new(address, &settings));
+            let acceptor = pages.acceptor.borrow().clone();
             let (pages, drain) = (Rc::clone(&pages), pages.drain.clone());
             tokio::task::spawn_local(async move {
-                connection::serve(stream, peer, settings, pages, drain).await;
+                let admitted = connection::admit(stream, address, &settings, acceptor.as_deref()).await;
+                if let Ok((transport, peer)) = admitted {
+                    connection::serve(transport, Rc::new(peer), settings, pages, drain).await;
+                }
                 drop(permit);
             });
         });
@@ -72,8 +82,16 @@ impl AdminFronts {
         Ok(())
     }
 
+    /// All of them close at once.
+    pub(crate) fn close(&self) {
+        for (_, pages) in self.open.borrow_mut().drain() {
+            pages.drain.start(Instant::now());
+        }
+    }
+
     /// Listeners that stay get their newest settings; those that are no longer configured for admin pages close.
-    pub(crate) fn keep(&self, listeners: &[Listener], drain: Duration) {
+    pub(crate) fn keep(&self, snapshot: &Snapshot) {
+        let (listeners, drain) = (&snapshot.config.listeners, snapshot.config.reload.drain);
         self.open.borrow_mut().retain(|(name, bind), pages| {
             let stays = listeners.iter().find(|listener| {
                 listener.name == *name && listener.bind == *bind && listener.serve != Serve::Proxy
@@ -82,6 +100,7 @@ impl AdminFronts {
                 Some(listener) => {
                     pages.permits.set_limit(listener.limits.connections);
                     pages.settings.replace(Rc::new(listener.clone()));
+                    pages.acceptor.replace(snapshot.acceptors.get(name).cloned());
                 }
                 None => pages.drain.start(Instant::now() + drain),
             }
@@ -97,6 +116,7 @@ struct Pages {
     reload: mpsc::Sender<ReloadRequest>,
     /// As they are now; a connection keeps those with which it began, but for what is served.
     settings: RefCell<Rc<Listener>>,
+    acceptor: RefCell<Option<Arc<Acceptor>>>,
     permits: Permits,
     drain: Drain,
 }

@@ -99,7 +99,9 @@ pub fn main() -> ExitCode {
 }
 
 fn check(file: &std::path::Path) -> anyhow::Result<()> {
-    gateway::check(file)?;
+    for warning in gateway::check(file)? {
+        eprintln!("warning: {}", warning.to_line());
+    }
     say!("{} is in order", file.display());
     Ok(())
 }

@@ -33,13 +33,14 @@ use std::path::Path;
 
 pub(crate) use assets::Assets;
 pub(crate) use model::{
-    AccessLog, Capability, CircuitSettings, Config, Consumer, Destination, Durability, FileFormat,
-    HttpFormat, Isolation, Key, KeyMaterial, KeySet, KeySource, Ledger, LedgerLocation, Limits, Listener,
-    ListenerTimeouts, LogFormat, OnError, OnLedgerFailure, OnStoreError, Plugin, RemoteStore, Route, Secret,
-    Serve, SignatureKey, SinkKind, Store, Target, Telemetry, Token, Upstream, UpstreamProtocol,
+    AccessLog, Capability, CircuitSettings, ClientAuth, Config, Consumer, Destination, Durability,
+    FileFormat, HttpFormat, Isolation, Key, KeyMaterial, KeySet, KeySource, Ledger, LedgerLocation, Limits,
+    Listener, ListenerTimeouts, ListenerTls, LogFormat, OnError, OnLedgerFailure, OnStoreError, Plugin,
+    Protocols, RemoteStore, Route, Secret, Serve, SignatureKey, SinkKind, Store, Target, Telemetry, Token,
+    UnknownSni, Upstream, UpstreamProtocol,
 };
 #[cfg(test)]
-pub(crate) use model::{Cache, ListenerLimits, Protocols, Reload, UpstreamTimeouts};
+pub(crate) use model::{Cache, ListenerLimits, Reload, UpstreamTimeouts};
 pub(crate) use pattern::{HostPattern, PathPattern, RouteMatch, Segment};
 pub(crate) use problem::{Place, Problem, Problems};
 pub(crate) use resolve::{Doubts, Known, can_be_sent, is_name, is_time};

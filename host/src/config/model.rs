@@ -1,6 +1,7 @@
 //! What the configuration means: valid by construction, and comparable, so that a reload can tell what changed.
 
 mod metering;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,6 +21,8 @@ use sluice_metering::plan::Plan;
 pub(crate) use metering::{
     Durability, FileFormat, HttpFormat, Ledger, LedgerLocation, OnLedgerFailure, Sink, SinkKind,
 };
+
+pub(crate) use tls::{CertificatePair, ClientAuth, ListenerTls, Pem, TlsVersions, UnknownSni};
 
 use super::assets::Assets;
 use super::pattern::RouteMatch;
@@ -71,6 +74,8 @@ pub(crate) struct Listener {
     pub(crate) bind: SocketAddr,
     pub(crate) serve: Serve,
     pub(crate) protocols: Protocols,
+    /// It speaks plain HTTP without.
+    pub(crate) tls: Option<ListenerTls>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) timeouts: ListenerTimeouts,
     pub(crate) limits: ListenerLimits,
@@ -95,6 +100,8 @@ pub(crate) struct Protocols {
 /// How long a client may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListenerTimeouts {
+    /// For a whole TLS handshake.
+    pub(crate) handshake: Duration,
     /// For a whole request head.
     pub(crate) header: Duration,
     /// Between two reads of a request body.
@@ -110,6 +117,7 @@ pub(crate) struct ListenerTimeouts {
 impl Default for ListenerTimeouts {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(10),
             header: Duration::from_secs(10),
             body: Duration::from_secs(30),
             idle: Duration::from_secs(75),

@@ -97,6 +97,14 @@ impl Problem {
         self
     }
 
+    /// On one line, with its place: for a warning.
+    pub(crate) fn to_line(&self) -> String {
+        match &self.place {
+            Some(place) => format!("{place}: {}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
     /// For the admin listener and for tools.
     pub(crate) fn to_json(&self) -> Value {
         let mut object = json!({ "message": self.message });

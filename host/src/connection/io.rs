@@ -9,12 +9,12 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::answer;
 use super::head::Limits;
 use super::link::{Link, Overdue};
 use super::refuse::Refusal;
+use super::transport::Transport;
 use super::wire::{Passage, Then, Wire};
 use crate::net::with_scratch;
 
@@ -30,7 +30,7 @@ const EARLY: usize = 16 << 10;
 const LINGER_BYTES: usize = 4 << 20;
 
 pub(super) struct Io {
-    stream: TcpStream,
+    stream: Transport,
     link: Rc<Link>,
     guard: Guard,
     /// Bytes that have been read and not passed on. Without an allocation while it is empty.
@@ -70,7 +70,7 @@ pub(super) enum Protocol {
 }
 
 impl Io {
-    pub(super) fn new(stream: TcpStream, link: Rc<Link>) -> Self {
+    pub(super) fn new(stream: Transport, link: Rc<Link>) -> Self {
         let limits = &link.settings.limits;
         let (most, fields) = (limits.header_bytes, limits.headers);
         let wire = Wire::new(Limits { bytes: most, fields });
@@ -133,7 +133,7 @@ impl Io {
 
     /// Waits for bytes or the end, without reading them.
     pub(super) fn poll_something(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.stream.poll_read_ready(cx).map(drop)
+        self.stream.poll_something(cx)
     }
 
     /// Sends `bytes` and closes, for a client that speaks another protocol.
@@ -377,7 +377,10 @@ impl Write for Io {
         for fields in self.link.peer.take_hints() {
             answer::write_hint(&fields, &mut self.interim);
         }
-        self.poll_interim(cx)
+        ready!(self.poll_interim(cx))?;
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.link.set_blocked(flushed.is_pending());
+        flushed
     }
 
     /// Closing a socket on bytes that were not read resets it, and the reset can overtake the answer: they are read first.
@@ -407,7 +410,7 @@ impl Drop for Io {
     fn drop(&mut self) {
         // To a client of HTTP/1.0 a closed connection is the proper end of a body: only a reset says that it is not.
         if self.link.is_cut() {
-            let _ = self.stream.set_zero_linger();
+            self.stream.cut();
         }
     }
 }

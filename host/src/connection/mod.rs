@@ -9,6 +9,7 @@ mod patient;
 mod refuse;
 mod service;
 mod switch;
+mod transport;
 mod vet;
 mod wire;
 
@@ -24,17 +25,18 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::server::conn::{http1, http2};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::body::Body;
 use crate::config::Listener;
 use crate::net::{Alarm, Drain, Timer, Watched};
+use crate::tls::Agreed;
 use io::{Io, Protocol};
 use link::{Expired, Link};
 use switch::Switched;
 
 pub(crate) use refuse::Refusal;
+pub(crate) use transport::{Transport, admit};
 
 use crate::exchange::{Peer, request_id};
 #[cfg(test)]
@@ -84,7 +86,7 @@ const _: () = assert!(STREAM_WINDOW / 5 * 251 < CONNECTION_WINDOW / 2, "a stream
 
 /// Serves one connection to its end: its client's, its deadlines' or the drain's.
 pub(crate) async fn serve<H: Handler>(
-    stream: TcpStream,
+    stream: Transport,
     peer: Rc<Peer>,
     settings: Rc<Listener>,
     handler: Rc<H>,
@@ -93,9 +95,17 @@ pub(crate) async fn serve<H: Handler>(
     let link = Rc::new(Link::new(settings, peer));
     let mut watch = Watch { link: Rc::clone(&link), alarm: Alarm::default(), drain: drain.watch() };
     let mut io = Io::new(stream, Rc::clone(&link));
-    let first = watch
-        .over(|cx, _| if link.take_overdue().is_some() { Poll::Ready(None) } else { io.poll_protocol(cx) });
-    let Ok(Some(protocol)) = first.await else { return };
+    let protocol = match link.peer.agreed() {
+        // What was agreed upon is spoken. Whoever speaks another version all the same is told so by the one that was.
+        Some(Agreed::Http1) => Protocol::Http1,
+        Some(Agreed::Http2) => Protocol::Http2,
+        None => {
+            let overdue = || link.take_overdue().is_some();
+            let first = watch.over(|cx, _| if overdue() { Poll::Ready(None) } else { io.poll_protocol(cx) });
+            let Ok(Some(protocol)) = first.await else { return };
+            protocol
+        }
+    };
     let spoken = link.settings.protocols;
     match protocol {
         Protocol::Http2 if spoken.h2 => {

@@ -16,6 +16,8 @@ pub(crate) enum Refusal {
     TransferEncoding,
     Version,
     Method,
+    /// The connection was made for somebody else.
+    Misdirected,
 }
 
 impl Refusal {
@@ -28,6 +30,7 @@ impl Refusal {
             Self::TransferEncoding => "transfer-encoding",
             Self::Version => "version",
             Self::Method => "method",
+            Self::Misdirected => "misdirected",
         }
     }
 
@@ -39,6 +42,7 @@ impl Refusal {
             Self::TransferEncoding => StatusCode::NOT_IMPLEMENTED,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         }
     }
 
@@ -50,6 +54,7 @@ impl Refusal {
             Self::TransferEncoding => "the only transfer coding accepted here is `chunked`",
             Self::Version => "this listener does not speak that version of HTTP",
             Self::Method => "this method is not served here",
+            Self::Misdirected => "the certificate of this connection is not made out to that host",
         }
     }
 
@@ -82,6 +87,7 @@ mod tests {
             Refusal::TransferEncoding,
             Refusal::Version,
             Refusal::Method,
+            Refusal::Misdirected,
         ] {
             let response = refusal.response();
             let id = response.headers()[request_id::X_REQUEST_ID].to_str().unwrap().to_owned();

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::rc::Rc;
 
-use http::header::{CONNECTION, UPGRADE};
+use http::header::{CONNECTION, HOST, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -15,7 +15,7 @@ use super::refuse::Refusal;
 use super::switch::Switched;
 use super::{Abort, Handler, vet};
 use crate::body::{Body, Origin, Received, Tunnel};
-use crate::net::Timer;
+use crate::net::{Timer, host_of};
 
 /// What hyper calls for every request of a connection.
 pub(super) fn serve_with<H: Handler>(
@@ -42,7 +42,10 @@ async fn exchange<H: Handler>(
     let http2 = version == Version::HTTP_2;
     let refusal = match link.refusal() {
         Some(refusal) => Some(refusal),
-        None => vet::vet(&mut request).err().or_else(|| too_many_fields(&request, link, http2)),
+        None => vet::vet(&mut request)
+            .err()
+            .or_else(|| too_many_fields(&request, link, http2))
+            .or_else(|| misdirected(&request, link)),
     };
     let offer = if refusal.is_none() { offer(&request) } else { None };
     let mut response = match refusal {
@@ -120,6 +123,12 @@ fn receive(incoming: Incoming, link: &Link, http2: bool) -> Body {
         // The connection itself watches over the one body that it can be reading.
         Body::Received(Received::new(incoming, Origin::Client))
     }
+}
+
+/// A connection is for the name that was asked for when it was made, and for those that share its certificate (RFC 9110 section 7.4).
+fn misdirected(request: &Request<Incoming>, link: &Link) -> Option<Refusal> {
+    let host = request.headers().get(HOST)?.to_str().unwrap_or_default();
+    (!link.peer.is_for(host_of(host))).then_some(Refusal::Misdirected)
 }
 
 /// The guard has counted those of HTTP/1.

@@ -17,7 +17,7 @@ use crate::body::{Body, BodyError};
 use crate::chain::{ChainFailure, Show, Verdict, Visit};
 use crate::config::Listener;
 use crate::metering::Tab;
-use crate::net::Timer;
+use crate::net::{Timer, host_of};
 use crate::router::{Lookup, RequestView};
 use crate::snapshot::{WorkerDestination, WorkerRoute, WorkerSnapshot};
 use crate::telemetry::{AccessLogBuffer, NO_ROUTE, RouteMetrics, WorkerMetrics};
@@ -144,7 +144,7 @@ impl Context {
     /// Finds the route.
     pub(super) fn route(&mut self, request: &Request<Body>) -> Result<Matched, Failure> {
         let view = RequestView {
-            host: host(self.authority.to_str().unwrap_or_default()),
+            host: host_of(self.authority.to_str().unwrap_or_default()),
             path: request.uri().path(),
             method: request.method(),
             headers: request.headers(),
@@ -275,27 +275,4 @@ impl Context {
 /// The settings of the listener that a connection came in by, in this exchange's snapshot.
 fn listener<'a>(snapshot: &'a WorkerSnapshot, peer: &Peer) -> Option<&'a Listener> {
     snapshot.shared.config.listeners.iter().find(|listener| listener.name == peer.listener)
-}
-
-/// An authority without its port.
-fn host(authority: &str) -> &str {
-    let end = match authority.strip_prefix('[') {
-        Some(rest) => rest.find(']').map(|at| at + 2),
-        None => authority.find(':'),
-    };
-    &authority[..end.unwrap_or(authority.len())]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::host;
-
-    #[test]
-    fn a_port_is_not_part_of_the_host() {
-        assert_eq!(host("shop.example:8080"), "shop.example");
-        assert_eq!(host("shop.example"), "shop.example");
-        assert_eq!(host("[2001:db8::1]:443"), "[2001:db8::1]");
-        assert_eq!(host("[2001:db8::1]"), "[2001:db8::1]");
-        assert_eq!(host(""), "");
-    }
 }

@@ -33,6 +33,12 @@ pub(crate) fn prepare_request(headers: &mut HeaderMap, peer: &Peer, version: Ver
     } else {
         forget_claims(headers, present);
         headers.insert(X_FORWARDED_FOR, peer.address_value.clone());
+        if let Some(shown) = &peer.client_cert {
+            headers.insert(CLIENT_CERT, shown.leaf.clone());
+            if let Some(chain) = &shown.chain {
+                headers.insert(CLIENT_CERT_CHAIN, chain.clone());
+            }
+        }
     }
     let believed = peer.trusted.get() && present.has(Field::XForwarded);
     if !(believed && headers.contains_key(X_FORWARDED_PROTO)) {
@@ -140,11 +146,12 @@ pub(crate) fn scheme(headers: &HeaderMap, peer: &Peer) -> &'static str {
     }
 }
 
-/// The certificate, in DER, that a trusted proxy in front has verified (RFC 9440 section 2.2: a byte sequence of RFC 9651).
+/// The certificate, in DER, that the client has shown: to the listener, or to a trusted proxy in front, which has verified it (RFC 9440 section 2.2: a byte sequence of RFC 9651).
 /// Meaningful after `prepare_request`.
 pub(crate) fn client_certificate(headers: &HeaderMap, peer: &Peer) -> Option<Arc<[u8]>> {
+    // A proxy speaks for its clients, and not for itself.
     if !peer.trusted.get() {
-        return None;
+        return peer.certificate().cloned();
     }
     let field = single(headers, &CLIENT_CERT)?.as_bytes().trim_ascii();
     let encoded = field.strip_prefix(b":")?.strip_suffix(b":")?;

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::forwarded;
 use crate::config::Listener;
+use crate::tls::{Agreed, Secured};
 
 #[derive(Debug)]
 pub(crate) struct Peer {
@@ -21,6 +22,17 @@ pub(crate) struct Peer {
     pub(crate) address_value: HeaderValue,
     /// What a client that is answered one request at a time is to be told before its answer.
     hints: RefCell<Vec<HeaderMap>>,
+    /// What its TLS handshake has told, if there was one.
+    secured: Option<Secured>,
+    /// The fields that tell upstreams the certificate that it has shown there.
+    pub(super) client_cert: Option<ClientCert>,
+}
+
+/// `Client-Cert` and `Client-Cert-Chain` (RFC 9440 section 2).
+#[derive(Debug)]
+pub(super) struct ClientCert {
+    pub(super) leaf: HeaderValue,
+    pub(super) chain: Option<HeaderValue>,
 }
 
 /// Hints that may be on their way at a time.
@@ -37,7 +49,37 @@ impl Peer {
         let address_value = HeaderValue::from_maybe_shared(bytes::Bytes::from(text))
             .expect("an address is a valid field value");
         let (trusted, hints) = (Cell::new(trusted), RefCell::default());
-        Self { address, listener, trusted, scheme: "http", address_value, hints }
+        Self {
+            address,
+            listener,
+            trusted,
+            scheme: "http",
+            address_value,
+            hints,
+            secured: None,
+            client_cert: None,
+        }
+    }
+
+    /// Has shaken hands. Upstreams are told its certificate if it `forwards`.
+    pub(crate) fn secured(self, secured: Secured, forwards: bool) -> Self {
+        let client_cert = if forwards { ClientCert::of(&secured.client) } else { None };
+        Self { scheme: "https", secured: Some(secured), client_cert, ..self }
+    }
+
+    /// What both have agreed to speak before the first byte.
+    pub(crate) fn agreed(&self) -> Option<Agreed> {
+        self.secured.as_ref()?.protocol
+    }
+
+    /// Whether it may ask for a host on this connection.
+    pub(crate) fn is_for(&self, host: &str) -> bool {
+        self.secured.as_ref().is_none_or(|secured| secured.is_for(host))
+    }
+
+    /// The certificate that it has shown, in DER.
+    pub(super) fn certificate(&self) -> Option<&Arc<[u8]>> {
+        self.secured.as_ref()?.client.first()
     }
 
     /// The client is to be told what it may begin to load. No step sees these fields, so only those are passed on that a client acts on
@@ -63,5 +105,15 @@ impl Peer {
     #[cfg(test)]
     pub(crate) fn for_tests(address: SocketAddr, trusted: bool) -> Self {
         Self::build(address, "test".into(), trusted)
+    }
+}
+
+impl ClientCert {
+    fn of(certificates: &[Arc<[u8]>]) -> Option<Self> {
+        let item = |der: &Arc<[u8]>| format!(":{}:", data_encoding::BASE64.encode(der));
+        let (leaf, others) = certificates.split_first()?;
+        let chain: Vec<String> = others.iter().map(item).collect();
+        let chain = if chain.is_empty() { None } else { HeaderValue::try_from(chain.join(", ")).ok() };
+        Some(Self { leaf: HeaderValue::try_from(item(leaf)).ok()?, chain })
     }
 }

@@ -23,7 +23,8 @@ use crate::jwks;
 use crate::listener::{Newcomer, bind, ensure_vacant};
 use crate::metering::Metering;
 use crate::snapshot::{Builder, Snapshot};
-use crate::telemetry::{KeySetSample, Metrics, ReloadResult};
+use crate::telemetry::{CertificateSample, KeySetSample, Metrics, ReloadResult};
+use crate::tls::Acceptor;
 
 /// How long workers may take to make a snapshot their own before that is worth a warning.
 const PUBLISH_TIME: Duration = Duration::from_secs(10);
@@ -195,12 +196,23 @@ impl Control {
         let listeners = &snapshot.config.listeners;
         self.bound.retain(|bound| listeners.iter().any(|listener| bound_as(listener) == *bound));
         self.sockets.borrow_mut().retain(|(bound, _)| self.bound.contains(bound));
-        self.admin.keep(listeners, snapshot.config.reload.drain);
+        self.admin.keep(&snapshot);
         let needs_restart = self.started_with.changed(&snapshot.config);
         for setting in &needs_restart {
             tracing::warn!("a change of `{setting}` takes effect at the next start");
         }
+        for warning in &snapshot.warnings {
+            tracing::warn!("{}", warning.to_line());
+        }
         let generation = snapshot.generation;
+        let acceptors = snapshot.acceptors.clone();
+        self.metrics.watch_certificates(move || {
+            let sample = |(listener, acceptor): (&Arc<str>, &Arc<Acceptor>)| CertificateSample {
+                listener: Arc::clone(listener),
+                not_after: acceptor.first_end(),
+            };
+            acceptors.iter().map(sample).collect()
+        });
         let key_sets = snapshot.key_sets.clone();
         self.metrics.watch_key_sets(move || {
             let sample = |set: jwks::Status| KeySetSample {
@@ -270,15 +282,16 @@ impl Control {
                 sockets.push((Arc::clone(&listener.name), own));
             } else {
                 for socket in own {
-                    self.open_admin(listener, socket);
+                    self.open_admin(snapshot, listener, socket);
                 }
             }
         }
         Ok(sockets)
     }
 
-    fn open_admin(&self, listener: &Listener, socket: std::net::TcpListener) {
-        if let Err(error) = self.admin.open(listener, socket) {
+    fn open_admin(&self, snapshot: &Snapshot, listener: &Listener, socket: std::net::TcpListener) {
+        let acceptor = snapshot.acceptors.get(&listener.name).cloned();
+        if let Err(error) = self.admin.open(listener, acceptor, socket) {
             tracing::error!(listener = &*listener.name, %error, "the admin listener cannot be served");
         }
     }

@@ -16,6 +16,7 @@ use crate::exchange::{self, Gate, Peer};
 use crate::listener::accept_loop;
 use crate::net::{Drain, Permits, Timer};
 use crate::telemetry::ListenerMetrics;
+use crate::tls::{Acceptor, HandshakeFailure};
 
 /// A listener that is open on this worker. Its settings are those of the newest snapshot that has it.
 pub(super) struct Front {
@@ -26,6 +27,8 @@ pub(super) struct Front {
 
 struct Shared {
     settings: RefCell<Rc<Listener>>,
+    /// Shakes hands, if it speaks TLS.
+    acceptor: RefCell<Option<Arc<Acceptor>>>,
     proxy: Rc<Proxy>,
     permits: Permits,
     drain: Drain,
@@ -38,10 +41,17 @@ fn share(listener: &Listener, workers: usize) -> usize {
 
 impl Front {
     /// Begins to accept.
-    pub(super) fn open(gate: &Rc<Gate>, listener: &Listener, workers: usize, socket: TcpListener) -> Self {
+    pub(super) fn open(
+        gate: &Rc<Gate>,
+        listener: &Listener,
+        acceptor: Option<Arc<Acceptor>>,
+        workers: usize,
+        socket: TcpListener,
+    ) -> Self {
         let metrics = gate.metrics.listener(&listener.name);
         let shared = Rc::new(Shared {
             settings: RefCell::new(Rc::new(listener.clone())),
+            acceptor: RefCell::new(acceptor),
             proxy: Rc::new(Proxy { gate: Rc::clone(gate), metrics }),
             permits: Permits::new(share(listener, workers)),
             drain: Drain::new(),
@@ -70,7 +80,8 @@ impl Front {
     }
 
     /// New connections get these settings.
-    pub(super) fn refresh(&self, listener: &Listener, workers: usize) {
+    pub(super) fn refresh(&self, listener: &Listener, acceptor: Option<Arc<Acceptor>>, workers: usize) {
+        self.shared.acceptor.replace(acceptor);
         if **self.shared.settings.borrow() != *listener {
             self.shared.permits.set_limit(share(listener, workers));
             self.shared.settings.replace(Rc::new(listener.clone()));
@@ -101,14 +112,19 @@ impl Shared {
     /// Serves a connection with the listener's settings as they are now, or as they last were.
     fn serve(&self, stream: TcpStream, address: SocketAddr) -> impl Future<Output = ()> + use<> {
         let settings = Rc::clone(&self.settings.borrow());
+        let acceptor = self.acceptor.borrow().clone();
         let (proxy, drain) = (Rc::clone(&self.proxy), self.drain.clone());
         // From here on, and not only once its task runs, a drain waits for it.
         let counted = drain.watch();
         async move {
-            let peer = Rc::new(Peer::new(address, &settings));
             let metrics = Arc::clone(&proxy.metrics);
             metrics.connection_opened();
-            connection::serve(stream, peer, settings, proxy, drain).await;
+            match connection::admit(stream, address, &settings, acceptor.as_deref()).await {
+                Ok((transport, peer)) => {
+                    connection::serve(transport, Rc::new(peer), settings, proxy, drain).await;
+                }
+                Err(HandshakeFailure(reason)) => metrics.refused(reason),
+            }
             metrics.connection_closed();
             drop(counted);
         }

@@ -20,6 +20,7 @@ use crate::exchange::Gate;
 use crate::metering::Metering;
 use crate::snapshot::{Snapshot, WorkerParts};
 use crate::telemetry::{AccessLogBuffer, WorkerMetrics};
+use crate::tls::Acceptor;
 use crate::upstream::Upstreams;
 
 /// Of a worker's thread: plugins that cannot wait run on it, beside the host's own frames.
@@ -184,7 +185,8 @@ impl Desk {
         self.reconcile(&snapshot);
         for (name, socket) in sockets {
             if let Some(listener) = snapshot.config.listeners.iter().find(|listener| listener.name == name) {
-                self.listen(&gate, listener, socket);
+                let acceptor = snapshot.acceptors.get(&name).cloned();
+                self.listen(&gate, listener, acceptor, socket);
             }
         }
         cold
@@ -199,7 +201,7 @@ impl Desk {
                 listener.name == name && listener.bind == front.bind() && listener.serve == Serve::Proxy
             });
             if let Some(listener) = stays {
-                front.refresh(listener, self.workers);
+                front.refresh(listener, snapshot.acceptors.get(&name).cloned(), self.workers);
                 self.open.insert(name, front);
             } else {
                 front.close(deadline);
@@ -208,7 +210,13 @@ impl Desk {
         }
     }
 
-    fn listen(&mut self, gate: &Rc<Gate>, listener: &Listener, socket: std::net::TcpListener) {
+    fn listen(
+        &mut self,
+        gate: &Rc<Gate>,
+        listener: &Listener,
+        acceptor: Option<Arc<Acceptor>>,
+        socket: std::net::TcpListener,
+    ) {
         match TcpListener::from_std(socket) {
             // Of another process that had more workers.
             Ok(socket) if self.open.contains_key(&listener.name) => {
@@ -217,7 +225,7 @@ impl Desk {
                 }
             }
             Ok(socket) => {
-                let front = Front::open(gate, listener, self.workers, socket);
+                let front = Front::open(gate, listener, acceptor, self.workers, socket);
                 self.open.insert(Arc::clone(&listener.name), front);
             }
             Err(error) => tracing::error!(listener = &*listener.name, %error, "a worker cannot listen"),

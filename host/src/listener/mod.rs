@@ -18,6 +18,7 @@ mod tests_support {
             bind: ([127, 0, 0, 1], 0).into(),
             serve: Serve::Proxy,
             protocols: Protocols { h1: true, h2: true },
+            tls: None,
             trusted_proxies: Vec::new(),
             timeouts: ListenerTimeouts::default(),
             limits: ListenerLimits::default(),

@@ -48,3 +48,26 @@ const NAME: [bool; 256] = alphanumeric_and(b"-._~!$&'()*+,;=");
 fn number(digits: &[u8]) -> u32 {
     digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
 }
+
+/// An authority without its port.
+pub(crate) fn host_of(authority: &str) -> &str {
+    let end = match authority.strip_prefix('[') {
+        Some(rest) => rest.find(']').map(|at| at + 2),
+        None => authority.find(':'),
+    };
+    &authority[..end.unwrap_or(authority.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_of;
+
+    #[test]
+    fn a_port_is_not_part_of_the_host() {
+        assert_eq!(host_of("shop.example:8080"), "shop.example");
+        assert_eq!(host_of("shop.example"), "shop.example");
+        assert_eq!(host_of("[2001:db8::1]:443"), "[2001:db8::1]");
+        assert_eq!(host_of("[2001:db8::1]"), "[2001:db8::1]");
+        assert_eq!(host_of(""), "");
+    }
+}

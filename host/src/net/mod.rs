@@ -14,7 +14,7 @@ mod trailers;
 pub(crate) use alarm::Alarm;
 pub(crate) use chunks::{ChunkError, Chunks, Piece};
 pub(crate) use drain::{Drain, Watched};
-pub(crate) use grammar::{alphanumeric_and, is_authority};
+pub(crate) use grammar::{alphanumeric_and, host_of, is_authority};
 pub(crate) use permits::{Permit, Permits};
 pub(crate) use present::{Field, Present, is_claim, is_disguised, is_identity};
 pub(crate) use scratch::with_scratch;

@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 
 /// Enough for any head and for a good part of what a socket buffer holds.
 const SCRATCH: usize = 64 << 10;
@@ -17,8 +16,8 @@ thread_local! {
 }
 
 /// Reads what is there, up to `most` bytes, and passes it to `look`; an empty slice is the end of the stream.
-pub(crate) fn with_scratch<T>(
-    stream: &mut TcpStream,
+pub(crate) fn with_scratch<S: AsyncRead + Unpin, T>(
+    stream: &mut S,
     cx: &mut Context<'_>,
     most: usize,
     look: impl FnOnce(&[u8]) -> T,
@@ -27,7 +26,7 @@ pub(crate) fn with_scratch<T>(
         let most = most.min(buffer.len());
         // `poll_read` and not `try_read`: after a short read it knows that the socket is empty and saves the call that says so.
         let mut read = ReadBuf::new(&mut buffer[..most]);
-        ready!(Pin::new(stream).poll_read(cx, &mut read))?;
+        ready!(Pin::new(&mut *stream).poll_read(cx, &mut read))?;
         Poll::Ready(Ok(look(read.filled())))
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use sluice_abi::Phase;
 
@@ -14,12 +15,15 @@ use crate::config::{
 use crate::metering::Tariff;
 use crate::router::Router;
 use crate::store::Stores;
+use crate::tls::{Acceptor, Sessions};
 use crate::wasm::{BindError, Bound, Clock, LoadError, Loader, Module, missing_capabilities};
 
 /// Builds snapshots. Start-up is a reload from nothing: this is the one way to get one.
 pub(crate) struct Builder {
     loader: Loader,
     bounds: Bounds,
+    /// Outlive snapshots, so that clients need not shake hands anew.
+    sessions: Sessions,
 }
 
 /// Plugins by name, those that loaded.
@@ -28,13 +32,14 @@ type Modules = BTreeMap<Arc<str>, Arc<Module>>;
 impl Builder {
     /// A builder whose snapshots share `store`.
     pub(crate) fn new(loader: Loader, store: Stores, clock: Clock) -> Self {
-        Self { loader, bounds: Bounds::new(store, clock) }
+        Self { loader, bounds: Bounds::new(store, clock), sessions: Sessions::default() }
     }
 
     /// Builds a generation from `config`, or says everything that is wrong with it.
     pub(crate) async fn build(&mut self, config: Config, generation: u64) -> Result<Snapshot, Problems> {
         let mut problems = Problems::default();
         let modules = load_all(&self.loader, &config, &BTreeMap::new(), &mut problems).await;
+        let (acceptors, warnings) = acceptors(&config, &mut self.sessions, &mut problems);
         self.bounds.prepare(&config, &mut problems);
         let mut trials = Trials::new(&mut self.bounds, &mut problems);
         let mut routes = Vec::with_capacity(config.routes.len());
@@ -74,7 +79,17 @@ impl Builder {
                 let plugins = modules.into_iter().map(|(name, module)| PluginPlan { name, module }).collect();
                 let key_sets = self.bounds.key_sets();
                 let tariff = Arc::new(Tariff::new(&config));
-                Ok(Snapshot { generation, config, router, routes, plugins, key_sets, tariff })
+                Ok(Snapshot {
+                    generation,
+                    config,
+                    router,
+                    routes,
+                    plugins,
+                    key_sets,
+                    acceptors,
+                    warnings,
+                    tariff,
+                })
             }
             _ => Err(problems),
         }
@@ -86,6 +101,7 @@ impl Builder {
         let Partial { mut problems, config, known } = *partial;
         let Some(config) = config else { return problems };
         let modules = load_all(&self.loader, &config, &known.doubts, &mut problems).await;
+        acceptors(&config, &mut Sessions::default(), &mut problems);
         let mut bounds = self.bounds.apart();
         bounds.prepare(&config, &mut problems);
         let mut trials = Trials::new(&mut bounds, &mut problems);
@@ -107,6 +123,26 @@ impl Builder {
         route(&routed, &mut problems);
         problems
     }
+}
+
+/// What shakes hands for the listeners that speak TLS, and what there is to warn of.
+fn acceptors(
+    config: &Config,
+    sessions: &mut Sessions,
+    problems: &mut Problems,
+) -> (BTreeMap<Arc<str>, Arc<Acceptor>>, Vec<Problem>) {
+    let (mut acceptors, mut warnings, now) = (BTreeMap::new(), Vec::new(), SystemTime::now());
+    for listener in &config.listeners {
+        let Some(tls) = &listener.tls else { continue };
+        match Acceptor::new(tls, listener.protocols, sessions, now) {
+            Ok((acceptor, doubts)) => {
+                acceptors.insert(Arc::clone(&listener.name), Arc::new(acceptor));
+                warnings.extend(doubts);
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    (acceptors, warnings)
 }
 
 async fn load_all(

@@ -5,15 +5,17 @@ mod build;
 mod view;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use build::Builder;
 pub(crate) use worker::{WorkerDestination, WorkerParts, WorkerRoute, WorkerSnapshot};
 
-use crate::config::{CircuitSettings, Config, OnError};
+use crate::config::{CircuitSettings, Config, OnError, Problem};
 use crate::jwks::KeySets;
 use crate::metering::Tariff;
 use crate::router::Router;
+use crate::tls::Acceptor;
 use crate::wasm::Bound;
 
 /// One generation of everything configured, shared by all workers.
@@ -27,6 +29,10 @@ pub(crate) struct Snapshot {
     /// Every plugin's module, in use or not.
     pub(crate) plugins: Vec<PluginPlan>,
     pub(crate) key_sets: KeySets,
+    /// Of the listeners that speak TLS.
+    pub(crate) acceptors: BTreeMap<Arc<str>, Arc<Acceptor>>,
+    /// What may become a problem.
+    pub(crate) warnings: Vec<Problem>,
     pub(crate) tariff: Arc<Tariff>,
 }
 

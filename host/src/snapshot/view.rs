@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::{PluginPlan, RoutePlan, Snapshot};
-use crate::config::{Destination, Route};
+use crate::config::{Destination, Listener, Route};
 use crate::jwks::Status;
 use crate::wasm::sha256_hex;
 
@@ -21,12 +21,8 @@ impl Snapshot {
             .zip(&self.routes)
             .map(|(route, plan)| route_json(route, plan))
             .collect();
-        let listeners: Vec<Value> = self
-            .config
-            .listeners
-            .iter()
-            .map(|listener| json!({ "name": &*listener.name, "bind": listener.bind.to_string() }))
-            .collect();
+        let listeners: Vec<Value> =
+            self.config.listeners.iter().map(|listener| self.listener_json(listener)).collect();
         let upstreams: Vec<Value> = self
             .config
             .upstreams
@@ -53,6 +49,24 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    fn listener_json(&self, listener: &Listener) -> Value {
+        let mut object = json!({ "name": &*listener.name, "bind": listener.bind.to_string() });
+        if let Some(acceptor) = self.acceptors.get(&listener.name) {
+            let certificates = acceptor.identities().map(
+                |identity| json!({ "names": identity.names.all(), "expires": seconds(identity.not_after) }),
+            );
+            object["certificates"] = certificates.collect();
+        }
+        object
+    }
+}
+
+/// Since 1970.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default()
+}
+
 impl PluginPlan {
     fn to_json(&self, mut status: Value) -> Value {
         let descriptor = &self.module.descriptor;
@@ -71,8 +85,6 @@ impl PluginPlan {
 }
 
 fn key_set_json(status: &Status) -> Value {
-    let seconds =
-        |time: SystemTime| time.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default();
     let failure = status.last_failure.as_ref();
     json!({
         "name": &*status.name,

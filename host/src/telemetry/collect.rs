@@ -85,6 +85,8 @@ families! {
         "Client connections accepted.";
     REFUSED = "sluice_listener_refused_total", COUNTER, &["listener", "kind"],
         "Connections and requests turned away before any route.";
+    CERTIFICATE_END = "sluice_listener_certificate_not_after_seconds", GAUGE, &["listener"],
+        "When the first of the listener's certificates ends, in seconds since 1970.";
     ANSWERS = "sluice_upstream_responses_total", COUNTER, &["upstream", "status"],
         "Response heads from upstreams.";
     HEAD = "sluice_upstream_response_head_seconds", HISTOGRAM, &["upstream"],
@@ -252,6 +254,10 @@ fn whole(page: &mut Page, shared: &Shared, workers: &[Arc<WorkerMetrics>]) {
     }
     if let Some(sample) = shared.metering.look() {
         metering(page, &sample);
+    }
+    for certificate in shared.certificates.look().unwrap_or_default() {
+        let end = certificate.not_after.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        page.add(CERTIFICATE_END, &[&certificate.listener], end.as_secs_f64());
     }
     for set in shared.key_sets.look().unwrap_or_default() {
         page.add(JWKS_KEYS, &[&set.name], set.keys.unwrap_or_default() as f64);

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::cell::{Gauge, Kinds};
 use super::collect::Scrape;
-use super::probe::{KeySetSample, MeteringSample, Probe, StoreSample};
+use super::probe::{CertificateSample, KeySetSample, MeteringSample, Probe, StoreSample};
 use super::series::{ListenerMetrics, PluginMetrics, RouteMetrics, StepMetrics, UpstreamMetrics};
 
 /// All metrics of the process. A clone is the same metrics.
@@ -31,6 +31,7 @@ pub(super) struct Shared {
     pub(super) access_log_dropped: AtomicU64,
     pub(super) store: Probe<StoreSample>,
     pub(super) key_sets: Probe<Vec<KeySetSample>>,
+    pub(super) certificates: Probe<Vec<CertificateSample>>,
     pub(super) metering: Probe<MeteringSample>,
 }
 
@@ -57,6 +58,7 @@ impl Metrics {
             access_log_dropped: AtomicU64::default(),
             store: Probe::default(),
             key_sets: Probe::default(),
+            certificates: Probe::default(),
             metering: Probe::default(),
         });
         Self { scrape: Scrape::new(Arc::clone(&shared)), shared }
@@ -101,6 +103,14 @@ impl Metrics {
     /// How to look at the key sets; those of an earlier snapshot are no longer shown.
     pub(crate) fn watch_key_sets(&self, look: impl Fn() -> Vec<KeySetSample> + Send + Sync + 'static) {
         self.shared.key_sets.set(look);
+    }
+
+    /// How to look at the certificates of listeners.
+    pub(crate) fn watch_certificates(
+        &self,
+        look: impl Fn() -> Vec<CertificateSample> + Send + Sync + 'static,
+    ) {
+        self.shared.certificates.set(look);
     }
 
     /// Lines of the access log that found no room.

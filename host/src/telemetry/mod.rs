@@ -17,7 +17,7 @@ mod tests;
 
 pub(crate) use access_log::{AccessLog, AccessLogBuffer, rfc3339};
 pub(crate) use metrics::{Metrics, ReloadResult, WorkerMetrics};
-pub(crate) use probe::{KeySetSample, MeteringSample, SinkSample, StoreSample};
+pub(crate) use probe::{CertificateSample, KeySetSample, MeteringSample, SinkSample, StoreSample};
 pub(crate) use series::{
     CircuitState, ListenerMetrics, NO_ROUTE, PluginMetrics, RouteMetrics, StepMetrics, StepVerdict,
     UpstreamMetrics,

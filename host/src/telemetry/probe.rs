@@ -28,6 +28,13 @@ pub(crate) struct KeySetSample {
     pub(crate) failures: u64,
 }
 
+/// The certificate of a listener that ends first.
+#[derive(Clone, Debug)]
+pub(crate) struct CertificateSample {
+    pub(crate) listener: std::sync::Arc<str>,
+    pub(crate) not_after: std::time::SystemTime,
+}
+
 /// Metering, as it stands.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MeteringSample {

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sluice_abi::Phase;
 
 use super::collect::FAMILIES;
-use super::probe::{KeySetSample, MeteringSample, SinkSample, StoreSample};
+use super::probe::{CertificateSample, KeySetSample, MeteringSample, SinkSample, StoreSample};
 use super::{CircuitState, Metrics, NO_ROUTE, ReloadResult, StepVerdict, WorkerMetrics};
 
 const MS: Duration = Duration::from_millis(1);
@@ -72,6 +72,8 @@ fn every_family_is_on_the_page_and_explained() {
             ..MeteringSample::default()
         }
     });
+    let sample = CertificateSample { listener: name("public"), not_after: SystemTime::UNIX_EPOCH };
+    metrics.watch_certificates(move || vec![sample.clone()]);
     let page = metrics.render();
     assert!(page.contains("sluice_ledger_state{state=\"well\"} 1"), "{page}");
     assert!(page.contains("sluice_sink_events_total{sink=\"billing\",result=\"sent\"} 5"), "{page}");

@@ -35,7 +35,7 @@ impl Line {
         let mut cx = Context::from_waker(Waker::noop());
         // Without budget a socket is not looked at, and seems quiet whatever is in it.
         tokio::task::coop::has_budget_remaining()
-            && with_scratch(&mut self.stream.borrow_mut(), &mut cx, 1, |_| ()).is_pending()
+            && with_scratch(&mut *self.stream.borrow_mut(), &mut cx, 1, |_| ()).is_pending()
     }
 
     /// Passes what has arrived to `look`; an empty slice is the end.
@@ -44,7 +44,7 @@ impl Line {
         cx: &mut Context<'_>,
         look: impl FnOnce(&[u8]) -> T,
     ) -> Poll<io::Result<T>> {
-        with_scratch(&mut self.stream.borrow_mut(), cx, usize::MAX, look)
+        with_scratch(&mut *self.stream.borrow_mut(), cx, usize::MAX, look)
     }
 
     /// The next bytes of a body of which `left` are to come, if that is known; none are the end.

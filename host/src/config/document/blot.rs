@@ -57,6 +57,9 @@ fn collect(text: &str, table: &DeTable<'_>, within: Within, spans: &mut Vec<Rang
             Within::Keys if hash || key == "expires" => Within::Anything,
             Within::Secrets | Within::Keys => within,
             _ if is_secret(key) => Within::Secrets,
+            _ if value.get_ref().as_str().is_some_and(|text| text.contains("PRIVATE KEY-----")) => {
+                Within::Secrets
+            }
             Within::Consumers => Within::Consumer,
             Within::Consumer if key.starts_with("key") => Within::Keys,
             Within::Sinks => Within::Sink,

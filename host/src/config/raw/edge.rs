@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::List;
+use super::tls::RawListenerTls;
 use crate::config::field::{DurationText, Field, SizeText};
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -21,6 +22,10 @@ pub(in crate::config) struct RawListener {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub(in crate::config) protocols: List<RawProtocol>,
+    /// Speak TLS. Default: plain HTTP.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["ssl", "https"]))]
+    pub(in crate::config) tls: Field<RawListenerTls>,
     /// Networks whose `X-Forwarded-*` headers are believed.
     #[serde(default)]
     pub(in crate::config) trusted_proxies: List<String>,
@@ -55,6 +60,9 @@ pub(in crate::config) enum RawProtocol {
 #[schemars(deny_unknown_fields, rename = "ListenerTimeouts")]
 #[schemars(extend("x-expected" = "a table such as { header = \"10s\" }"))]
 pub(in crate::config) struct RawListenerTimeouts {
+    /// For a whole TLS handshake. Default: 10s.
+    #[serde(default)]
+    pub(in crate::config) handshake: Field<DurationText>,
     /// For a whole request head. Default: 10s.
     #[serde(default)]
     pub(in crate::config) header: Field<DurationText>,

@@ -9,6 +9,7 @@ mod metering;
 mod plan;
 mod plugin;
 mod route;
+mod tls;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub(super) use metering::{
 pub(super) use plan::{RawCharge, RawFeePeriod, RawModel, RawPeriod, RawPlan, RawRounding, RawTier};
 pub(super) use plugin::{RawCircuit, RawIsolation, RawLimits, RawOnError, RawOnErrorWord, RawPlugin};
 pub(super) use route::{RawChain, RawMatch, RawRoute, RawRouteServe, RawStep, RawStepTable};
+pub(super) use tls::{RawClientAuth, RawListenerTls, RawTlsVersion, RawUnknownSni};
 
 /// Tables by name.
 pub(super) type Named<T> = Field<BTreeMap<String, Field<T>>>;

@@ -40,6 +40,7 @@ impl Resolver<'_> {
     fn listener(&mut self, entry: &Entry<'_, RawListener>) -> Option<Listener> {
         let (at, raw) = (&entry.at, entry.raw?);
         let bind = self.bind(&at.key("bind"), raw);
+        let tls = self.listener_tls(&at.key("tls"), &raw.tls);
         Some(Listener {
             name: entry.name.clone(),
             serve: self.serve(&at.key("serve"), &raw.serve),
@@ -47,6 +48,8 @@ impl Resolver<'_> {
             trusted_proxies: self.networks(&at.key("trusted_proxies"), &raw.trusted_proxies),
             timeouts: self.listener_timeouts(&at.key("timeout"), raw),
             limits: self.listener_limits(&at.key("limits"), raw),
+            // What was written and cannot be made out is a problem, and no plain HTTP.
+            tls: if at.key("tls").is_written() { Some(tls?) } else { None },
             bind: bind?,
         })
     }
@@ -113,6 +116,7 @@ impl Resolver<'_> {
         let default = ListenerTimeouts::default();
         let Some(raw) = self.given(at, &raw.timeout) else { return default };
         ListenerTimeouts {
+            handshake: self.duration(at, "handshake", &raw.handshake, default.handshake, TIMEOUT),
             header: self.duration(at, "header", &raw.header, default.header, TIMEOUT),
             body: self.duration(at, "body", &raw.body, default.body, TIMEOUT),
             idle: self.duration(at, "idle", &raw.idle, default.idle, TIMEOUT),

@@ -9,11 +9,13 @@ mod plugins;
 mod routes;
 mod settings;
 mod steps;
+mod tls;
 mod upstreams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +35,8 @@ struct Resolver<'a> {
     /// Some file is not TOML throughout, so what seems to be missing may be there.
     damaged: bool,
     known: Known,
+    /// Files that values name and that were read.
+    named_files: Vec<PathBuf>,
 }
 
 /// A file and what was written in it.
@@ -82,8 +86,12 @@ pub(crate) fn is_time(text: &str) -> bool {
 /// Gives meaning to all files; no [`Config`] only with problems.
 pub(super) fn resolve(files: &Files, problems: &mut Problems) -> (Option<Config>, Known) {
     let damaged = files.documents.iter().any(|document| document.damaged);
-    let mut resolver =
-        Resolver { problems, damaged, known: Known { incomplete: damaged, ..Known::default() } };
+    let mut resolver = Resolver {
+        problems,
+        damaged,
+        known: Known { incomplete: damaged, ..Known::default() },
+        named_files: Vec::new(),
+    };
     let config = resolver.config_of(files);
     (config, resolver.known)
 }
@@ -163,7 +171,7 @@ impl Resolver<'_> {
             reload,
             telemetry,
             cache,
-            files: files.watched.clone(),
+            files: files.watched.iter().chain(&self.named_files).cloned().collect(),
             digest: files.digest.clone(),
             assets: files.assets.clone(),
         })

@@ -16,7 +16,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use tokio::time::Instant;
 
-use super::{Abort, Handler, Peer, Refusal, prepare_request, prepare_response, serve};
+use super::{Abort, Handler, Peer, Refusal, Transport, prepare_request, prepare_response, serve};
 use crate::body::Body;
 use crate::config::{self, ListenerLimits, ListenerTimeouts, Protocols, Serve};
 use crate::net::testing::{Raw, listen};
@@ -52,8 +52,10 @@ fn settings() -> config::Listener {
         bind: ([127, 0, 0, 1], 0).into(),
         serve: Serve::Proxy,
         protocols: Protocols { h1: true, h2: true },
+        tls: None,
         trusted_proxies: Vec::new(),
         timeouts: ListenerTimeouts {
+            handshake: Duration::from_secs(20),
             header: Duration::from_secs(20),
             body: Duration::from_secs(20),
             idle: Duration::from_secs(20),
@@ -91,6 +93,7 @@ impl Gateway {
             while let Ok((stream, address)) = listener.accept().await {
                 let peer = Rc::new(Peer::new(address, &settings));
                 count.set(count.get() + 1);
+                let stream = Transport::Plain(stream);
                 let served = serve(stream, peer, Rc::clone(&settings), Rc::clone(&handler), signal.clone());
                 tokio::task::spawn_local(served);
             }
