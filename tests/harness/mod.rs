@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod damage;
 pub(crate) mod echo;
 pub(crate) mod faulty_disk;
+pub(crate) mod frames;
 pub(crate) mod gateway;
 pub(crate) mod guests;
 pub(crate) mod h2;

@@ -18,6 +18,7 @@ mod edge;
 mod examples;
 mod exports;
 mod faults;
+mod floods;
 mod groups;
 mod grpc;
 #[path = "../harness/mod.rs"]

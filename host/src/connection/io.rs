@@ -1,6 +1,9 @@
 //! The socket as hyper sees it. Every byte that is read passes the guard first; deadlines that have passed show up here as an
 //! end, an error or a refused head.
 
+mod http2;
+mod leave;
+
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -11,6 +14,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::answer;
+use super::frames::Frames;
 use super::head::Limits;
 use super::link::{Link, Overdue};
 use super::refuse::Refusal;
@@ -49,7 +53,9 @@ enum Guard {
         wire: Wire,
         most: usize,
     },
-    /// The framing is another layer's.
+    /// The framing is another layer's; what is asked for besides requests is bounded.
+    Http2(Frames),
+    /// Nothing of it is HTTP.
     Open,
     /// A body broke its framing.
     Broken,
@@ -107,13 +113,6 @@ impl Io {
                 Ok(_) => {}
             }
         }
-    }
-
-    /// HTTP/2 follows: hyper reads everything as it is.
-    pub(super) fn open(&mut self) {
-        self.guard = Guard::Open;
-        self.cleared = self.held.len();
-        self.link.set_partial(false);
     }
 
     /// Takes back what hyper had read and not used, which is nothing between two requests.
@@ -290,17 +289,6 @@ impl Io {
         with_scratch(&mut self.stream, cx, usize::MAX, Bytes::copy_from_slice)
     }
 
-    /// Ends the connection after another protocol: what the client still sends is read, so that it gets to see the last bytes.
-    pub(super) fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.closing == Closing::No {
-            if ready!(Pin::new(&mut self.stream).poll_shutdown(cx)).is_err() {
-                return Poll::Ready(());
-            }
-            self.closing = Closing::Lingering(LINGER_BYTES);
-        }
-        self.poll_linger(cx)
-    }
-
     /// Sends what has been begun of interim responses.
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.interim.is_empty() {
@@ -313,18 +301,6 @@ impl Io {
         }
         Poll::Ready(Ok(()))
     }
-
-    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let Closing::Lingering(left) = self.closing
-            && left > 0
-        {
-            match ready!(with_scratch(&mut self.stream, cx, left, <[u8]>::len)) {
-                Ok(0) | Err(_) => break,
-                Ok(n) => self.closing = Closing::Lingering(left - n),
-            }
-        }
-        Poll::Ready(())
-    }
 }
 
 impl Read for Io {
@@ -333,6 +309,9 @@ impl Read for Io {
         cx: &mut Context<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if matches!(self.guard, Guard::Http2(_)) {
+            return self.poll_frames(cx, &mut buf);
+        }
         if matches!(self.guard, Guard::Open) {
             if self.deliver(&mut buf) {
                 return Poll::Ready(Ok(()));
@@ -352,8 +331,16 @@ impl Read for Io {
 impl Write for Io {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.link.set_blocked(written.is_pending());
+        let Self { stream, guard, link, .. } = &mut *self;
+        if link.is_flooded() {
+            // It is told nothing more.
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let written = Pin::new(stream).poll_write(cx, buf);
+        link.set_blocked(written.is_pending());
+        if let (Poll::Ready(Ok(written)), Guard::Http2(frames)) = (&written, guard) {
+            frames.sent(&buf[..*written], &link.budget);
+        }
         written
     }
 
@@ -363,8 +350,20 @@ impl Write for Io {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.link.set_blocked(written.is_pending());
+        let Self { stream, guard, link, .. } = &mut *self;
+        if link.is_flooded() {
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
+        let written = Pin::new(stream).poll_write_vectored(cx, bufs);
+        link.set_blocked(written.is_pending());
+        if let (Poll::Ready(Ok(written)), Guard::Http2(frames)) = (&written, guard) {
+            let mut left = *written;
+            for buf in bufs {
+                let here = left.min(buf.len());
+                frames.sent(&buf[..here], &link.budget);
+                left -= here;
+            }
+        }
         written
     }
 
@@ -390,7 +389,7 @@ impl Write for Io {
             let unread = match &self.guard {
                 Guard::Http1 { wire, .. } => wire.in_body() || wire.is_over() || !self.held.is_empty(),
                 Guard::Broken => true,
-                Guard::Open => false,
+                Guard::Http2(_) | Guard::Open => false,
             };
             if !unread {
                 return Poll::Ready(Ok(()));

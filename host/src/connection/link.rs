@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Peer;
+use super::frames::{Budget, Flood};
 use super::refuse::Refusal;
 use super::switch::Switched;
 use crate::config::Listener;
@@ -56,6 +57,10 @@ pub(super) struct Link {
     offer: Cell<Option<u64>>,
     /// Another protocol is spoken once the head that says so is out.
     switched: Cell<Option<Switched>>,
+    /// What frames that carry nothing are paid out of.
+    pub(super) budget: Budget,
+    /// It was used up.
+    flood: Cell<Option<Flood>>,
     /// A response was cut short, and its end is told by the end of the connection only.
     cut: Cell<bool>,
 }
@@ -105,6 +110,8 @@ impl Link {
             calls: Cell::new(0),
             offer: Cell::new(None),
             switched: Cell::new(None),
+            budget: Budget::new(Instant::now()),
+            flood: Cell::new(None),
             cut: Cell::new(false),
         }
     }
@@ -184,6 +191,20 @@ impl Link {
 
     pub(super) fn take_overdue(&self) -> Option<Overdue> {
         self.overdue.take()
+    }
+
+    /// Its client floods it: it has a short time to hear so.
+    pub(super) fn set_flood(&self, flood: Flood) {
+        self.flood.set(Some(flood));
+        self.end_soon();
+    }
+
+    pub(super) fn is_flooded(&self) -> bool {
+        self.flood.get().is_some()
+    }
+
+    pub(super) fn take_flood(&self) -> Option<Flood> {
+        self.flood.take()
     }
 
     pub(super) fn set_cut(&self) {

@@ -2,6 +2,7 @@
 //! can rely on.
 
 mod answer;
+mod frames;
 mod head;
 mod io;
 mod link;
@@ -114,6 +115,9 @@ pub(crate) async fn serve<H: Handler>(
             let service = service::serve_with(&link, &handler);
             let mut connection = Box::pin(http2_builder(&link).serve_connection(io, service));
             watch.drive(connection.as_mut()).await;
+            if let Some(flood) = link.take_flood() {
+                handler.refused(Refusal::Flood(flood), &link.peer);
+            }
         }
         Protocol::Http2 => {
             // Bounded as a whole: there is no more than a handful of bytes to send.

@@ -3,6 +3,7 @@
 use http::header::{ALLOW, CACHE_CONTROL};
 use http::{HeaderValue, Response, StatusCode};
 
+use super::frames::Flood;
 use super::request_id;
 use crate::body::Body;
 use crate::problem_document::ProblemDocument;
@@ -18,6 +19,8 @@ pub(crate) enum Refusal {
     Method,
     /// The connection was made for somebody else.
     Misdirected,
+    /// Of HTTP/2, frames that carry nothing. The connection ends, and no request is answered with it.
+    Flood(Flood),
 }
 
 impl Refusal {
@@ -31,6 +34,7 @@ impl Refusal {
             Self::Version => "version",
             Self::Method => "method",
             Self::Misdirected => "misdirected",
+            Self::Flood(Flood(kind)) => kind,
         }
     }
 
@@ -43,6 +47,7 @@ impl Refusal {
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::Flood(_) => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -55,6 +60,7 @@ impl Refusal {
             Self::Version => "this listener does not speak that version of HTTP",
             Self::Method => "this method is not served here",
             Self::Misdirected => "the certificate of this connection is not made out to that host",
+            Self::Flood(_) => "this connection asks for too much that is of no use",
         }
     }
 

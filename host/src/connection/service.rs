@@ -63,7 +63,9 @@ async fn exchange<H: Handler>(
             refusal.response()
         }
     };
-    if !http2 {
+    if http2 {
+        link.budget.answered();
+    } else {
         // Too late: the answer is there.
         drop(link.peer.take_hints());
     }

@@ -1,0 +1,320 @@
+//! What a client of HTTP/2 makes the gateway do besides answering: followed in the heads of its frames (RFC 9113 section 4.1) as they
+//! arrive. Frames that carry nothing are paid for out of a budget, which answers, bytes and time fill. hyper limits some of them and
+//! answers all. No sockets in here, and the time is an argument.
+
+use std::cell::Cell;
+
+use tokio::time::Instant;
+
+/// Bytes of a frame's head.
+const HEAD: usize = 9;
+
+/// What a connection begins with, what it can save up, and what it is given each second. An ordinary client needs none of it; a browser that
+/// leaves a page cancels a hundred streams at once, and one that sets up priorities sends a dozen frames.
+const FIRST: i64 = 2_000;
+const MOST: i64 = 20_000;
+const EACH_SECOND: i64 = 500;
+
+/// What an answer is worth: two requests may be cancelled before their answers for one that is answered.
+const ANSWER: i64 = 16;
+const CANCELLED: i64 = 8;
+
+/// A client makes up to two frames of each that it gets, to open the windows again.
+const WRITTEN: i64 = 2;
+const WRITTEN_BYTES: usize = 256;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+
+const END_STREAM: u8 = 0x1;
+const ACK: u8 = 0x1;
+const PADDED: u8 = 0x8;
+
+/// The head of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Head {
+    length: u32,
+    kind: u8,
+    flags: u8,
+    stream: u32,
+}
+
+/// Where frames begin in bytes that come in any pieces.
+#[derive(Debug, Default)]
+struct Cutter {
+    head: [u8; HEAD],
+    have: usize,
+    /// Bytes to come of something that is passed over.
+    pass: usize,
+}
+
+impl Cutter {
+    /// The next head in `bytes`, of which what was looked at is taken.
+    fn next(&mut self, bytes: &mut &[u8]) -> Option<Head> {
+        let here = self.pass.min(bytes.len());
+        self.pass -= here;
+        *bytes = &bytes[here..];
+        let (part, rest) = bytes.split_at((HEAD - self.have).min(bytes.len()));
+        self.head[self.have..self.have + part.len()].copy_from_slice(part);
+        self.have += part.len();
+        *bytes = rest;
+        if self.have < HEAD {
+            return None;
+        }
+        self.have = 0;
+        let [a, b, c, kind, flags, stream @ ..] = self.head;
+        let length = u32::from_be_bytes([0, a, b, c]);
+        self.pass = length as usize;
+        Some(Head { length, kind, flags, stream: u32::from_be_bytes(stream) & (u32::MAX >> 1) })
+    }
+
+    /// Whether whole frames have passed.
+    fn is_between(&self) -> bool {
+        self.have == 0 && self.pass == 0
+    }
+}
+
+/// What a connection may still ask for that is of no use.
+#[derive(Debug)]
+pub(super) struct Budget {
+    left: Cell<i64>,
+    filled: Cell<Instant>,
+}
+
+impl Budget {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { left: Cell::new(FIRST), filled: Cell::new(now) }
+    }
+
+    /// A request was answered.
+    pub(super) fn answered(&self) {
+        self.earn(ANSWER);
+    }
+
+    fn earn(&self, amount: i64) {
+        self.left.set((self.left.get() + amount).min(MOST));
+    }
+
+    /// Whether there was enough. What the time has brought is looked at only where there would not be.
+    fn spend(&self, amount: i64, now: impl FnOnce() -> Instant) -> bool {
+        let left = self.left.get() - amount;
+        self.left.set(left);
+        if left >= 0 {
+            return true;
+        }
+        let now = now();
+        let gone = now.saturating_duration_since(self.filled.replace(now));
+        let brought = i64::try_from(gone.as_millis()).unwrap_or(MOST).min(MOST) * EACH_SECOND / 1_000;
+        self.earn(brought);
+        self.left.get() >= 0
+    }
+}
+
+/// A client has used up its budget, the last of it for frames of this kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flood(pub(crate) &'static str);
+
+/// Follows both directions of a connection.
+#[derive(Debug)]
+pub(super) struct Frames {
+    incoming: Cutter,
+    outgoing: Cutter,
+    /// Whether anything was sent.
+    begun: bool,
+    /// The highest stream that the client has opened.
+    newest: u32,
+}
+
+impl Frames {
+    /// For a connection that begins with the `preface`.
+    pub(super) fn new(preface: usize) -> Self {
+        let incoming = Cutter { pass: preface, ..Cutter::default() };
+        Self { incoming, outgoing: Cutter::default(), begun: false, newest: 0 }
+    }
+
+    /// Bytes have come from the client.
+    pub(super) fn look(
+        &mut self,
+        mut bytes: &[u8],
+        budget: &Budget,
+        now: impl Fn() -> Instant,
+    ) -> Result<(), Flood> {
+        while let Some(head) = self.incoming.next(&mut bytes) {
+            if head.kind == HEADERS {
+                self.newest = self.newest.max(head.stream);
+            }
+            let (cost, kind) = cost(head);
+            if cost > 0 && !budget.spend(cost, &now) {
+                return Err(Flood(kind));
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes have been sent.
+    pub(super) fn sent(&mut self, mut bytes: &[u8], budget: &Budget) {
+        let written = i64::try_from(bytes.len() / WRITTEN_BYTES).unwrap_or(MOST);
+        budget.earn(WRITTEN + written);
+        self.begun |= !bytes.is_empty();
+        while self.outgoing.next(&mut bytes).is_some() {}
+    }
+
+    /// The last words to a client that is to calm down (RFC 9113 section 7), where a frame may begin.
+    pub(super) fn calm(&self) -> Option<Vec<u8>> {
+        if !self.outgoing.is_between() {
+            return None;
+        }
+        // Nothing may come before SETTINGS.
+        let mut words = if self.begun { Vec::new() } else { vec![0, 0, 0, SETTINGS, 0, 0, 0, 0, 0] };
+        words.extend_from_slice(&[0, 0, 8, 7, 0, 0, 0, 0, 0]);
+        words.extend_from_slice(&self.newest.to_be_bytes());
+        words.extend_from_slice(&[0, 0, 0, 11]);
+        Some(words)
+    }
+}
+
+/// What a frame costs, and what it is called in a metric.
+fn cost(head: Head) -> (i64, &'static str) {
+    let flag = |flag: u8| head.flags & flag != 0;
+    match head.kind {
+        // Bytes are paid for with the windows. Padding is none.
+        DATA if head.length == 0 && !flag(END_STREAM) => (1, "flood-empty-data"),
+        DATA if flag(PADDED) => (1, "flood-empty-data"),
+        DATA | HEADERS => (0, ""),
+        RST_STREAM => (CANCELLED, "flood-reset"),
+        SETTINGS if flag(ACK) => (1, "flood-settings"),
+        // Each has to be answered.
+        SETTINGS => (4 + i64::from(head.length / 6), "flood-settings"),
+        PING if flag(ACK) => (1, "flood-ping"),
+        PING => (2, "flood-ping"),
+        PRIORITY => (1, "flood-priority"),
+        WINDOW_UPDATE => (1, "flood-window-update"),
+        CONTINUATION => (1, "flood-continuation"),
+        _ => (1, "flood-other"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::{any, prop, proptest};
+
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let mut frame = vec![length[1], length[2], length[3], kind, flags];
+        frame.extend_from_slice(&stream.to_be_bytes());
+        frame.extend_from_slice(payload);
+        frame
+    }
+
+    /// How many of these frames pass at once, up to a million.
+    fn passed(frame: &[u8]) -> usize {
+        let now = Instant::now();
+        let (budget, mut frames) = (Budget::new(now), Frames::new(0));
+        (0..1_000_000).find(|_| frames.look(frame, &budget, || now).is_err()).unwrap_or(1_000_000)
+    }
+
+    #[test]
+    fn frames_that_carry_nothing_end_within_thousands() {
+        for (kind, flags, payload, most) in [
+            (DATA, 0, &[][..], 2_000),
+            (DATA, PADDED, &[3, 0, 0, 0], 2_000),
+            (PRIORITY, 0, &[0; 5], 2_000),
+            (RST_STREAM, 0, &[0; 4], 250),
+            (SETTINGS, 0, &[], 500),
+            (SETTINGS, 0, &[0; 60], 142),
+            (SETTINGS, ACK, &[], 2_000),
+            (PING, 0, &[0; 8], 1_000),
+            (PING, ACK, &[0; 8], 2_000),
+            (WINDOW_UPDATE, 0, &[0, 0, 0, 1], 2_000),
+            (CONTINUATION, 0, &[], 2_000),
+            (0x7a, 0, &[], 2_000),
+        ] {
+            assert_eq!(passed(&frame(kind, flags, 1, payload)), most, "{kind} {flags}");
+        }
+        assert_eq!(passed(&frame(DATA, 0, 1, &[1])), 1_000_000, "bytes are bounded by windows");
+        assert_eq!(passed(&frame(HEADERS, END_STREAM, 1, &[1])), 1_000_000, "requests by streams");
+    }
+
+    #[test]
+    fn who_makes_use_of_the_gateway_may_go_on() {
+        let start = Instant::now();
+        let (budget, mut frames) = (Budget::new(start), Frames::new(0));
+        let ping = frame(PING, 0, 0, &[0; 8]);
+        // A few hundred of them a second, for an hour.
+        for second in 0..3_600 {
+            let now = start + Duration::from_secs(second);
+            for _ in 0..200 {
+                frames.look(&ping, &budget, || now).unwrap();
+            }
+        }
+        // Two windows opened for each message of a stream, however fast.
+        let update = [frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 9]), frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 9])];
+        let message = frame(DATA, 0, 1, b"data: a\n\n");
+        for _ in 0..100_000 {
+            frames.sent(&message, &budget);
+            frames.look(&update.concat(), &budget, || start).unwrap();
+        }
+        // Every second request is cancelled.
+        let cancel = frame(RST_STREAM, 0, 1, &[0, 0, 0, 8]);
+        for _ in 0..100_000 {
+            budget.answered();
+            frames.look(&cancel, &budget, || start).unwrap();
+        }
+        // What was saved up is bounded.
+        let more = (0..1_000_000).find(|_| frames.look(&ping, &budget, || start).is_err());
+        assert!(more.is_some_and(|more| more <= 10_001), "{more:?}");
+    }
+
+    #[test]
+    fn last_words_come_between_frames_and_after_settings() {
+        let now = Instant::now();
+        let (budget, mut frames) = (Budget::new(now), Frames::new(0));
+        frames.look(&frame(HEADERS, 0, 5, &[1]), &budget, || now).unwrap();
+        let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 11];
+        let settings = frame(SETTINGS, 0, 0, &[]);
+        assert_eq!(frames.calm().unwrap(), [&settings[..], &goaway].concat());
+        frames.sent(&settings, &budget);
+        assert_eq!(frames.calm().unwrap(), goaway);
+        frames.sent(&frame(DATA, 0, 5, &[1; 9])[..12], &budget);
+        assert_eq!(frames.calm(), None);
+        frames.sent(&[1; 6], &budget);
+        assert_eq!(frames.calm().unwrap(), goaway);
+    }
+
+    proptest! {
+        #[test]
+        fn frames_are_found_wherever_bytes_are_cut(
+            sent in prop::collection::vec((any::<u8>(), any::<u8>(), 0..=u32::MAX >> 1, 0usize..40), 0..20),
+            preface in 0usize..30,
+            cuts in prop::collection::vec(any::<usize>(), 0..30),
+        ) {
+            let mut bytes = vec![7; preface];
+            for (kind, flags, stream, length) in &sent {
+                bytes.extend(frame(*kind, *flags, *stream, &vec![9; *length]));
+            }
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let (mut cutter, mut found) = (Cutter { pass: preface, ..Cutter::default() }, Vec::new());
+            for pair in cuts.windows(2) {
+                let mut piece = &bytes[pair[0]..pair[1]];
+                while let Some(head) = cutter.next(&mut piece) {
+                    found.push((head.kind, head.flags, head.stream, head.length as usize));
+                }
+                assert!(piece.is_empty());
+            }
+            assert_eq!(found, sent);
+            assert!(cutter.is_between());
+        }
+    }
+}
