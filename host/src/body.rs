@@ -101,11 +101,13 @@ pub(crate) struct Received {
     incoming: Incoming,
     origin: Origin,
     explicit: bool,
+    /// Bytes that may still come.
+    left: u64,
 }
 
 impl Received {
     pub(crate) fn new(incoming: Incoming, origin: Origin) -> Self {
-        Self { incoming, origin, explicit: false }
+        Self { incoming, origin, explicit: false, left: u64::MAX }
     }
 
     /// For HTTP/2, whose last frame says that it is the last: hyper takes a reset with NO_ERROR for an end as well, but such a
@@ -115,10 +117,25 @@ impl Received {
         self
     }
 
+    /// Fails where it turns out to be longer.
+    pub(crate) fn at_most(mut self, bytes: u64) -> Self {
+        self.left = bytes;
+        self
+    }
+
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = std::task::ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         Poll::Ready(match frame {
-            Some(Ok(frame)) => Some(Ok(frame)),
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+                match self.left.checked_sub(length) {
+                    Some(left) => {
+                        self.left = left;
+                        Some(Ok(frame))
+                    }
+                    None => Some(Err(BodyError::new(self.origin, "too-large"))),
+                }
+            }
             Some(Err(error)) => Some(Err(BodyError::received(self.origin, error))),
             None if self.explicit && !self.incoming.is_end_stream() => {
                 Some(Err(BodyError::new(self.origin, "reset")))

@@ -33,6 +33,7 @@ mod malformed;
 mod messages;
 mod metering;
 mod monetization;
+mod paths;
 mod phases;
 mod policies;
 mod pooling;

@@ -125,6 +125,15 @@ fn a_server_that_is_not_there_yet_is_waited_for() {
 }
 
 /// Clients that go on whatever happens, and what they know.
+/// Ends the clients, also where a test fails: their scope waits for them.
+struct End<'a>(&'a Clients);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.over.store(true, Ordering::Relaxed);
+    }
+}
+
 #[derive(Default)]
 struct Clients {
     over: AtomicBool,
@@ -173,6 +182,7 @@ fn whatever_becomes_of_the_server_nothing_that_was_answered_is_lost_or_there_twi
     let gateways = ["one", "two"].map(|id| start(&url, id, Origin::echo(), ledger));
     let clients = Clients::default();
     std::thread::scope(|scope| {
+        let _end = End(&clients);
         for gateway in &gateways {
             for _ in 0..3 {
                 scope.spawn(|| clients.run(gateway.public));
@@ -191,7 +201,6 @@ fn whatever_becomes_of_the_server_nothing_that_was_answered_is_lost_or_there_twi
             server.restart();
             clients.wait_for_more();
         }
-        clients.over.store(true, Ordering::Relaxed);
     });
     assert_whole(&server, &database, &clients);
 }
@@ -206,6 +215,7 @@ fn a_gateway_that_is_killed_again_and_again_has_lost_nothing_that_was_answered()
     let clients = Clients::default();
     let addresses = [gateways[0].public, gateways[1].public];
     std::thread::scope(|scope| {
+        let _end = End(&clients);
         for address in addresses.iter().cycle().take(6) {
             scope.spawn(|| clients.run(*address));
         }
@@ -218,7 +228,6 @@ fn a_gateway_that_is_killed_again_and_again_has_lost_nothing_that_was_answered()
             gateway.restart(&[]).unwrap();
         }
         clients.wait_for_more();
-        clients.over.store(true, Ordering::Relaxed);
     });
     assert_whole(&server, &database, &clients);
 }

@@ -33,11 +33,11 @@ use std::path::Path;
 
 pub(crate) use assets::Assets;
 pub(crate) use model::{
-    AccessLog, Capability, CircuitSettings, ClientAuth, Config, Consumer, Destination, Durability,
-    FileFormat, HttpFormat, Isolation, Key, KeyMaterial, KeySet, KeySource, Ledger, LedgerLocation, Limits,
-    Listener, ListenerTimeouts, ListenerTls, LogFormat, OnError, OnLedgerFailure, OnStoreError, Plugin,
-    Protocols, RemoteStore, Route, Secret, Serve, SignatureKey, SinkKind, Store, Target, Telemetry, Token,
-    UnknownSni, Upstream, UpstreamProtocol,
+    AccessLog, Capability, CircuitSettings, ClientAuth, Config, Consumer, Destination, DotSegments,
+    Durability, EmptySegments, FileFormat, HttpFormat, Isolation, Key, KeyMaterial, KeySet, KeySource,
+    Ledger, LedgerLocation, Limits, Listener, ListenerTimeouts, ListenerTls, LogFormat, OnError,
+    OnLedgerFailure, OnStoreError, PathRules, Plugin, Protocols, RemoteStore, Route, Secret, Serve,
+    SignatureKey, SinkKind, Store, Target, Telemetry, Token, UnknownSni, Upstream, UpstreamProtocol,
 };
 #[cfg(test)]
 pub(crate) use model::{Cache, ListenerLimits, Reload, UpstreamTimeouts};

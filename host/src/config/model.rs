@@ -77,6 +77,7 @@ pub(crate) struct Listener {
     /// It speaks plain HTTP without.
     pub(crate) tls: Option<ListenerTls>,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) paths: PathRules,
     pub(crate) timeouts: ListenerTimeouts,
     pub(crate) limits: ListenerLimits,
 }
@@ -133,6 +134,12 @@ impl Default for ListenerTimeouts {
 pub(crate) struct ListenerLimits {
     /// Open connections, over all workers.
     pub(crate) connections: usize,
+    /// Bytes of a request target.
+    pub(crate) uri_bytes: usize,
+    /// Bytes of a request body.
+    pub(crate) body: u64,
+    /// Requests of one connection.
+    pub(crate) requests: u64,
     /// Bytes of a request head.
     pub(crate) header_bytes: usize,
     /// Fields of a request head.
@@ -143,8 +150,45 @@ pub(crate) struct ListenerLimits {
 
 impl Default for ListenerLimits {
     fn default() -> Self {
-        Self { connections: 10_000, header_bytes: 32 << 10, headers: 100, streams: 128 }
+        Self {
+            connections: 10_000,
+            uri_bytes: 8 << 10,
+            body: 1 << 30,
+            requests: 100_000,
+            header_bytes: 32 << 10,
+            headers: 100,
+            streams: 128,
+        }
     }
+}
+
+/// What becomes of paths that servers read in more than one way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PathRules {
+    pub(crate) dot_segments: DotSegments,
+    pub(crate) empty_segments: EmptySegments,
+    /// `%2F` and `%5C` pass as they are.
+    pub(crate) encoded_slashes: bool,
+    /// `;` and what follows it pass as they are.
+    pub(crate) parameters: bool,
+}
+
+/// What becomes of `.` and `..`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum DotSegments {
+    #[default]
+    Refuse,
+    /// As RFC 3986 section 5.2.4 does it, but never above the root.
+    Resolve,
+}
+
+/// What becomes of `//`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum EmptySegments {
+    #[default]
+    Refuse,
+    Merge,
+    Keep,
 }
 
 /// A service behind the gateway.

@@ -222,7 +222,13 @@ fn check_encoding(piece: &str) -> Result<(), PatternError> {
         let fine = match byte {
             b'%' => {
                 let digits = [bytes.next(), bytes.next()];
-                digits.iter().all(|digit| digit.is_some_and(|d| d.is_ascii_hexdigit()))
+                let value = digits
+                    .iter()
+                    .try_fold(0, |value, digit| Some(value * 16 + char::from((*digit)?).to_digit(16)?));
+                if let Some(value) = value.and_then(|value| u8::try_from(value).ok()) {
+                    check_spelling(value, digits)?;
+                }
+                value.is_some()
             }
             b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'+' | b',' | b';'
             | b'=' | b':' | b'@' => true,
@@ -238,6 +244,17 @@ fn check_encoding(piece: &str) -> Result<(), PatternError> {
         }
     }
     Ok(())
+}
+
+/// Paths are brought into one spelling before they are compared: another one would never match.
+fn check_spelling(value: u8, digits: [Option<u8>; 2]) -> Result<(), PatternError> {
+    let written: String = digits.into_iter().flatten().map(char::from).collect();
+    let plain = value.is_ascii_alphanumeric() || matches!(value, b'-' | b'.' | b'_' | b'~');
+    let spelled = if plain { char::from(value).to_string() } else { format!("%{value:02X}") };
+    if spelled == format!("%{written}") {
+        return Ok(());
+    }
+    Err(refuse(format!("no path has `%{written}` once it is decided")).hint(format!("write `{spelled}`")))
 }
 
 fn encode(byte: u8) -> String {

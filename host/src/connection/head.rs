@@ -8,6 +8,8 @@ use crate::net::alphanumeric_and;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) bytes: usize,
+    /// Of the request target.
+    pub(super) uri: usize,
     pub(super) fields: usize,
 }
 
@@ -32,8 +34,12 @@ struct Seen {
 
 /// The length of the head that `bytes` begin with and what follows it, or `None` while its end has not arrived.
 pub(super) fn check(bytes: &[u8], limits: &Limits) -> Result<Option<(usize, Framing)>, Refusal> {
-    let Some((line, mut at)) = line(bytes)? else { return incomplete(bytes, limits) };
-    let minor = version(line)?;
+    let Some((line, mut at)) = line(bytes)? else {
+        // A method and a version are short.
+        let endless = limits.uri < limits.bytes && bytes.len() > limits.uri + 64;
+        return if endless { Err(Refusal::UriTooLong) } else { incomplete(bytes, limits) };
+    };
+    let minor = version(line, limits.uri)?;
     let mut seen = Seen::default();
     loop {
         let Some((line, length)) = self::line(&bytes[at..])? else { return incomplete(bytes, limits) };
@@ -80,9 +86,10 @@ fn is_text(bytes: &[u8]) -> bool {
 }
 
 /// The minor version of HTTP/1 that a request line ends in.
-fn version(line: &[u8]) -> Result<u8, Refusal> {
+fn version(line: &[u8], longest: usize) -> Result<u8, Refusal> {
     let mut parts = line.split(|byte| *byte == b' ');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(_), Some(target), Some(_), None) if target.len() > longest => Err(Refusal::UriTooLong),
         (Some(method), Some(target), Some(version), None) if is_token(method) && is_target(target)? => {
             match version {
                 b"HTTP/1.1" => Ok(1),
@@ -193,7 +200,7 @@ mod tests {
     use super::*;
 
     fn verdict(head: &str) -> Result<Option<(usize, Framing)>, Refusal> {
-        check(head.as_bytes(), &Limits { bytes: 256, fields: 5 })
+        check(head.as_bytes(), &Limits { bytes: 256, uri: 1024, fields: 5 })
     }
 
     fn framing_of(fields: &str) -> Result<Framing, Refusal> {

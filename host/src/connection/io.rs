@@ -78,8 +78,8 @@ pub(super) enum Protocol {
 impl Io {
     pub(super) fn new(stream: Transport, link: Rc<Link>) -> Self {
         let limits = &link.settings.limits;
-        let (most, fields) = (limits.header_bytes, limits.headers);
-        let wire = Wire::new(Limits { bytes: most, fields });
+        let (most, uri, fields) = (limits.header_bytes, limits.uri_bytes, limits.headers);
+        let wire = Wire::new(Limits { bytes: most, uri, fields });
         Self {
             stream,
             link,

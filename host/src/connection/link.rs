@@ -175,10 +175,15 @@ impl Link {
         self.in_body.set(in_body);
     }
 
-    /// Whether the answer made now is the last one: draining has started, or the rest of the request would have to be read
+    /// Whether the answer made now is the last one: draining has started, it has carried enough requests, or the rest of the request would have to be read
     /// first, by nobody.
     pub(super) fn is_last_answer(&self) -> bool {
-        self.is_draining() || self.in_body.get()
+        self.is_draining() || self.in_body.get() || self.is_worn()
+    }
+
+    /// It has carried as many requests as it may.
+    pub(super) fn is_worn(&self) -> bool {
+        self.calls.get() >= self.settings.limits.requests
     }
 
     pub(super) fn set_starved(&self, starved: bool) {

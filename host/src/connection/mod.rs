@@ -6,6 +6,7 @@ mod frames;
 mod head;
 mod io;
 mod link;
+mod path;
 mod patient;
 mod refuse;
 mod service;
@@ -94,7 +95,8 @@ pub(crate) async fn serve<H: Handler>(
     drain: Drain,
 ) {
     let link = Rc::new(Link::new(settings, peer));
-    let mut watch = Watch { link: Rc::clone(&link), alarm: Alarm::default(), drain: drain.watch() };
+    let mut watch =
+        Watch { link: Rc::clone(&link), alarm: Alarm::default(), drain: drain.watch(), worn: false };
     let mut io = Io::new(stream, Rc::clone(&link));
     let protocol = match link.peer.agreed() {
         // What was agreed upon is spoken. Whoever speaks another version all the same is told so by the one that was.
@@ -171,6 +173,8 @@ struct Watch {
     link: Rc<Link>,
     alarm: Alarm,
     drain: Watched,
+    /// It was asked to end for the requests that it has carried.
+    worn: bool,
 }
 
 /// What the connection is asked to do between two polls.
@@ -257,6 +261,9 @@ impl Watch {
                     && let Poll::Ready(deadline) = self.drain.poll_started(cx)
                 {
                     self.link.drain(deadline);
+                    ask = Ask::Quit;
+                }
+                if self.link.is_worn() && !std::mem::replace(&mut self.worn, true) {
                     ask = Ask::Quit;
                 }
                 if let Poll::Ready(done) = work(cx, std::mem::replace(&mut ask, Ask::Nothing)) {

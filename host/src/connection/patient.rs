@@ -20,8 +20,9 @@ pub(super) struct PatientBody {
 }
 
 impl PatientBody {
-    pub(super) fn new(incoming: Incoming, patience: Duration) -> Self {
-        let body = Body::Received(Received::new(incoming, Origin::Client).ending_explicitly());
+    pub(super) fn new(incoming: Incoming, most: u64, patience: Duration) -> Self {
+        let received = Received::new(incoming, Origin::Client).ending_explicitly().at_most(most);
+        let body = Body::Received(received);
         Self { body, patience, waiting_since: None, alarm: Alarm::default() }
     }
 }

@@ -12,6 +12,10 @@ use crate::problem_document::ProblemDocument;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Malformed(&'static str),
+    /// Of the path, what makes it ambiguous.
+    Path(&'static str),
+    UriTooLong,
+    BodyTooLarge,
     HeadTooLarge,
     HeadTimeout,
     TransferEncoding,
@@ -28,6 +32,9 @@ impl Refusal {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed",
+            Self::Path(_) => "ambiguous-path",
+            Self::UriTooLong => "uri-too-long",
+            Self::BodyTooLarge => "body-too-large",
             Self::HeadTooLarge => "head-too-large",
             Self::HeadTimeout => "head-timeout",
             Self::TransferEncoding => "transfer-encoding",
@@ -40,7 +47,9 @@ impl Refusal {
 
     pub(crate) fn status(self) -> StatusCode {
         match self {
-            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::Path(_) => StatusCode::BAD_REQUEST,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TransferEncoding => StatusCode::NOT_IMPLEMENTED,
@@ -53,7 +62,9 @@ impl Refusal {
 
     fn detail(self) -> &'static str {
         match self {
-            Self::Malformed(detail) => detail,
+            Self::Malformed(detail) | Self::Path(detail) => detail,
+            Self::UriTooLong => "the request target is longer than this listener allows",
+            Self::BodyTooLarge => "the request body is larger than this listener allows",
             Self::HeadTooLarge => "the request head is larger than this listener allows",
             Self::HeadTimeout => "the request head did not arrive in time",
             Self::TransferEncoding => "the only transfer coding accepted here is `chunked`",
@@ -88,6 +99,9 @@ mod tests {
     fn every_refusal_is_a_valid_problem_document() {
         for refusal in [
             Refusal::Malformed("a `Host` is missing"),
+            Refusal::Path("the path has a backslash"),
+            Refusal::UriTooLong,
+            Refusal::BodyTooLarge,
             Refusal::HeadTooLarge,
             Refusal::HeadTimeout,
             Refusal::TransferEncoding,

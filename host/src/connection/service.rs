@@ -42,10 +42,11 @@ async fn exchange<H: Handler>(
     let http2 = version == Version::HTTP_2;
     let refusal = match link.refusal() {
         Some(refusal) => Some(refusal),
-        None => vet::vet(&mut request)
+        None => vet::vet(&mut request, &link.settings)
             .err()
             .or_else(|| too_many_fields(&request, link, http2))
-            .or_else(|| misdirected(&request, link)),
+            .or_else(|| misdirected(&request, link))
+            .or_else(|| body_too_large(&request, link)),
     };
     let offer = if refusal.is_none() { offer(&request) } else { None };
     let mut response = match refusal {
@@ -120,11 +121,17 @@ fn receive(incoming: Incoming, link: &Link, http2: bool) -> Body {
     if incoming.is_end_stream() {
         Body::Empty
     } else if http2 {
-        Body::stream(PatientBody::new(incoming, link.settings.timeouts.body))
+        Body::stream(PatientBody::new(incoming, link.settings.limits.body, link.settings.timeouts.body))
     } else {
         // The connection itself watches over the one body that it can be reading.
-        Body::Received(Received::new(incoming, Origin::Client))
+        Body::Received(Received::new(incoming, Origin::Client).at_most(link.settings.limits.body))
     }
+}
+
+/// A length that is stated is refused before a byte of it is read; one that is not, where it has become too large.
+fn body_too_large(request: &Request<Incoming>, link: &Link) -> Option<Refusal> {
+    let least = request.body().size_hint().lower();
+    (least > link.settings.limits.body).then_some(Refusal::BodyTooLarge)
 }
 
 /// A connection is for the name that was asked for when it was made, and for those that share its certificate (RFC 9110 section 7.4).

@@ -4,11 +4,13 @@ use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
+use super::path;
 use super::refuse::Refusal;
+use crate::config::Listener;
 use crate::net::is_authority;
 
 /// Refuses the request or brings it into the form that `Handler` promises.
-pub(super) fn vet<B>(request: &mut Request<B>) -> Result<(), Refusal> {
+pub(super) fn vet<B>(request: &mut Request<B>, settings: &Listener) -> Result<(), Refusal> {
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(Refusal::Method);
     }
@@ -21,10 +23,31 @@ pub(super) fn vet<B>(request: &mut Request<B>) -> Result<(), Refusal> {
         vet_host(request.headers_mut(), http10)?;
     }
     match request.uri().path() {
-        path if path.starts_with('/') => Ok(()),
+        path if path.starts_with('/') => vet_path(request.uri_mut(), settings),
         "*" if *request.method() == Method::OPTIONS => Ok(()),
         _ => Err(Refusal::Malformed("the request target is neither a path nor a URL")),
     }
+}
+
+/// The path is brought into its one form, and the query is one.
+fn vet_path(uri: &mut Uri, settings: &Listener) -> Result<(), Refusal> {
+    let query = uri.query();
+    if uri.path().len() + query.map_or(0, |query| query.len() + 1) > settings.limits.uri_bytes {
+        return Err(Refusal::UriTooLong);
+    }
+    if !query.is_none_or(path::is_query) {
+        return Err(Refusal::Malformed("the query has a character that has to be encoded"));
+    }
+    let Some(mut target) = path::decide(uri.path(), &settings.paths).map_err(Refusal::Path)? else {
+        return Ok(());
+    };
+    if let Some(query) = query {
+        target.push('?');
+        target.push_str(query);
+    }
+    let target = PathAndQuery::from_maybe_shared(bytes::Bytes::from(target));
+    *uri = Uri::from(target.map_err(|_| Refusal::Path("the path has a character that has to be encoded"))?);
+    Ok(())
 }
 
 /// The absolute form, and every request of HTTP/2: the target names the authority.
@@ -37,6 +60,11 @@ fn adopt_authority(uri: Uri, headers: &mut HeaderMap, http2: bool) -> Result<Pat
     }
     if !is_authority(authority.as_str().as_bytes()) {
         return Err(Refusal::Malformed("the authority is not a host and a port"));
+    }
+    let path = parts.path_and_query.unwrap_or(PathAndQuery::from_static("/"));
+    // In HTTP/1.1 it may be left out of a URL; `:path` is a path (RFC 9113 section 8.3.1).
+    if http2 && !path.as_str().starts_with(['/', '*']) {
+        return Err(Refusal::Malformed("`:path` is not a path"));
     }
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -56,7 +84,7 @@ fn adopt_authority(uri: Uri, headers: &mut HeaderMap, http2: bool) -> Result<Pat
             );
         }
     }
-    Ok(parts.path_and_query.unwrap_or(PathAndQuery::from_static("/")))
+    Ok(path)
 }
 
 fn vet_host(headers: &mut HeaderMap, http10: bool) -> Result<(), Refusal> {
@@ -93,7 +121,7 @@ mod tests {
         hosts: &[&str],
     ) -> Result<(String, String), Refusal> {
         let mut request = request(version, method, target, hosts);
-        vet(&mut request)?;
+        vet(&mut request, &super::super::tests::settings())?;
         Ok((request.uri().to_string(), request.headers()[HOST].to_str().unwrap().to_owned()))
     }
 

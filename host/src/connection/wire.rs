@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     fn wire() -> Wire {
-        Wire::new(head::Limits { bytes: 1024, fields: 20 })
+        Wire::new(head::Limits { bytes: 1024, uri: 1024, fields: 20 })
     }
 
     /// Feeds `bytes` in pieces as a connection would, holding back what is partial. Returns what passed and how it ended.

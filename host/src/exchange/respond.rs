@@ -91,6 +91,11 @@ fn of_body(error: &BodyError) -> (&'static str, ProblemDocument) {
         (Origin::Client, "timeout") => {
             problem("request-timeout", StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time")
         }
+        (Origin::Client, "too-large") => problem(
+            "request-too-large",
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the request body is larger than this listener allows",
+        ),
         (Origin::Client, _) => problem(
             "request-incomplete",
             StatusCode::BAD_REQUEST,

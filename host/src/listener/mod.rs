@@ -10,7 +10,7 @@ pub(crate) use takeover::{Incumbent, Newcomer};
 
 #[cfg(test)]
 mod tests_support {
-    use crate::config::{Listener, ListenerLimits, ListenerTimeouts, Protocols, Serve};
+    use crate::config::{Listener, ListenerLimits, ListenerTimeouts, PathRules, Protocols, Serve};
 
     pub(super) fn listener() -> Listener {
         Listener {
@@ -20,6 +20,7 @@ mod tests_support {
             protocols: Protocols { h1: true, h2: true },
             tls: None,
             trusted_proxies: Vec::new(),
+            paths: PathRules::default(),
             timeouts: ListenerTimeouts::default(),
             limits: ListenerLimits::default(),
         }

@@ -6,7 +6,9 @@ use super::within_memory;
 use crate::harness::{Gateway, Origin, Response, Setup, config};
 
 fn before() -> Gateway {
-    let text = config::plugin("graphql-guard", "") + &config::service(Origin::echo(), &["graphql-guard"]);
+    let listener = "[listeners.public]\nbind = \"@public@\"\nlimits = { uri_bytes = \"30KiB\" }\n";
+    let text =
+        config::plugin("graphql-guard", "") + &config::service(Origin::echo(), &["graphql-guard"]) + listener;
     Setup::new().plugin("graphql-guard", crate::harness::plugin("graphql-guard")).start(&text)
 }
 

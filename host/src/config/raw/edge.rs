@@ -29,6 +29,10 @@ pub(in crate::config) struct RawListener {
     /// Networks whose `X-Forwarded-*` headers are believed.
     #[serde(default)]
     pub(in crate::config) trusted_proxies: List<String>,
+    /// What becomes of paths that servers read in more than one way. Default: they are refused.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["path", "normalize_path", "path_normalization"]))]
+    pub(in crate::config) paths: Field<RawPathRules>,
     /// How long a client may take.
     #[serde(default)]
     #[schemars(extend("x-aliases" = ["timeouts"]))]
@@ -54,6 +58,52 @@ pub(in crate::config) enum RawServe {
 pub(in crate::config) enum RawProtocol {
     H1,
     H2,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "PathRules")]
+#[schemars(extend("x-expected" = "a table such as { empty_segments = \"merge\" }"))]
+pub(in crate::config) struct RawPathRules {
+    /// `.` and `..`, encoded or not. Default: "refuse".
+    #[serde(default)]
+    pub(in crate::config) dot_segments: Field<RawDotSegments>,
+    /// `//`. Default: "refuse".
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["slashes", "merge_slashes"]))]
+    pub(in crate::config) empty_segments: Field<RawEmptySegments>,
+    /// `%2F` and `%5C`. Default: "refuse".
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["escaped_slashes"]))]
+    pub(in crate::config) encoded_slashes: Field<RawRefuseOrKeep>,
+    /// `;` and what follows it in a segment. Default: "refuse".
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["semicolons"]))]
+    pub(in crate::config) parameters: Field<RawRefuseOrKeep>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum RawDotSegments {
+    Refuse,
+    Resolve,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum RawEmptySegments {
+    Refuse,
+    Merge,
+    Keep,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum RawRefuseOrKeep {
+    Refuse,
+    Keep,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -91,6 +141,18 @@ pub(in crate::config) struct RawListenerLimits {
     #[serde(default)]
     #[schemars(range(min = 1, max = 10_000_000))]
     pub(in crate::config) connections: Field<u64>,
+    /// Size of a request target: path and query. Default: 8KiB.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["uri", "url_bytes"]))]
+    pub(in crate::config) uri_bytes: Field<SizeText>,
+    /// Size of a request body. Default: 1GiB.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["body_bytes", "max_body"]))]
+    pub(in crate::config) body: Field<SizeText>,
+    /// Requests of one connection; then it is closed, or told to go away. Default: 100000.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1_000_000_000), extend("x-aliases" = ["keepalive_requests", "requests_per_connection"]))]
+    pub(in crate::config) requests: Field<u64>,
     /// Size of a request head. Default: 32KiB.
     #[serde(default)]
     pub(in crate::config) header_bytes: Field<SizeText>,

@@ -19,7 +19,10 @@ use serde::Deserialize;
 use super::field::{DurationText, Field, SizeText};
 
 pub(super) use consumer::{RawConsumer, RawKey, RawPassword, RawSignatureKey, RawToken};
-pub(super) use edge::{RawListener, RawProtocol, RawServe, RawTarget, RawUpstream};
+pub(super) use edge::{
+    RawDotSegments, RawEmptySegments, RawListener, RawListenerLimits, RawProtocol, RawRefuseOrKeep, RawServe,
+    RawTarget, RawUpstream,
+};
 pub(super) use jwks::RawKeySet;
 pub(super) use metering::{
     RawAggregation, RawDurability, RawFormat, RawGateway, RawLedger, RawMeter, RawOnLedgerFailure, RawSink,

@@ -9,8 +9,15 @@ use ipnet::IpNet;
 
 use super::at::At;
 use super::{Entry, Input, Resolver};
-use crate::config::model::{Listener, ListenerLimits, ListenerTimeouts, Protocols, Serve};
-use crate::config::raw::{List, RawListener, RawProtocol, RawServe};
+use crate::config::field::SizeText;
+use crate::config::model::{
+    DotSegments, EmptySegments, Listener, ListenerLimits, ListenerTimeouts, PathRules, Protocols, Serve,
+};
+use crate::config::quantity::show_size;
+use crate::config::raw::{
+    List, RawDotSegments, RawEmptySegments, RawListener, RawListenerLimits, RawProtocol, RawRefuseOrKeep,
+    RawServe,
+};
 
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 3600);
 
@@ -46,6 +53,7 @@ impl Resolver<'_> {
             serve: self.serve(&at.key("serve"), &raw.serve),
             protocols: self.protocols(&at.key("protocols"), &raw.protocols),
             trusted_proxies: self.networks(&at.key("trusted_proxies"), &raw.trusted_proxies),
+            paths: self.path_rules(&at.key("paths"), raw),
             timeouts: self.listener_timeouts(&at.key("timeout"), raw),
             limits: self.listener_limits(&at.key("limits"), raw),
             // What was written and cannot be made out is a problem, and no plain HTTP.
@@ -112,6 +120,33 @@ impl Resolver<'_> {
         networks
     }
 
+    fn path_rules(&mut self, at: &At<'_>, raw: &RawListener) -> PathRules {
+        let Some(raw) = self.given(at, &raw.paths) else { return PathRules::default() };
+        let dots = self.given(&at.key("dot_segments"), &raw.dot_segments).copied();
+        let empty = self.given(&at.key("empty_segments"), &raw.empty_segments).copied();
+        let mut keeps = |key, field| self.given(&at.key(key), field) == Some(&RawRefuseOrKeep::Keep);
+        PathRules {
+            dot_segments: match dots {
+                Some(RawDotSegments::Resolve) => DotSegments::Resolve,
+                Some(RawDotSegments::Refuse) | None => DotSegments::Refuse,
+            },
+            empty_segments: match empty {
+                Some(RawEmptySegments::Merge) => EmptySegments::Merge,
+                Some(RawEmptySegments::Keep) => EmptySegments::Keep,
+                Some(RawEmptySegments::Refuse) | None => EmptySegments::Refuse,
+            },
+            encoded_slashes: keeps("encoded_slashes", &raw.encoded_slashes),
+            parameters: keeps("parameters", &raw.parameters),
+        }
+    }
+
+    fn body_limit(&mut self, table: &At<'_>, raw: &RawListenerLimits, default: u64) -> u64 {
+        let at = table.key("body");
+        let Some(&SizeText(size)) = self.given(&at, &raw.body) else { return default };
+        let range = 0..=1 << 50;
+        if self.within(&at, size, &range, |bound| show_size(*bound)) { size } else { default }
+    }
+
     fn listener_timeouts(&mut self, at: &At<'_>, raw: &RawListener) -> ListenerTimeouts {
         let default = ListenerTimeouts::default();
         let Some(raw) = self.given(at, &raw.timeout) else { return default };
@@ -131,6 +166,9 @@ impl Resolver<'_> {
         let bytes = 1 << 10..=16 << 20;
         ListenerLimits {
             connections: self.number(at, "connections", &raw.connections, default.connections),
+            uri_bytes: self.size(at, "uri_bytes", &raw.uri_bytes, default.uri_bytes, 64..=1 << 20),
+            body: self.body_limit(at, raw, default.body),
+            requests: self.number(at, "requests", &raw.requests, default.requests),
             header_bytes: self.size(at, "header_bytes", &raw.header_bytes, default.header_bytes, bytes),
             headers: self.number(at, "headers", &raw.headers, default.headers),
             streams: self.number(at, "streams", &raw.streams, default.streams),

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::{Abort, Handler, Peer, Refusal, Transport, prepare_request, prepare_response, serve};
 use crate::body::Body;
-use crate::config::{self, ListenerLimits, ListenerTimeouts, Protocols, Serve};
+use crate::config::{self, ListenerLimits, ListenerTimeouts, PathRules, Protocols, Serve};
 use crate::net::testing::{Raw, listen};
 use crate::net::{Drain, Timer};
 use crate::upstream::{Upstream, UpstreamErrorKind, Upstreams};
@@ -46,7 +46,7 @@ impl Handler for Closure {
     }
 }
 
-fn settings() -> config::Listener {
+pub(super) fn settings() -> config::Listener {
     config::Listener {
         name: "public".into(),
         bind: ([127, 0, 0, 1], 0).into(),
@@ -54,6 +54,7 @@ fn settings() -> config::Listener {
         protocols: Protocols { h1: true, h2: true },
         tls: None,
         trusted_proxies: Vec::new(),
+        paths: PathRules::default(),
         timeouts: ListenerTimeouts {
             handshake: Duration::from_secs(20),
             header: Duration::from_secs(20),
