@@ -39,6 +39,7 @@ mod policies;
 mod pooling;
 mod postgres;
 mod protocols;
+mod proxy_protocol;
 mod proxying;
 mod refused;
 mod reload;

@@ -71,7 +71,9 @@ impl AdminFronts {
             let acceptor = pages.acceptor.borrow().clone();
             let (pages, drain) = (Rc::clone(&pages), pages.drain.clone());
             tokio::task::spawn_local(async move {
-                let admitted = connection::admit(stream, address, &settings, acceptor.as_deref()).await;
+                let admitted =
+                    connection::admit(stream, Peer::new(address, &settings), &settings, acceptor.as_deref())
+                        .await;
                 if let Ok((transport, peer)) = admitted {
                     connection::serve(transport, Rc::new(peer), settings, pages, drain).await;
                 }

@@ -1,6 +1,7 @@
 //! HTTP/1 and HTTP/2 on one client connection: which of the two it is, deadlines, draining, and the promises that a handler
 //! can rely on.
 
+mod announced;
 mod answer;
 mod frames;
 mod head;
@@ -37,6 +38,7 @@ use io::{Io, Protocol};
 use link::{Expired, Link};
 use switch::Switched;
 
+pub(crate) use announced::client as announced_client;
 pub(crate) use refuse::Refusal;
 pub(crate) use transport::{Transport, admit};
 

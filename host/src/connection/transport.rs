@@ -1,7 +1,6 @@
 //! What carries a client connection: a socket, with TLS or without.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -17,21 +16,22 @@ pub(crate) enum Transport {
     Tls(Box<ServerStream>),
 }
 
-/// Makes a connection that was accepted fit to be served, and tells who is at its other end.
+/// Makes the connection of a peer fit to be served, and notes what its handshake has told of it.
 ///
 /// # Errors
 /// If the TLS handshake fails, or does not end in time.
 pub(crate) async fn admit(
     stream: TcpStream,
-    address: SocketAddr,
+    peer: Peer,
     settings: &Listener,
     acceptor: Option<&Acceptor>,
 ) -> Result<(Transport, Peer), HandshakeFailure> {
-    let peer = Peer::new(address, settings);
     match acceptor {
         None => Ok((Transport::Plain(stream), peer)),
         Some(acceptor) => {
-            let (stream, secured) = acceptor.accept(stream, settings.timeouts.handshake).await?;
+            // Boxed: its size would be that of every connection's task.
+            let accepted = Box::pin(acceptor.accept(stream, settings.timeouts.handshake)).await;
+            let (stream, secured) = accepted?;
             let forwards = settings.tls.as_ref().is_some_and(|tls| tls.forward_client_cert);
             Ok((Transport::Tls(Box::new(stream)), peer.secured(secured, forwards)))
         }

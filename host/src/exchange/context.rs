@@ -105,7 +105,7 @@ impl Context {
         let started = Instant::now();
         let listener = listener(&snapshot, peer);
         let trusted = listener.map_or(&[][..], |listener| &listener.trusted_proxies);
-        peer.trusted.set(forwarded::is_trusted(peer.address.ip(), trusted));
+        peer.judge(trusted);
         let version = request.version();
         let request_id = forwarded::prepare_request(request.headers_mut(), peer, version);
         let client = forwarded::client_address(request.headers(), peer, trusted);

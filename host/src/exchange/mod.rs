@@ -20,6 +20,7 @@ use std::task::Poll;
 use http::{Request, Response};
 
 pub(crate) use context::{Context, Gate};
+pub(crate) use forwarded::is_trusted;
 #[cfg(test)]
 pub(crate) use forwarded::{prepare_request, prepare_response};
 pub(crate) use peer::Peer;

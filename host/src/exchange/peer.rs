@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_SECURITY_POLICY, LINK};
 use http::{HeaderMap, HeaderValue};
+use ipnet::IpNet;
 
 use super::forwarded;
 use crate::config::Listener;
@@ -17,6 +18,8 @@ pub(crate) struct Peer {
     pub(crate) listener: Arc<str>,
     /// The address is one of the listener's `trusted_proxies`, as the newest request's snapshot has them.
     pub(crate) trusted: Cell<bool>,
+    /// It sent no word of its client where it had to: it vouches for nobody.
+    silent: bool,
     pub(crate) scheme: &'static str,
     /// The address as a field value: formatted once per connection, shared by its requests.
     pub(crate) address_value: HeaderValue,
@@ -44,6 +47,16 @@ impl Peer {
         Self::build(address, Arc::clone(&listener.name), trusted)
     }
 
+    /// A proxy that did not say whose connection it passes on: what the requests say is not the proxy's word.
+    pub(crate) fn silent(address: SocketAddr, listener: &Listener) -> Self {
+        Self { silent: true, ..Self::build(address, Arc::clone(&listener.name), false) }
+    }
+
+    /// Judges it by the newest networks.
+    pub(super) fn judge(&self, trusted: &[IpNet]) {
+        self.trusted.set(!self.silent && forwarded::is_trusted(self.address.ip(), trusted));
+    }
+
     fn build(address: SocketAddr, listener: Arc<str>, trusted: bool) -> Self {
         let text = address.ip().to_canonical().to_string();
         let address_value = HeaderValue::from_maybe_shared(bytes::Bytes::from(text))
@@ -53,6 +66,7 @@ impl Peer {
             address,
             listener,
             trusted,
+            silent: false,
             scheme: "http",
             address_value,
             hints,

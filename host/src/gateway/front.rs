@@ -119,14 +119,45 @@ impl Shared {
         async move {
             let metrics = Arc::clone(&proxy.metrics);
             metrics.connection_opened();
-            match connection::admit(stream, address, &settings, acceptor.as_deref()).await {
-                Ok((transport, peer)) => {
-                    connection::serve(transport, Rc::new(peer), settings, proxy, drain).await;
+            let mut stream = stream;
+            if let Some(peer) = peer(&mut stream, address, &settings, &metrics, &drain).await {
+                match connection::admit(stream, peer, &settings, acceptor.as_deref()).await {
+                    Ok((transport, peer)) => {
+                        connection::serve(transport, Rc::new(peer), settings, proxy, drain).await;
+                    }
+                    Err(HandshakeFailure(reason)) => metrics.refused(reason),
                 }
-                Err(HandshakeFailure(reason)) => metrics.refused(reason),
             }
             metrics.connection_closed();
             drop(counted);
+        }
+    }
+}
+
+/// Who is on the other end, or `None` where the connection goes no further.
+async fn peer(
+    stream: &mut TcpStream,
+    address: SocketAddr,
+    settings: &Listener,
+    metrics: &ListenerMetrics,
+    drain: &Drain,
+) -> Option<Peer> {
+    if !settings.proxy_protocol {
+        return Some(Peer::new(address, settings));
+    }
+    if !exchange::is_trusted(address.ip(), &settings.trusted_proxies) {
+        metrics.refused("proxy-untrusted");
+        return None;
+    }
+    // Boxed: its size would be that of every connection's task.
+    match Box::pin(connection::announced_client(stream, settings, drain)).await {
+        Ok(Some(client)) => Some(Peer::new(client, settings)),
+        Ok(None) => Some(Peer::silent(address, settings)),
+        Err(reason) => {
+            if let Some(kind) = reason.as_str() {
+                metrics.refused(kind);
+            }
+            None
         }
     }
 }

@@ -21,6 +21,7 @@ mod tests_support {
             tls: None,
             trusted_proxies: Vec::new(),
             paths: PathRules::default(),
+            proxy_protocol: false,
             timeouts: ListenerTimeouts::default(),
             limits: ListenerLimits::default(),
         }

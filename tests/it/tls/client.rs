@@ -134,7 +134,11 @@ impl Client {
 
     /// Shakes hands with whom it knows as `name`, to the end.
     pub(super) fn connect(&self, address: SocketAddr, name: &str) -> io::Result<Tls> {
-        let stream = TcpStream::connect(address)?;
+        self.over(TcpStream::connect(address)?, name)
+    }
+
+    /// Likewise on a connection that is there.
+    pub(super) fn over(&self, stream: TcpStream, name: &str) -> io::Result<Tls> {
         stream.set_read_timeout(Some(DEADLINE))?;
         stream.set_nodelay(true)?;
         let name = ServerName::try_from(name.to_owned()).unwrap();

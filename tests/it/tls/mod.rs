@@ -252,6 +252,22 @@ fn the_gateway_s_own_pages_may_be_served_over_tls() {
 }
 
 #[test]
+fn a_balancer_tells_who_comes_before_the_handshake() {
+    let authority = Authority::new("servers");
+    let pair = authority.issue(&["a.example"]);
+    let pairs = [("a", &pair)];
+    let more = "proxy_protocol = \"required\"\ntrusted_proxies = [\"127.0.0.1\"]\n";
+    let gateway = setup(&pairs).start(&text(&pairs, "", more));
+    let mut stream = TcpStream::connect(gateway.public).unwrap();
+    stream.write_all(b"PROXY TCP4 203.0.113.9 192.0.2.1 40000 443\r\n").unwrap();
+    let mut tls = Client::new(&authority).over(stream, "a.example").unwrap();
+    let answer = ask(&mut tls, "a.example").unwrap();
+    assert!(answer.body.contains("\"x-forwarded-for\": \"203.0.113.9\""), "{answer:?}");
+    assert!(Client::new(&authority).connect(gateway.public, "a.example").is_err());
+    wait::until("it is counted", || refusals(&gateway, "proxy-malformed") >= 1.0);
+}
+
+#[test]
 fn another_process_takes_over_what_speaks_tls() {
     let authority = Authority::new("servers");
     let pair = authority.issue(&["a.example"]);

@@ -33,6 +33,10 @@ pub(in crate::config) struct RawListener {
     #[serde(default)]
     #[schemars(extend("x-aliases" = ["path", "normalize_path", "path_normalization"]))]
     pub(in crate::config) paths: Field<RawPathRules>,
+    /// Whether each connection begins with a header of the PROXY protocol, sent by one of `trusted_proxies`. Default: "off".
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["accept_proxy", "proxy"]))]
+    pub(in crate::config) proxy_protocol: Field<RawProxyProtocol>,
     /// How long a client may take.
     #[serde(default)]
     #[schemars(extend("x-aliases" = ["timeouts"]))]
@@ -50,6 +54,14 @@ pub(in crate::config) enum RawServe {
     Proxy,
     Admin,
     Metrics,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum RawProxyProtocol {
+    Off,
+    Required,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]

@@ -20,8 +20,8 @@ use super::field::{DurationText, Field, SizeText};
 
 pub(super) use consumer::{RawConsumer, RawKey, RawPassword, RawSignatureKey, RawToken};
 pub(super) use edge::{
-    RawDotSegments, RawEmptySegments, RawListener, RawListenerLimits, RawProtocol, RawRefuseOrKeep, RawServe,
-    RawTarget, RawUpstream,
+    RawDotSegments, RawEmptySegments, RawListener, RawListenerLimits, RawProtocol, RawProxyProtocol,
+    RawRefuseOrKeep, RawServe, RawTarget, RawUpstream,
 };
 pub(super) use jwks::RawKeySet;
 pub(super) use metering::{

@@ -15,8 +15,8 @@ use crate::config::model::{
 };
 use crate::config::quantity::show_size;
 use crate::config::raw::{
-    List, RawDotSegments, RawEmptySegments, RawListener, RawListenerLimits, RawProtocol, RawRefuseOrKeep,
-    RawServe,
+    List, RawDotSegments, RawEmptySegments, RawListener, RawListenerLimits, RawProtocol, RawProxyProtocol,
+    RawRefuseOrKeep, RawServe,
 };
 
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 3600);
@@ -54,6 +54,7 @@ impl Resolver<'_> {
             protocols: self.protocols(&at.key("protocols"), &raw.protocols),
             trusted_proxies: self.networks(&at.key("trusted_proxies"), &raw.trusted_proxies),
             paths: self.path_rules(&at.key("paths"), raw),
+            proxy_protocol: self.proxy_protocol(at, raw),
             timeouts: self.listener_timeouts(&at.key("timeout"), raw),
             limits: self.listener_limits(&at.key("limits"), raw),
             // What was written and cannot be made out is a problem, and no plain HTTP.
@@ -102,6 +103,22 @@ impl Resolver<'_> {
         let protocols = self.list(at, raw);
         let has = |wanted| protocols.iter().any(|(_, protocol)| **protocol == wanted);
         Protocols { h1: has(RawProtocol::H1), h2: has(RawProtocol::H2) }
+    }
+
+    fn proxy_protocol(&mut self, listener: &At<'_>, raw: &RawListener) -> bool {
+        let at = listener.key("proxy_protocol");
+        if self.given(&at, &raw.proxy_protocol) != Some(&RawProxyProtocol::Required) {
+            return false;
+        }
+        let own = |serve: &RawServe| matches!(serve, RawServe::Admin | RawServe::Metrics);
+        if self.list(&listener.key("serve"), &raw.serve).iter().any(|(_, serve)| own(serve)) {
+            let problem = at.problem("the gateway's own pages are not served behind the PROXY protocol");
+            self.problems.push(problem.hint("leave it out, and let who asks connect directly"));
+        } else if !listener.key("trusted_proxies").is_written() {
+            let problem = at.problem("nobody may send the header of the PROXY protocol");
+            self.problems.push(problem.hint("name the balancers' networks in `trusted_proxies`"));
+        }
+        true
     }
 
     fn networks(&mut self, at: &At<'_>, raw: &List<String>) -> Vec<IpNet> {

@@ -55,6 +55,7 @@ pub(super) fn settings() -> config::Listener {
         tls: None,
         trusted_proxies: Vec::new(),
         paths: PathRules::default(),
+        proxy_protocol: false,
         timeouts: ListenerTimeouts {
             handshake: Duration::from_secs(20),
             header: Duration::from_secs(20),
