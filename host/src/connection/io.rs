@@ -125,14 +125,30 @@ impl Io {
         }
     }
 
-    /// Whether there is nothing here that somebody has still to see.
-    pub(super) fn is_at_rest(&self) -> bool {
-        self.held.is_empty() && self.closing == Closing::No
-    }
-
-    /// Waits for bytes or the end, without reading them.
-    pub(super) fn poll_something(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.stream.poll_something(cx)
+    /// Waits for what hyper has to see: a whole head, or one that is refused, the end, or that time is up.
+    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::take(&mut self.unseen) {
+            self.look_at_held();
+        }
+        loop {
+            let Self { stream, guard, held, link, .. } = self;
+            let Guard::Http1 { wire, most } = guard else { return Poll::Ready(()) };
+            let waits =
+                self.cleared == 0 && !wire.is_over() && !wire.is_waiting() && self.closing == Closing::No;
+            if !waits || link.is_overdue() {
+                return Poll::Ready(());
+            }
+            let read = with_scratch(stream, cx, usize::MAX, |bytes| {
+                held.extend_from_slice(bytes);
+                (!bytes.is_empty()).then(|| bytes.contains(&b'\n') || held.len() >= *most)
+            });
+            match ready!(read) {
+                Ok(Some(true)) => self.look_at_held(),
+                Ok(Some(false)) => link.set_partial(true),
+                // It finds out for itself.
+                Ok(None) | Err(_) => return Poll::Ready(()),
+            }
+        }
     }
 
     /// Sends `bytes` and closes, for a client that speaks another protocol.

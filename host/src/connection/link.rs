@@ -194,6 +194,10 @@ impl Link {
         since(&self.blocked_since, blocked);
     }
 
+    pub(super) fn is_overdue(&self) -> bool {
+        self.overdue.get().is_some()
+    }
+
     pub(super) fn take_overdue(&self) -> Option<Overdue> {
         self.overdue.take()
     }

@@ -208,10 +208,15 @@ impl Watch {
         let _ = self.over(work).await;
     }
 
-    /// Serves HTTP/1. What hyper needs for a request, about 20 KiB, is given back while none comes and made anew with the next.
+    /// Serves HTTP/1. What hyper needs for a request, about 20 KiB, is made when a head is there, and given back while none comes.
     async fn serve_http1<H: Handler>(&mut self, mut io: Io, link: &Rc<Link>, handler: &Rc<H>) {
         link.let_nap();
         loop {
+            let needed =
+                |cx: &mut Context<'_>, ask| if ask == Ask::Quit { Poll::Ready(()) } else { io.poll_head(cx) };
+            if self.over(needed).await.is_err() {
+                return;
+            }
             let service = service::serve_with(link, handler);
             let mut connection = Box::new(http1_builder(link).serve_connection(io, service));
             // Asked to quit, its next answer says `Connection: close`, and its next wait for a request ends it: by way of the link.
@@ -229,14 +234,6 @@ impl Watch {
             io = parts.io;
             io.take_back(&parts.read_buf);
             link.nap();
-            if io.is_at_rest() {
-                let woken = |cx: &mut Context<'_>, ask| {
-                    if ask == Ask::Quit { Poll::Ready(()) } else { io.poll_something(cx) }
-                };
-                if self.over(woken).await.is_err() {
-                    return;
-                }
-            }
         }
     }
 

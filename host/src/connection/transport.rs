@@ -47,11 +47,6 @@ impl Transport {
         }
     }
 
-    /// Waits for bytes or the end, without reading them. What was read and is left must have been taken before.
-    pub(super) fn poll_something(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.tcp().poll_read_ready(cx).map(drop)
-    }
-
     /// Closing it resets the connection.
     pub(super) fn cut(&self) {
         let _ = self.tcp().set_zero_linger();
