@@ -156,7 +156,11 @@ impl Clients {
                         let id = answer.header("x-request-id").expect("an id").to_owned();
                         assert!(self.answered.lock().unwrap().insert(id));
                     }
-                    503 => drop(self.refused.fetch_add(1, Ordering::Relaxed)),
+                    503 => {
+                        self.refused.fetch_add(1, Ordering::Relaxed);
+                        // Asked again at once, gateways would take the processor from the server that is to come back.
+                        wait::pause(Duration::from_millis(2));
+                    }
                     other => panic!("status {other}"),
                 }
             }

@@ -24,6 +24,8 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     let modules = plugins(&[])?;
     guests()?;
     service()?;
+    execute(cargo(&WORKSPACE).arg("--no-run"))?;
+    settle();
     execute(cargo(&WORKSPACE).args(arguments))?;
 
     let sluice = target_dir().join("debug/sluice");
@@ -47,6 +49,13 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
 /// Builds the gRPC service that tests of translation talk to, with the features that the workspace's tests have anyway.
 fn service() -> Result<()> {
     execute(&mut cargo(&["build", "--workspace", "--exclude", "sluice-guests", "--bin", "library-service"]))
+}
+
+/// Waits until the disk has taken what the build wrote. Databases wait for the disk at every commit, and for all of that with it: long
+/// enough to be given up.
+fn settle() {
+    // Without such a program the tests take longer.
+    let _ = Command::new("sync").status();
 }
 
 /// A file of integration tests, built.
