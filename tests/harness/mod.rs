@@ -3,6 +3,7 @@
 
 pub(crate) mod client;
 pub(crate) mod config;
+pub(crate) mod corpus;
 pub(crate) mod damage;
 pub(crate) mod echo;
 pub(crate) mod faulty_disk;

@@ -9,6 +9,7 @@ mod check;
 mod commands;
 mod consumers;
 mod contract;
+mod corpora;
 mod counters;
 mod damage;
 mod deadlines;

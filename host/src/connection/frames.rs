@@ -2,9 +2,13 @@
 //! arrive. Frames that carry nothing are paid for out of a budget, which answers, bytes and time fill. hyper limits some of them and
 //! answers all. No sockets in here, and the time is an argument.
 
+mod fields;
+
 use std::cell::Cell;
 
 use tokio::time::Instant;
+
+use fields::{Fields, Wrong};
 
 /// Bytes of a frame's head.
 const HEAD: usize = 9;
@@ -35,6 +39,14 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 0x1;
 const ACK: u8 = 0x1;
 const PADDED: u8 = 0x8;
+const PRIORITIZED: u8 = 0x20;
+
+/// Bytes of the priority in a frame of HEADERS.
+const PRIORITY_BYTES: usize = 5;
+
+/// Codes of RFC 9113 section 7.
+const PROTOCOL_ERROR: u8 = 1;
+const ENHANCE_YOUR_CALM: u8 = 11;
 
 /// The head of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +67,17 @@ struct Cutter {
 }
 
 impl Cutter {
+    /// What `bytes` begin with that is no head, taken from them.
+    fn passed<'a>(&mut self, bytes: &mut &'a [u8]) -> &'a [u8] {
+        let (here, rest) = bytes.split_at(self.pass.min(bytes.len()));
+        self.pass -= here.len();
+        *bytes = rest;
+        here
+    }
+
     /// The next head in `bytes`, of which what was looked at is taken.
     fn next(&mut self, bytes: &mut &[u8]) -> Option<Head> {
-        let here = self.pass.min(bytes.len());
-        self.pass -= here;
-        *bytes = &bytes[here..];
+        self.passed(bytes);
         let (part, rest) = bytes.split_at((HEAD - self.have).min(bytes.len()));
         self.head[self.have..self.have + part.len()].copy_from_slice(part);
         self.have += part.len();
@@ -116,9 +134,77 @@ impl Budget {
     }
 }
 
-/// A client has used up its budget, the last of it for frames of this kind.
+/// Why a connection ends early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Flood(pub(crate) &'static str);
+pub(crate) enum Offence {
+    /// The client has used up its budget, the last of it for frames of this kind.
+    Flood(&'static str),
+    Malformed(&'static str),
+}
+
+impl Offence {
+    fn code(self) -> u8 {
+        match self {
+            Self::Flood(_) => ENHANCE_YOUR_CALM,
+            Self::Malformed(_) => PROTOCOL_ERROR,
+        }
+    }
+}
+
+impl From<Wrong> for Offence {
+    fn from(wrong: Wrong) -> Self {
+        Self::Malformed(match wrong {
+            Wrong::Fragment => "`:path` has a fragment",
+            Wrong::PseudoInTrailers => "trailers have a pseudo-header field",
+        })
+    }
+}
+
+/// A field block under way, and where in a frame it lies.
+#[derive(Debug, Default)]
+struct Block {
+    trailers: bool,
+    /// The next byte says how many bytes of padding there are.
+    unpadded: bool,
+    /// Bytes before the fields.
+    before: usize,
+    /// Bytes of the frame from the next on that are fields or padding, and how many of them are padding.
+    left: usize,
+    padding: usize,
+    /// The frame is one of the block.
+    open: bool,
+}
+
+impl Block {
+    /// A frame begins.
+    fn begin(&mut self, head: Head, trailers: bool) {
+        let flag = |flag: u8| head.kind == HEADERS && head.flags & flag != 0;
+        self.open = matches!(head.kind, HEADERS | CONTINUATION);
+        if head.kind == HEADERS {
+            self.trailers = trailers;
+        }
+        self.unpadded = flag(PADDED);
+        self.before = if flag(PRIORITIZED) { PRIORITY_BYTES } else { 0 };
+        (self.left, self.padding) = (head.length as usize, 0);
+    }
+
+    /// A piece of a frame has come.
+    fn look(&mut self, mut piece: &[u8], fields: &mut Fields) -> Result<(), Wrong> {
+        if self.unpadded
+            && let [padding, rest @ ..] = piece
+        {
+            (self.unpadded, self.padding) = (false, usize::from(*padding));
+            self.left -= 1;
+            piece = rest;
+        }
+        let (skipped, rest) = piece.split_at(self.before.min(piece.len()));
+        self.before -= skipped.len();
+        self.left -= skipped.len();
+        let fields_left = self.left.saturating_sub(self.padding).min(rest.len());
+        self.left -= rest.len();
+        fields.look(&rest[..fields_left], self.trailers)
+    }
+}
 
 /// Follows both directions of a connection.
 #[derive(Debug)]
@@ -129,13 +215,22 @@ pub(super) struct Frames {
     begun: bool,
     /// The highest stream that the client has opened.
     newest: u32,
+    block: Block,
+    fields: Fields,
 }
 
 impl Frames {
     /// For a connection that begins with the `preface`.
     pub(super) fn new(preface: usize) -> Self {
         let incoming = Cutter { pass: preface, ..Cutter::default() };
-        Self { incoming, outgoing: Cutter::default(), begun: false, newest: 0 }
+        Self {
+            incoming,
+            outgoing: Cutter::default(),
+            begun: false,
+            newest: 0,
+            block: Block::default(),
+            fields: Fields::default(),
+        }
     }
 
     /// Bytes have come from the client.
@@ -144,17 +239,23 @@ impl Frames {
         mut bytes: &[u8],
         budget: &Budget,
         now: impl Fn() -> Instant,
-    ) -> Result<(), Flood> {
-        while let Some(head) = self.incoming.next(&mut bytes) {
-            if head.kind == HEADERS {
-                self.newest = self.newest.max(head.stream);
+    ) -> Result<(), Offence> {
+        loop {
+            let piece = self.incoming.passed(&mut bytes);
+            if self.block.open && !piece.is_empty() {
+                self.block.look(piece, &mut self.fields)?;
             }
+            let Some(head) = self.incoming.next(&mut bytes) else { return Ok(()) };
+            let opens = head.kind == HEADERS && head.stream > self.newest;
+            if opens {
+                self.newest = head.stream;
+            }
+            self.block.begin(head, !opens);
             let (cost, kind) = cost(head);
             if cost > 0 && !budget.spend(cost, &now) {
-                return Err(Flood(kind));
+                return Err(Offence::Flood(kind));
             }
         }
-        Ok(())
     }
 
     /// Bytes have been sent.
@@ -165,8 +266,8 @@ impl Frames {
         while self.outgoing.next(&mut bytes).is_some() {}
     }
 
-    /// The last words to a client that is to calm down (RFC 9113 section 7), where a frame may begin.
-    pub(super) fn calm(&self) -> Option<Vec<u8>> {
+    /// The last words to a client, where a frame may begin.
+    pub(super) fn goaway(&self, offence: Offence) -> Option<Vec<u8>> {
         if !self.outgoing.is_between() {
             return None;
         }
@@ -174,7 +275,7 @@ impl Frames {
         let mut words = if self.begun { Vec::new() } else { vec![0, 0, 0, SETTINGS, 0, 0, 0, 0, 0] };
         words.extend_from_slice(&[0, 0, 8, 7, 0, 0, 0, 0, 0]);
         words.extend_from_slice(&self.newest.to_be_bytes());
-        words.extend_from_slice(&[0, 0, 0, 11]);
+        words.extend_from_slice(&[0, 0, 0, offence.code()]);
         Some(words)
     }
 }
@@ -207,6 +308,8 @@ mod tests {
     use proptest::prelude::{any, prop, proptest};
 
     use super::*;
+
+    const CALM: Offence = Offence::Flood("flood-ping");
 
     fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
@@ -242,7 +345,7 @@ mod tests {
             assert_eq!(passed(&frame(kind, flags, 1, payload)), most, "{kind} {flags}");
         }
         assert_eq!(passed(&frame(DATA, 0, 1, &[1])), 1_000_000, "bytes are bounded by windows");
-        assert_eq!(passed(&frame(HEADERS, END_STREAM, 1, &[1])), 1_000_000, "requests by streams");
+        assert_eq!(passed(&frame(HEADERS, END_STREAM, 1, &[0x90])), 1_000_000, "requests by streams");
     }
 
     #[test]
@@ -282,13 +385,48 @@ mod tests {
         frames.look(&frame(HEADERS, 0, 5, &[1]), &budget, || now).unwrap();
         let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 11];
         let settings = frame(SETTINGS, 0, 0, &[]);
-        assert_eq!(frames.calm().unwrap(), [&settings[..], &goaway].concat());
+        assert_eq!(frames.goaway(CALM).unwrap(), [&settings[..], &goaway].concat());
         frames.sent(&settings, &budget);
-        assert_eq!(frames.calm().unwrap(), goaway);
+        assert_eq!(frames.goaway(CALM).unwrap(), goaway);
         frames.sent(&frame(DATA, 0, 5, &[1; 9])[..12], &budget);
-        assert_eq!(frames.calm(), None);
+        assert_eq!(frames.goaway(CALM), None);
         frames.sent(&[1; 6], &budget);
-        assert_eq!(frames.calm().unwrap(), goaway);
+        assert_eq!(frames.goaway(CALM).unwrap(), goaway);
+    }
+
+    #[test]
+    fn fields_are_found_between_padding_and_priority_and_over_several_frames() {
+        let path = b"\x04\x04/a#b";
+        let padded = [&[2][..], path, &[0, 0]].concat();
+        let both = [&[3, 0, 0, 0, 0, 0][..], path, &[0x82, 0x82, 0x82]].concat();
+        let first = frame(HEADERS, 0, 1, &path[..3]);
+        let blocks = [
+            frame(HEADERS, 4, 1, path),
+            frame(HEADERS, 4 | PADDED, 1, &padded),
+            frame(HEADERS, 4 | PADDED | PRIORITIZED, 1, &both),
+            [first, frame(CONTINUATION, 0, 1, &path[3..4]), frame(CONTINUATION, 4, 1, &path[4..])].concat(),
+        ];
+        let now = Instant::now();
+        for bytes in blocks {
+            let (budget, mut whole) = (Budget::new(now), Frames::new(0));
+            let wrong = whole.look(&bytes, &budget, || now);
+            assert_eq!(wrong, Err(Offence::Malformed("`:path` has a fragment")));
+            assert!(whole.goaway(wrong.unwrap_err()).unwrap().ends_with(&[0, 0, 0, 1]));
+            let mut cut = Frames::new(0);
+            let found = bytes.chunks(1).try_for_each(|byte| cut.look(byte, &budget, || now));
+            assert_eq!(found, wrong);
+        }
+        // What looks like fields and is padding or data is none.
+        let (budget, mut frames) = (Budget::new(now), Frames::new(0));
+        let harmless = [
+            frame(HEADERS, 4 | PADDED, 1, &[&[6][..], path].concat()),
+            frame(DATA, 0, 1, path),
+            frame(HEADERS, 4, 3, &[0x82]),
+        ];
+        frames.look(&harmless.concat(), &budget, || now).unwrap();
+        // The second block of a stream is its trailers.
+        let trailers = frame(HEADERS, 5, 3, &[0x82]);
+        assert!(matches!(frames.look(&trailers, &budget, || now), Err(Offence::Malformed(_))));
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Peer;
-use super::frames::{Budget, Flood};
+use super::frames::{Budget, Offence};
 use super::refuse::Refusal;
 use super::switch::Switched;
 use crate::config::Listener;
@@ -59,8 +59,8 @@ pub(super) struct Link {
     switched: Cell<Option<Switched>>,
     /// What frames that carry nothing are paid out of.
     pub(super) budget: Budget,
-    /// It was used up.
-    flood: Cell<Option<Flood>>,
+    /// Why the connection ends early.
+    offence: Cell<Option<Offence>>,
     /// A response was cut short, and its end is told by the end of the connection only.
     cut: Cell<bool>,
 }
@@ -111,7 +111,7 @@ impl Link {
             offer: Cell::new(None),
             switched: Cell::new(None),
             budget: Budget::new(Instant::now()),
-            flood: Cell::new(None),
+            offence: Cell::new(None),
             cut: Cell::new(false),
         }
     }
@@ -202,18 +202,22 @@ impl Link {
         self.overdue.take()
     }
 
-    /// Its client floods it: it has a short time to hear so.
-    pub(super) fn set_flood(&self, flood: Flood) {
-        self.flood.set(Some(flood));
+    /// It ends early: its client has a short time to hear so.
+    pub(super) fn set_offence(&self, offence: Offence) {
+        self.offence.set(Some(offence));
         self.end_soon();
     }
 
-    pub(super) fn is_flooded(&self) -> bool {
-        self.flood.get().is_some()
+    pub(super) fn offence(&self) -> Option<Offence> {
+        self.offence.get()
     }
 
-    pub(super) fn take_flood(&self) -> Option<Flood> {
-        self.flood.take()
+    pub(super) fn has_offended(&self) -> bool {
+        self.offence.get().is_some()
+    }
+
+    pub(super) fn take_offence(&self) -> Option<Offence> {
+        self.offence.take()
     }
 
     pub(super) fn set_cut(&self) {

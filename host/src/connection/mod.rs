@@ -119,8 +119,8 @@ pub(crate) async fn serve<H: Handler>(
             let service = service::serve_with(&link, &handler);
             let mut connection = Box::pin(http2_builder(&link).serve_connection(io, service));
             watch.drive(connection.as_mut()).await;
-            if let Some(flood) = link.take_flood() {
-                handler.refused(Refusal::Flood(flood), &link.peer);
+            if let Some(offence) = link.take_offence() {
+                handler.refused(Refusal::Offence(offence), &link.peer);
             }
         }
         Protocol::Http2 => {

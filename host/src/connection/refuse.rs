@@ -3,7 +3,7 @@
 use http::header::{ALLOW, CACHE_CONTROL};
 use http::{HeaderValue, Response, StatusCode};
 
-use super::frames::Flood;
+use super::frames::Offence;
 use super::request_id;
 use crate::body::Body;
 use crate::problem_document::ProblemDocument;
@@ -23,8 +23,8 @@ pub(crate) enum Refusal {
     Method,
     /// The connection was made for somebody else.
     Misdirected,
-    /// Of HTTP/2, frames that carry nothing. The connection ends, and no request is answered with it.
-    Flood(Flood),
+    /// Of frames of HTTP/2. The connection ends, and no request is answered with it.
+    Offence(Offence),
 }
 
 impl Refusal {
@@ -41,7 +41,8 @@ impl Refusal {
             Self::Version => "version",
             Self::Method => "method",
             Self::Misdirected => "misdirected",
-            Self::Flood(Flood(kind)) => kind,
+            Self::Offence(Offence::Flood(kind)) => kind,
+            Self::Offence(Offence::Malformed(_)) => "malformed",
         }
     }
 
@@ -56,7 +57,8 @@ impl Refusal {
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Self::Flood(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Offence(Offence::Flood(_)) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Offence(Offence::Malformed(_)) => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -71,7 +73,8 @@ impl Refusal {
             Self::Version => "this listener does not speak that version of HTTP",
             Self::Method => "this method is not served here",
             Self::Misdirected => "the certificate of this connection is not made out to that host",
-            Self::Flood(_) => "this connection asks for too much that is of no use",
+            Self::Offence(Offence::Malformed(detail)) => detail,
+            Self::Offence(Offence::Flood(_)) => "this connection asks for too much that is of no use",
         }
     }
 

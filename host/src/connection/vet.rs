@@ -1,8 +1,11 @@
 //! What every request must be before a handler sees it: one valid authority, in `Host`, and a target in origin form.
 
-use http::header::HOST;
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, IF_MODIFIED_SINCE, IF_RANGE,
+    IF_UNMODIFIED_SINCE, MAX_FORWARDS, ORIGIN, RANGE, REFERER, USER_AGENT,
+};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use super::path;
 use super::refuse::Refusal;
@@ -17,16 +20,54 @@ pub(super) fn vet<B>(request: &mut Request<B>, settings: &Listener) -> Result<()
     let (http2, http10) = (request.version() == Version::HTTP_2, request.version() == Version::HTTP_10);
     if request.uri().authority().is_some() {
         let uri = std::mem::take(request.uri_mut());
-        let path = adopt_authority(uri, request.headers_mut(), http2)?;
+        let path = adopt_authority(uri, request.headers_mut(), (http2, http10))?;
         *request.uri_mut() = Uri::from(path);
     } else {
         vet_host(request.headers_mut(), http10)?;
     }
+    vet_fields(request.headers(), http2)?;
     match request.uri().path() {
         path if path.starts_with('/') => vet_path(request.uri_mut(), settings),
         "*" if *request.method() == Method::OPTIONS => Ok(()),
         _ => Err(Refusal::Malformed("the request target is neither a path nor a URL")),
     }
+}
+
+/// Fields of which a request has one at most (RFC 9110 section 5.3), and of which servers do not read the same one.
+const SINGLE: [HeaderName; 12] = [
+    AUTHORIZATION,
+    CONTENT_LENGTH,
+    CONTENT_RANGE,
+    CONTENT_TYPE,
+    IF_MODIFIED_SINCE,
+    IF_RANGE,
+    IF_UNMODIFIED_SINCE,
+    MAX_FORWARDS,
+    ORIGIN,
+    RANGE,
+    REFERER,
+    USER_AGENT,
+];
+
+/// What the readers of both versions leave to those who use the fields.
+fn vet_fields(headers: &HeaderMap, http2: bool) -> Result<(), Refusal> {
+    // Most requests repeat nothing.
+    if headers.len() > headers.keys_len()
+        && SINGLE.iter().any(|name| headers.get_all(name).iter().nth(1).is_some())
+    {
+        return Err(Refusal::Malformed("a field that stands for itself is given more than once"));
+    }
+    // HTTP/1 has white space around values, HTTP/2 has none (RFC 9113 section 8.2.1).
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    if http2
+        && headers
+            .values()
+            .map(HeaderValue::as_bytes)
+            .any(|value| is_blank(value.first()) || is_blank(value.last()))
+    {
+        return Err(Refusal::Malformed("a field's value begins or ends with white space"));
+    }
+    Ok(())
 }
 
 /// The path is brought into its one form, and the query is one.
@@ -51,7 +92,11 @@ fn vet_path(uri: &mut Uri, settings: &Listener) -> Result<(), Refusal> {
 }
 
 /// The absolute form, and every request of HTTP/2: the target names the authority.
-fn adopt_authority(uri: Uri, headers: &mut HeaderMap, http2: bool) -> Result<PathAndQuery, Refusal> {
+fn adopt_authority(
+    uri: Uri,
+    headers: &mut HeaderMap,
+    (http2, http10): (bool, bool),
+) -> Result<PathAndQuery, Refusal> {
     let parts = uri.into_parts();
     let authority = parts.authority.ok_or(Refusal::Malformed("the request names no authority"))?;
     match parts.scheme.as_ref().map(http::uri::Scheme::as_str) {
@@ -65,6 +110,10 @@ fn adopt_authority(uri: Uri, headers: &mut HeaderMap, http2: bool) -> Result<Pat
     // In HTTP/1.1 it may be left out of a URL; `:path` is a path (RFC 9113 section 8.3.1).
     if http2 && !path.as_str().starts_with(['/', '*']) {
         return Err(Refusal::Malformed("`:path` is not a path"));
+    }
+    if !http2 {
+        // The target overrides a `Host`, and does not stand for it (RFC 9112 section 3.2).
+        vet_host(headers, http10)?;
     }
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {

@@ -41,9 +41,9 @@ pub(crate) fn is_authority(bytes: &[u8]) -> bool {
     host && port
 }
 
-/// The bytes of a registered name (RFC 3986, 3.2.2), but for percent-encoding: no host has it in its name, and HTTP/2 upstreams could
-/// not be told.
-const NAME: [bool; 256] = alphanumeric_and(b"-._~!$&'()*+,;=");
+/// The bytes of a registered name (RFC 3986, 3.2.2), but for percent-encoding, since no host has it in its name and HTTP/2 upstreams could
+/// not be told, and for the comma, which to some makes a list.
+const NAME: [bool; 256] = alphanumeric_and(b"-._~!$&'()*+;=");
 
 fn number(digits: &[u8]) -> u32 {
     digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
