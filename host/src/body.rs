@@ -1,10 +1,12 @@
 //! The one body type of requests and responses, and why a body can end early. Not `Send`: it lives on one worker.
 
+mod room;
 mod tunnel;
 
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -12,6 +14,8 @@ use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use room::Part;
+pub(crate) use room::Room;
 pub(crate) use tunnel::Tunnel;
 use tunnel::TunnelBytes;
 
@@ -173,6 +177,15 @@ impl Body {
         self,
         limit: usize,
     ) -> Result<(Bytes, Option<HeaderMap>), CollectError> {
+        self.collect_within(limit, None).await
+    }
+
+    /// The same, refusing also what there is no room for.
+    pub(crate) async fn collect_within(
+        self,
+        limit: usize,
+        room: Option<&Arc<Room>>,
+    ) -> Result<(Bytes, Option<HeaderMap>), CollectError> {
         match self {
             Self::Empty | Self::Upgrade(_) => return Ok((Bytes::new(), None)),
             Self::Whole(bytes) if bytes.len() <= limit => return Ok((bytes, None)),
@@ -182,12 +195,16 @@ impl Body {
         if usize::try_from(self.size_hint().lower()).map_or(true, |least| least > limit) {
             return Err(CollectError::TooLarge);
         }
-        let mut gathered = Gathered::default();
+        let (mut gathered, mut part) = (Gathered::default(), Part::of(room));
         let mut body = self;
         while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             gathered.take(frame.map_err(CollectError::Body)?, limit)?;
+            if !part.grow(gathered.held()) {
+                return Err(CollectError::NoRoom);
+            }
         }
-        Ok(gathered.finish())
+        let (bytes, trailers) = gathered.finish();
+        Ok((part.keep(bytes), trailers))
     }
 }
 
@@ -200,10 +217,14 @@ struct Gathered {
 }
 
 impl Gathered {
+    fn held(&self) -> usize {
+        if self.more.is_empty() { self.first.len() } else { self.more.len() }
+    }
+
     fn take(&mut self, frame: Frame<Bytes>, limit: usize) -> Result<(), CollectError> {
         match frame.into_data() {
             Ok(data) => {
-                let held = if self.more.is_empty() { self.first.len() } else { self.more.len() };
+                let held = self.held();
                 if data.len() > limit - held {
                     return Err(CollectError::TooLarge);
                 }
@@ -231,6 +252,7 @@ impl Gathered {
 #[derive(Debug)]
 pub(crate) enum CollectError {
     TooLarge,
+    NoRoom,
     Body(BodyError),
 }
 

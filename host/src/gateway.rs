@@ -29,10 +29,12 @@ pub(crate) use ledger::location as ledger_location;
 pub(crate) use state::State;
 
 use crate::admin::AdminFronts;
+use crate::body::Room;
 use crate::chain::FaultReport;
 use crate::config::{self, Config, Problem, Problems, Watcher};
 use crate::listener::Newcomer;
 use crate::metering::Metering;
+use crate::net::Crowd;
 use crate::snapshot::Builder;
 use crate::store::{MemoryStore, Stores};
 use crate::telemetry::{self, AccessLog, Metrics};
@@ -155,6 +157,13 @@ pub(crate) fn run(path: &Path, upgrade: bool) -> Result<(), GatewayError> {
     ended
 }
 
+/// Starts the workers.
+fn hire(workers: usize, equipment: impl Fn() -> Equipment) -> Result<Rc<Crew>, GatewayError> {
+    let spawned = (0..workers).map(|index| Worker::spawn(index, equipment()));
+    let crew: std::io::Result<Vec<Worker>> = spawned.collect();
+    Ok(Rc::new(Crew::new(crew.map_err(io("cannot start a worker"))?)))
+}
+
 async fn govern(path: &Path, config: Config, newcomer: Option<Newcomer>) -> Result<(), GatewayError> {
     let metrics = Metrics::new();
     let access_log =
@@ -166,6 +175,7 @@ async fn govern(path: &Path, config: Config, newcomer: Option<Newcomer>) -> Resu
     let state = Rc::new(RefCell::new(State::new()));
     state.borrow_mut().meters_in(metering.clone(), exporting.clone());
     let started_with = StartSettings::of(&config);
+    let (room, crowd) = (Room::new(config.buffered_bytes), Crowd::new());
     let (workers, drain, watch, debounce) =
         (config.workers.get(), config.reload.drain, config.reload.watch, config.reload.debounce);
 
@@ -176,12 +186,10 @@ async fn govern(path: &Path, config: Config, newcomer: Option<Newcomer>) -> Resu
         reports: reports.clone(),
         metering: metering.clone(),
         workers,
+        room: Arc::clone(&room),
+        crowd: Arc::clone(&crowd),
     };
-    let crew = (0..workers)
-        .map(|index| Worker::spawn(index, equipment()))
-        .collect::<std::io::Result<Vec<_>>>()
-        .map_err(io("cannot start a worker"))?;
-    let crew = Rc::new(Crew::new(crew));
+    let crew = hire(workers, equipment)?;
     let mut control = Control {
         path: path.to_owned(),
         builder,

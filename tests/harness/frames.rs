@@ -114,6 +114,11 @@ impl Raw {
         self.stream.write_all(bytes.as_ref())
     }
 
+    /// The same connection once more, to be written to while this one reads.
+    pub(crate) fn twin(&self) -> Self {
+        Self { stream: self.stream.try_clone().expect("a socket") }
+    }
+
     /// The next frame; none at the end of the connection, however it came.
     pub(crate) fn next(&mut self) -> Option<Frame> {
         let mut head = [0; 9];

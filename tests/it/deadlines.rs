@@ -4,6 +4,9 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::harness::frames::{
+    DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, Raw, WINDOW_UPDATE, frame, request,
+};
 use crate::harness::{Gateway, Origin, config, wait};
 
 /// An origin that never answers.
@@ -83,12 +86,83 @@ fn a_body_that_stops_coming() {
 fn a_body_that_keeps_coming_may_take_longer() {
     let gateway = start(Origin::echo(), "body = \"1s\"");
     let mut client = gateway.connect();
-    client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 8\r\n\r\n");
+    client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2048\r\n\r\n");
     for _ in 0..8 {
         wait::pause(Duration::from_millis(200));
-        client.send("x");
+        client.send("x".repeat(256));
     }
     client.read().expect(200);
+}
+
+#[test]
+fn a_body_that_trickles_is_no_faster_for_it() {
+    let gateway = start(Origin::echo(), "body = \"1s\"");
+    let mut client = gateway.connect();
+    client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n");
+    let start = Instant::now();
+    wait::until("the gateway has enough", || {
+        wait::pause(Duration::from_millis(100));
+        client.try_send("x").is_err() || start.elapsed() > Duration::from_secs(20)
+    });
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    let mut h2 = Raw::open(gateway.public);
+    h2.send(frame(HEADERS, END_HEADERS, 1, &request("POST", "/", &[("content-length", "1000")])));
+    let start = Instant::now();
+    let mut sender = h2.twin();
+    let trickle = std::thread::spawn(move || {
+        while sender.try_send(frame(DATA, 0, 1, b"x")).is_ok() && start.elapsed() < Duration::from_secs(20) {
+            wait::pause(Duration::from_millis(100));
+        }
+    });
+    while h2.next().expect("an answer").kind != HEADERS {}
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    drop(h2);
+    gateway.wait_for_access(&["request-timeout"]);
+    drop(gateway);
+    trickle.join().unwrap();
+}
+
+/// An origin that answers with more than any buffer on the way takes.
+fn endless() -> SocketAddr {
+    Origin::new(|_, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n")?;
+        let piece = vec![b'x'; 64 << 10];
+        for _ in 0..10_000 {
+            stream.write_all(&piece)?;
+        }
+        Ok(())
+    })
+    .address
+}
+
+#[test]
+fn a_client_that_does_not_take_its_answer() {
+    let gateway = start(endless(), "write = \"500ms\"");
+    let mut client = gateway.connect();
+    client.send("GET /unread HTTP/1.1\r\nhost: a\r\n\r\n");
+    takes(450, || gateway.wait_for_access(&["/unread"]));
+    drop(client);
+}
+
+#[test]
+fn a_stream_whose_window_stays_shut_ends_and_the_others_go_on() {
+    let gateway = start(endless(), "write = \"500ms\"");
+    let mut client = Raw::open(gateway.public);
+    // 65,535 bytes of window, and no more; the connection's is opened, so that others are not concerned.
+    client.send(frame(WINDOW_UPDATE, 0, 0, &1_000_000u32.to_be_bytes()));
+    client.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, &request("GET", "/unread", &[])));
+    let reset = takes(450, || {
+        loop {
+            let frame = client.next().expect("the connection goes on");
+            if frame.kind == RST_STREAM {
+                return frame;
+            }
+        }
+    });
+    assert_eq!(reset.stream, 1);
+    client.send(frame(HEADERS, END_HEADERS | END_STREAM, 3, &request("GET", "/another", &[])));
+    wait::until("the other is answered", || client.next().is_some_and(|frame| frame.stream == 3));
+    gateway.wait_for_access(&["/unread"]);
 }
 
 #[test]

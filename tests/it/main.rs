@@ -34,6 +34,7 @@ mod malformed;
 mod messages;
 mod metering;
 mod monetization;
+mod overload;
 mod paths;
 mod phases;
 mod policies;

@@ -73,7 +73,7 @@ impl Chain {
     ) -> Result<Taken, ChainFailure> {
         let step = &self.steps[index];
         let limit = step.body_limit();
-        let (bytes, trailers) = match body.collect_bounded(limit).await {
+        let (bytes, trailers) = match body.collect_within(limit, visit.room.as_ref()).await {
             Ok(collected) => collected,
             Err(CollectError::TooLarge) => {
                 let step = Arc::clone(step.name());
@@ -83,6 +83,7 @@ impl Chain {
                     ChainFailure::ResponseTooLarge { step, limit }
                 });
             }
+            Err(CollectError::NoRoom) => return Err(ChainFailure::NoRoom),
             Err(CollectError::Body(error)) => {
                 // Where another step cut the body off, that one has answered, or is at fault.
                 let answer = visit.answer.borrow_mut().take();

@@ -21,6 +21,9 @@ pub(crate) enum ChainFailure {
     /// The response's body is.
     #[error("the response body is longer than the {limit} bytes that step `{step}` may hold")]
     ResponseTooLarge { step: Arc<str>, limit: usize },
+    /// Bodies that are held whole take all the room that there is.
+    #[error("there is no room for a body")]
+    NoRoom,
     /// A body ended early while a step waited for all of it.
     #[error("{0}")]
     Body(BodyError),

@@ -98,7 +98,7 @@ fn view() -> Box<ExchangeView> {
 impl Setup {
     /// The request of a new exchange passes.
     async fn request(&self) -> Result<Rc<Visit>, ChainFailure> {
-        let visit = Rc::new(Visit::new(view(), self.chain.len()));
+        let visit = Rc::new(Visit::new(view(), self.chain.len(), None));
         let request = Request::get("/").body(Body::from("")).unwrap();
         match self.chain.on_request(&visit, request).await? {
             Verdict::Continue(_) => Ok(visit),

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use sluice_abi::{BodyMode, Phase, Reply};
 
+use crate::body::Room;
 use crate::metering::Tab;
 use crate::wasm::{ExchangeView, Lease, Slot};
 
 /// One exchange's visit to a chain.
 pub(crate) struct Visit {
     pub(super) slot: Slot,
+    /// Where bodies that are held whole count.
+    pub(super) room: Option<Arc<Room>>,
     /// What the exchange has used, where its chain meters.
     pub(super) tab: Option<Arc<Tab>>,
     /// Steps that the request came to; these see the response.
@@ -68,10 +71,11 @@ pub(super) struct StepVisit {
 
 impl Visit {
     /// The visit of an exchange to a chain of `steps`.
-    pub(crate) fn new(view: Box<ExchangeView>, steps: usize) -> Self {
+    pub(crate) fn new(view: Box<ExchangeView>, steps: usize, room: Option<Arc<Room>>) -> Self {
         Self {
             tab: view.tab.clone(),
             slot: Slot::new(view),
+            room,
             reached: Cell::new(0),
             waiting: Cell::new(usize::MAX),
             steps: (0..steps).map(|_| StepVisit::default()).collect(),

@@ -37,6 +37,8 @@ pub(crate) struct Config {
     /// Part of the identity of everything that this gateway meters: letters, digits, `-`, `_` and `.`.
     pub(crate) gateway_id: Arc<str>,
     pub(crate) workers: NonZeroUsize,
+    /// Bytes of bodies that steps take whole, over all workers.
+    pub(crate) buffered_bytes: usize,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) upstreams: BTreeMap<Arc<str>, Arc<Upstream>>,
     pub(crate) plugins: BTreeMap<Arc<str>, Arc<Plugin>>,

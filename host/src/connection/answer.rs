@@ -1,14 +1,17 @@
 //! A response on its way to the client: framed in one way, counted until its last byte.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
 use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
 
 use super::link::Exchange;
+use super::pace::Pace;
 use crate::body::{Body, BodyError};
 
 /// Makes `Content-Length` say what the body says; hyper adds it, or chunks, where it is absent.
@@ -68,16 +71,47 @@ pub(super) struct Answer {
     exchange: Option<Exchange>,
     /// The end of the body is told by the end of the connection.
     old: bool,
+    /// How the client of a stream takes it.
+    pace: Option<Rc<Pace>>,
+    /// Bytes that the client of a stream has to take before more are offered.
+    offered: usize,
+    rest: Bytes,
 }
+
+/// What is offered to a stream at a time: hyper queues it whole as soon as the window has room for a byte.
+const PIECE: usize = 32 << 10;
 
 impl Answer {
     pub(super) fn new(body: Body, exchange: Exchange, old: bool) -> Self {
-        Self { body, exchange: Some(exchange), old }
+        Self { body, exchange: Some(exchange), old, pace: None, offered: 0, rest: Bytes::new() }
+    }
+
+    /// It is offered in pieces, and the client has to keep up the pace.
+    pub(super) fn paced(self, pace: Option<Rc<Pace>>) -> Self {
+        Self { pace, ..self }
     }
 
     /// Nothing follows the head, but the exchange goes on.
     pub(super) fn bodiless() -> Self {
-        Self { body: Body::Empty, exchange: None, old: false }
+        Self { body: Body::Empty, exchange: None, old: false, pace: None, offered: 0, rest: Bytes::new() }
+    }
+}
+
+impl Answer {
+    /// The next piece of a frame; from here on the client is waited for.
+    fn offer(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        let mut data = match frame.into_data() {
+            Ok(data) => data,
+            Err(trailers) => return trailers,
+        };
+        if data.len() > PIECE {
+            self.rest = data.split_off(PIECE);
+        }
+        self.offered = data.len();
+        if let Some(pace) = &self.pace {
+            pace.wait(Instant::now);
+        }
+        Frame::data(data)
     }
 }
 
@@ -89,7 +123,20 @@ impl http_body::Body for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let Some(pace) = &self.pace {
+            pace.stop(Instant::now);
+            pace.earn(self.offered);
+        }
+        self.offered = 0;
+        let frame = if self.rest.is_empty() {
+            Pin::new(&mut self.body).poll_frame(cx)
+        } else {
+            Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest)))))
+        };
+        let frame = match frame {
+            Poll::Ready(Some(Ok(frame))) if self.pace.is_some() => Poll::Ready(Some(Ok(self.offer(frame)))),
+            frame => frame,
+        };
         if let (Poll::Ready(Some(Err(_))), Some(exchange), true) = (&frame, &self.exchange, self.old) {
             exchange.link().set_cut();
         }
@@ -97,10 +144,11 @@ impl http_body::Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
+        // Asked for before the first frame.
         self.body.size_hint()
     }
 }

@@ -262,7 +262,9 @@ impl Io {
             }
             let straight = held.is_empty();
             let in_body = wire.in_body();
+            let mut came = 0;
             let read = with_scratch(stream, cx, buf.remaining(), |bytes| {
+                came = bytes.len();
                 if bytes.is_empty() {
                     return None;
                 }
@@ -277,10 +279,12 @@ impl Io {
                 Some((passage.pass, Some(Passage { pass: 0, then: passage.then })))
             });
             let Poll::Ready(read) = read else {
-                link.set_starved(in_body);
+                if in_body {
+                    link.starve();
+                }
                 return Poll::Pending;
             };
-            link.set_starved(false);
+            link.feed(came);
             let Some((delivered, passage)) = read? else { return Poll::Ready(Ok(())) };
             if let Some(Passage { pass, then }) = passage {
                 self.cleared = pass;
@@ -309,7 +313,7 @@ impl Io {
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.interim.is_empty() {
             let written = Pin::new(&mut self.stream).poll_write(cx, &self.interim);
-            self.link.set_blocked(written.is_pending());
+            self.link.offered(&written);
             match ready!(written)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 written => self.interim.advance(written),
@@ -353,7 +357,7 @@ impl Write for Io {
             return Poll::Ready(Ok(buf.len()));
         }
         let written = Pin::new(stream).poll_write(cx, buf);
-        link.set_blocked(written.is_pending());
+        link.offered(&written);
         if let (Poll::Ready(Ok(written)), Guard::Http2(frames)) = (&written, guard) {
             frames.sent(&buf[..*written], &link.budget);
         }
@@ -371,7 +375,7 @@ impl Write for Io {
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
         let written = Pin::new(stream).poll_write_vectored(cx, bufs);
-        link.set_blocked(written.is_pending());
+        link.offered(&written);
         if let (Poll::Ready(Ok(written)), Guard::Http2(frames)) = (&written, guard) {
             let mut left = *written;
             for buf in bufs {
@@ -394,7 +398,10 @@ impl Write for Io {
         }
         ready!(self.poll_interim(cx))?;
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.link.set_blocked(flushed.is_pending());
+        self.link.offered(&match &flushed {
+            Poll::Ready(_) => Poll::Ready(Ok(0)),
+            Poll::Pending => Poll::Pending,
+        });
         flushed
     }
 

@@ -1,17 +1,19 @@
 //! What the parts of one client connection know of each other: how many exchanges run, what is being waited for and until when.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Peer;
 use super::frames::{Budget, Offence};
+use super::pace::Pace;
 use super::refuse::Refusal;
 use super::switch::Switched;
 use crate::config::Listener;
-use crate::net::Timer;
+use crate::net::{Permit, Permits, Timer};
 
 /// How long a connection that has been told to end may take to do so.
 const GRACE: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 2_000 });
@@ -41,9 +43,11 @@ pub(super) struct Link {
     /// A request body has begun and not all of it has arrived.
     in_body: Cell<bool>,
     /// hyper wants bytes of a body and none arrive.
-    starved_since: Cell<Option<Instant>>,
+    sending: Pace,
     /// The client takes no bytes.
-    blocked_since: Cell<Option<Instant>>,
+    taking: Pace,
+    /// Of the stream whose exchange has just begun: how its client takes the answer.
+    newest: RefCell<Option<Rc<Pace>>>,
     overdue: Cell<Option<Overdue>>,
     /// It was asked to end for lack of a request: when it should have, unless an exchange began meanwhile.
     parting: Cell<Option<Instant>>,
@@ -89,6 +93,8 @@ pub(super) enum Expired {
 
 impl Link {
     pub(super) fn new(settings: Rc<Listener>, peer: Rc<Peer>) -> Self {
+        let (timeouts, rate) = (&settings.timeouts, settings.limits.min_rate);
+        let (sending, taking) = (Pace::new(timeouts.body, rate), Pace::new(timeouts.write, rate));
         Self {
             settings,
             peer,
@@ -100,8 +106,9 @@ impl Link {
             may_nap: Cell::new(false),
             awake: Cell::new(false),
             in_body: Cell::new(false),
-            starved_since: Cell::new(None),
-            blocked_since: Cell::new(None),
+            sending,
+            taking,
+            newest: RefCell::default(),
             overdue: Cell::new(None),
             parting: Cell::new(None),
             end_by: Cell::new(None),
@@ -122,7 +129,7 @@ impl Link {
         self.calls.set(self.calls.get() + 1);
         self.served.set(true);
         self.awake.set(self.may_nap.get());
-        Exchange(Rc::clone(self))
+        Exchange { link: Rc::clone(self), place: None }
     }
 
     /// The refusal that the exchange just begun is to be answered with.
@@ -172,6 +179,9 @@ impl Link {
     }
 
     pub(super) fn set_in_body(&self, in_body: bool) {
+        if in_body && !self.in_body.replace(in_body) {
+            self.sending.renew();
+        }
         self.in_body.set(in_body);
     }
 
@@ -186,12 +196,37 @@ impl Link {
         self.calls.get() >= self.settings.limits.requests
     }
 
-    pub(super) fn set_starved(&self, starved: bool) {
-        since(&self.starved_since, starved);
+    /// Bytes of a body are waited for.
+    pub(super) fn starve(&self) {
+        self.sending.wait(Instant::now);
     }
 
-    pub(super) fn set_blocked(&self, blocked: bool) {
-        since(&self.blocked_since, blocked);
+    /// So many bytes have come.
+    pub(super) fn feed(&self, bytes: usize) {
+        self.sending.stop(Instant::now);
+        self.sending.earn(bytes);
+    }
+
+    /// Bytes are offered to the client: how many of them it takes, or none yet.
+    pub(super) fn offered(&self, taken: &Poll<std::io::Result<usize>>) {
+        match taken {
+            Poll::Pending => self.taking.wait(Instant::now),
+            Poll::Ready(taken) => {
+                self.taking.stop(Instant::now);
+                self.taking.earn(*taken.as_ref().unwrap_or(&0));
+            }
+        }
+    }
+
+    /// A stream's exchange begins: how its client takes the answer.
+    pub(super) fn pace_stream(&self) -> Rc<Pace> {
+        let pace = Rc::new(Pace::new(self.settings.timeouts.write, self.settings.limits.min_rate));
+        self.newest.replace(Some(Rc::clone(&pace)));
+        pace
+    }
+
+    pub(super) fn take_newest(&self) -> Option<Rc<Pace>> {
+        self.newest.take()
     }
 
     pub(super) fn is_overdue(&self) -> bool {
@@ -253,13 +288,12 @@ impl Link {
 
     fn awaited(&self) -> Option<(Instant, Overdue)> {
         let timeouts = &self.settings.timeouts;
-        // Whether an exchange runs or its last bytes are still here makes no difference to a client that reads slowly. One that
-        // does not read at all has as long as one that does not ask.
-        if let Some(since) = self.blocked_since.get() {
-            return Some((since + timeouts.idle, Overdue::End));
+        // Whether an exchange runs or its last bytes are still here makes no difference to a client that reads slowly.
+        if let Some(at) = self.taking.deadline() {
+            return Some((at, Overdue::End));
         }
         if self.running.get() > 0 {
-            return self.starved_since.get().map(|since| (since + timeouts.body, Overdue::Body));
+            return self.sending.deadline().map(|at| (at, Overdue::Body));
         }
         if let Some(at) = self.parting.get() {
             return Some((at, Overdue::End));
@@ -296,7 +330,7 @@ impl Link {
         match overdue {
             Overdue::End => return Expired::Close,
             Overdue::Nap => return Expired::Nap,
-            Overdue::Body => self.starved_since.set(None),
+            Overdue::Body => self.sending.stop(|| now),
             Overdue::Head | Overdue::Request => self.parting.set(Some(now + GRACE)),
         }
         self.overdue.set(Some(overdue));
@@ -304,34 +338,34 @@ impl Link {
     }
 }
 
-/// Notes when a state began that lasts.
-fn since(beginning: &Cell<Option<Instant>>, lasts: bool) {
-    match (lasts, beginning.get()) {
-        (true, None) => beginning.set(Some(Instant::now())),
-        (false, Some(_)) => beginning.set(None),
-        _ => {}
-    }
-}
-
 /// One exchange that is under way.
-pub(super) struct Exchange(Rc<Link>);
+pub(super) struct Exchange {
+    link: Rc<Link>,
+    place: Option<Permit>,
+}
 
 impl Exchange {
     pub(super) fn link(&self) -> &Rc<Link> {
-        &self.0
+        &self.link
+    }
+
+    /// It has one of the handler's places. False if none is free.
+    pub(super) fn take_place(&mut self, places: &Permits) -> bool {
+        self.place = places.try_acquire();
+        self.place.is_some()
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let running = self.0.running.get() - 1;
-        self.0.running.set(running);
+        let running = self.link.running.get() - 1;
+        self.link.running.set(running);
         // Those of HTTP/1 come one after the other.
-        if self.0.offer.get() == Some(self.0.calls.get()) {
-            self.0.offer.set(None);
+        if self.link.offer.get() == Some(self.link.calls.get()) {
+            self.link.offer.set(None);
         }
         if running == 0 {
-            self.0.quiet_since.set(Instant::now());
+            self.link.quiet_since.set(Instant::now());
         }
     }
 }

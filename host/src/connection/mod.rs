@@ -7,6 +7,7 @@ mod frames;
 mod head;
 mod io;
 mod link;
+mod pace;
 mod path;
 mod patient;
 mod refuse;
@@ -32,7 +33,7 @@ use tokio::time::timeout;
 
 use crate::body::Body;
 use crate::config::Listener;
-use crate::net::{Alarm, Drain, Timer, Watched};
+use crate::net::{Alarm, Drain, Permits, Timer, Watched};
 use crate::tls::Agreed;
 use io::{Io, Protocol};
 use link::{Expired, Link};
@@ -58,6 +59,11 @@ pub(crate) trait Handler: 'static {
         peer: &Rc<Peer>,
         timer: Timer,
     ) -> impl Future<Output = Result<Response<Body>, Abort>>;
+
+    /// Places of which each exchange takes one, from its head to its last byte.
+    fn places(&self) -> Option<&Permits> {
+        None
+    }
 
     /// A request was refused here. The answer is made; this is for counting it.
     fn refused(&self, _refusal: Refusal, _peer: &Rc<Peer>) {}
@@ -148,9 +154,9 @@ fn http1_builder(link: &Link) -> http1::Builder {
     builder
 }
 
-fn http2_builder(link: &Link) -> http2::Builder<LocalExecutor> {
+fn http2_builder(link: &Rc<Link>) -> http2::Builder<LocalExecutor> {
     let limits = &link.settings.limits;
-    let mut builder = http2::Builder::new(LocalExecutor);
+    let mut builder = http2::Builder::new(LocalExecutor(Rc::clone(link)));
     builder
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
@@ -161,12 +167,19 @@ fn http2_builder(link: &Link) -> http2::Builder<LocalExecutor> {
 }
 
 /// The streams of an HTTP/2 connection stay on their worker.
-#[derive(Clone, Copy)]
-struct LocalExecutor;
+#[derive(Clone)]
+struct LocalExecutor(Rc<Link>);
 
 impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, stream: F) {
-        tokio::task::spawn_local(async move { drop(stream.await) });
+        // hyper executes a stream right after it has called the service for it.
+        let pace = self.0.take_newest();
+        tokio::task::spawn_local(async move {
+            match pace {
+                Some(pace) => pace.over(stream).await,
+                None => drop(stream.await),
+            }
+        });
     }
 }
 

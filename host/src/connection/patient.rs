@@ -1,29 +1,35 @@
 //! A request body of an HTTP/2 stream. The streams of a connection wait on their own, so each that waits has a timer.
 
+use std::cell::Cell;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use super::pace::Pace;
 use crate::body::{Body, BodyError, Origin, Received};
+use crate::config::Listener;
 use crate::net::Alarm;
 
 pub(super) struct PatientBody {
     body: Body,
-    patience: Duration,
-    waiting_since: Option<Instant>,
+    pace: Pace,
+    /// Its answer has begun: what is said now may take its time, as in a conversation of gRPC.
+    answered: Rc<Cell<bool>>,
     alarm: Alarm,
 }
 
 impl PatientBody {
-    pub(super) fn new(incoming: Incoming, most: u64, patience: Duration) -> Self {
-        let received = Received::new(incoming, Origin::Client).ending_explicitly().at_most(most);
+    pub(super) fn new(incoming: Incoming, settings: &Listener, answered: Rc<Cell<bool>>) -> Self {
+        let received =
+            Received::new(incoming, Origin::Client).ending_explicitly().at_most(settings.limits.body);
         let body = Body::Received(received);
-        Self { body, patience, waiting_since: None, alarm: Alarm::default() }
+        let pace = Pace::new(settings.timeouts.body, settings.limits.min_rate);
+        Self { body, pace, answered, alarm: Alarm::default() }
     }
 }
 
@@ -36,12 +42,17 @@ impl http_body::Body for PatientBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_ready() {
-            self.waiting_since = None;
-            return frame;
+        if let Poll::Ready(frame) = frame {
+            self.pace.stop(Instant::now);
+            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref);
+            self.pace.earn(data.map_or(0, Bytes::len));
+            return Poll::Ready(frame);
         }
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let deadline = Some(since + self.patience);
+        if self.answered.get() {
+            self.pace.renew();
+        }
+        self.pace.wait(Instant::now);
+        let deadline = self.pace.deadline();
         self.alarm.poll(cx, deadline).map(|()| Some(Err(BodyError::new(Origin::Client, "timeout"))))
     }
 

@@ -1,6 +1,6 @@
 //! Requests that the edge answers itself, before any step, as problem documents (RFC 9457).
 
-use http::header::{ALLOW, CACHE_CONTROL};
+use http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::frames::Offence;
@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
     Method,
     /// The connection was made for somebody else.
     Misdirected,
+    /// As many requests are under way as may be.
+    Overloaded,
     /// Of frames of HTTP/2. The connection ends, and no request is answered with it.
     Offence(Offence),
 }
@@ -41,6 +43,7 @@ impl Refusal {
             Self::Version => "version",
             Self::Method => "method",
             Self::Misdirected => "misdirected",
+            Self::Overloaded => "overloaded",
             Self::Offence(Offence::Flood(kind)) => kind,
             Self::Offence(Offence::Malformed(_)) => "malformed",
         }
@@ -57,6 +60,7 @@ impl Refusal {
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Offence(Offence::Flood(_)) => StatusCode::TOO_MANY_REQUESTS,
             Self::Offence(Offence::Malformed(_)) => StatusCode::BAD_REQUEST,
         }
@@ -72,6 +76,7 @@ impl Refusal {
             Self::TransferEncoding => "the only transfer coding accepted here is `chunked`",
             Self::Version => "this listener does not speak that version of HTTP",
             Self::Method => "this method is not served here",
+            Self::Overloaded => "as many requests are under way as this listener allows",
             Self::Misdirected => "the certificate of this connection is not made out to that host",
             Self::Offence(Offence::Malformed(detail)) => detail,
             Self::Offence(Offence::Flood(_)) => "this connection asks for too much that is of no use",
@@ -85,6 +90,9 @@ impl Refusal {
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(request_id::X_REQUEST_ID, id);
+        if self == Self::Overloaded {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         if self == Self::Method {
             headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
         }
@@ -111,6 +119,7 @@ mod tests {
             Refusal::Version,
             Refusal::Method,
             Refusal::Misdirected,
+            Refusal::Overloaded,
         ] {
             let response = refusal.response();
             let id = response.headers()[request_id::X_REQUEST_ID].to_str().unwrap().to_owned();

@@ -1,5 +1,6 @@
 //! One exchange between hyper and the handler.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
 
@@ -10,6 +11,7 @@ use hyper::body::Incoming;
 
 use super::answer::{self, Answer};
 use super::link::{Exchange, Link};
+use super::pace::Pace;
 use super::patient::PatientBody;
 use super::refuse::Refusal;
 use super::switch::Switched;
@@ -29,31 +31,38 @@ pub(super) fn serve_with<H: Handler>(
 > + use<H> {
     let (link, handler) = (Rc::clone(link), Rc::clone(handler));
     // The exchange begins here and not at the first poll, so that the connection is never idle in between.
-    hyper::service::service_fn(move |request| exchange(link.begin(), Rc::clone(&handler), request))
+    hyper::service::service_fn(move |request: Request<Incoming>| {
+        let pace = (request.version() == Version::HTTP_2).then(|| link.pace_stream());
+        exchange(link.begin(), Rc::clone(&handler), request, pace)
+    })
 }
 
 async fn exchange<H: Handler>(
-    exchange: Exchange,
+    mut exchange: Exchange,
     handler: Rc<H>,
     mut request: Request<Incoming>,
+    pace: Option<Rc<Pace>>,
 ) -> Result<Response<Answer>, Abort> {
+    let has_place = handler.places().is_none_or(|places| exchange.take_place(places));
     let link = exchange.link();
     let (version, to_head) = (request.version(), *request.method() == Method::HEAD);
     let http2 = version == Version::HTTP_2;
+    let answered = Rc::new(Cell::new(false));
     let refusal = match link.refusal() {
         Some(refusal) => Some(refusal),
         None => vet::vet(&mut request, &link.settings)
             .err()
             .or_else(|| too_many_fields(&request, link, http2))
             .or_else(|| misdirected(&request, link))
-            .or_else(|| body_too_large(&request, link)),
+            .or_else(|| body_too_large(&request, link))
+            .or_else(|| (!has_place).then_some(Refusal::Overloaded)),
     };
     let offer = if refusal.is_none() { offer(&request) } else { None };
     let mut response = match refusal {
         None => {
             let request = request.map(|incoming| match &offer {
                 Some(tunnel) => Body::Upgrade(tunnel.clone()),
-                None => receive(incoming, link, http2),
+                None => receive(incoming, link, http2.then_some(&answered)),
             });
             // Streams are tasks of their own.
             let timer = if http2 { Timer::own() } else { link.timer.clone() };
@@ -64,6 +73,7 @@ async fn exchange<H: Handler>(
             refusal.response()
         }
     };
+    answered.set(true);
     if http2 {
         link.budget.answered();
     } else {
@@ -76,10 +86,12 @@ async fn exchange<H: Handler>(
     {
         return Ok(switch(response, exchange, tunnel, spoken));
     }
-    if !http2 && (refusal.is_some() || link.is_last_answer()) {
+    // Who is told to come back later may do so here.
+    let is_out_of_step = refusal.is_some_and(|refusal| refusal != Refusal::Overloaded);
+    if !http2 && (is_out_of_step || link.is_last_answer()) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response.map(|body| Answer::new(body, exchange, version == Version::HTTP_10)))
+    Ok(response.map(|body| Answer::new(body, exchange, version == Version::HTTP_10).paced(pace)))
 }
 
 /// What a request offers to speak after it, if it does so properly and has no body.
@@ -117,11 +129,12 @@ fn switch(
     Response::from_parts(parts, Answer::bodiless())
 }
 
-fn receive(incoming: Incoming, link: &Link, http2: bool) -> Body {
+/// The body of a request; that of a stream is told when its answer begins.
+fn receive(incoming: Incoming, link: &Link, answered: Option<&Rc<Cell<bool>>>) -> Body {
     if incoming.is_end_stream() {
         Body::Empty
-    } else if http2 {
-        Body::stream(PatientBody::new(incoming, link.settings.limits.body, link.settings.timeouts.body))
+    } else if let Some(answered) = answered {
+        Body::stream(PatientBody::new(incoming, &link.settings, Rc::clone(answered)))
     } else {
         // The connection itself watches over the one body that it can be reading.
         Body::Received(Received::new(incoming, Origin::Client).at_most(link.settings.limits.body))

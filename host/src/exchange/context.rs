@@ -13,11 +13,11 @@ use super::failure::Failure;
 use super::forwarded;
 use super::peer::Peer;
 use super::usage::usage;
-use crate::body::{Body, BodyError};
+use crate::body::{Body, BodyError, Room};
 use crate::chain::{ChainFailure, Show, Verdict, Visit};
 use crate::config::Listener;
 use crate::metering::Tab;
-use crate::net::{Timer, host_of};
+use crate::net::{Crowd, Timer, host_of};
 use crate::router::{Lookup, RequestView};
 use crate::snapshot::{WorkerDestination, WorkerRoute, WorkerSnapshot};
 use crate::telemetry::{AccessLogBuffer, NO_ROUTE, RouteMetrics, WorkerMetrics};
@@ -33,6 +33,10 @@ pub(crate) struct Gate {
     pub(crate) unrouted: Arc<RouteMetrics>,
     /// Complete phases under way.
     pub(crate) completions: Completions,
+    /// Where bodies that are held whole count, over all workers.
+    pub(crate) room: Option<Arc<Room>>,
+    /// Where connections count, over all workers.
+    pub(crate) crowd: Arc<Crowd>,
 }
 
 impl Gate {
@@ -41,10 +45,12 @@ impl Gate {
         snapshot: Rc<WorkerSnapshot>,
         metrics: Arc<WorkerMetrics>,
         access_log: Rc<AccessLogBuffer>,
+        room: Option<Arc<Room>>,
+        crowd: Arc<Crowd>,
     ) -> Self {
         let unrouted = metrics.route(&Arc::from(NO_ROUTE));
         let completions = Completions::new(Arc::clone(&metrics));
-        Self { snapshot: RefCell::new(snapshot), metrics, access_log, unrouted, completions }
+        Self { snapshot: RefCell::new(snapshot), metrics, access_log, unrouted, completions, room, crowd }
     }
 
     /// An upstream of the newest snapshot.
@@ -75,6 +81,7 @@ pub(crate) struct Context {
     pub(super) access_log: Rc<AccessLogBuffer>,
     pub(super) unrouted: Arc<RouteMetrics>,
     pub(super) completions: Completions,
+    room: Option<Arc<Room>>,
     pub(super) peer: Rc<Peer>,
     pub(super) started: Instant,
     pub(super) deadline: Instant,
@@ -121,6 +128,7 @@ impl Context {
             access_log: Rc::clone(&gate.access_log),
             unrouted: Arc::clone(&gate.unrouted),
             completions: gate.completions.clone(),
+            room: gate.room.clone(),
             peer: Rc::clone(peer),
             started,
             deadline: started + exchange,
@@ -196,7 +204,7 @@ impl Context {
         view.certificate = forwarded::client_certificate(request.headers(), &self.peer);
         self.tab = route.chain.metered().map(|_| Arc::default());
         view.tab.clone_from(&self.tab);
-        let visit = Rc::new(Visit::new(view, route.chain.len()));
+        let visit = Rc::new(Visit::new(view, route.chain.len(), self.room.clone()));
         self.visit = Some(Rc::clone(&visit));
         Ok(route.chain.on_request(&visit, request).await?)
     }

@@ -23,10 +23,14 @@ pub(super) fn to(ctx: &mut Context, failure: Failure) -> Response<Body> {
     if let Failure::Upstream(upstream, error) = &failure {
         tracing::debug!(upstream = &**upstream, %error, request_id = ?ctx.request_id, "upstream failed");
     }
+    let is_passing = matches!(failure, Failure::Chain(ChainFailure::NoRoom));
     ctx.failure = Some((label, step));
     let mut response = document.into_response(Some(&ctx.request_id));
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if is_passing {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     if let Failure::MethodNotAllowed(allow) = &failure {
         let allow: Vec<&str> = allow.iter().map(http::Method::as_str).collect();
         if let Ok(allow) = HeaderValue::try_from(allow.join(", ")) {
@@ -81,6 +85,9 @@ fn of_chain(failure: &ChainFailure) -> (&'static str, ProblemDocument) {
             let detail = format!("a step of this route takes response bodies of up to {limit} bytes");
             let (label, document) = problem("response-too-large", StatusCode::BAD_GATEWAY, &detail);
             (label, document.with("step", &**step).with("limit", *limit))
+        }
+        ChainFailure::NoRoom => {
+            problem("overloaded", StatusCode::SERVICE_UNAVAILABLE, "there is no room for the body now")
         }
         ChainFailure::Body(error) => of_body(error),
     }

@@ -50,7 +50,7 @@ async fn perform(
     let answer = answer.map_err(|failed| error(Code::Unavailable, failed.to_string()))?;
     let (parts, body) = answer.response.into_parts();
     let (body, _trailers) = body.collect_bounded(max_body).await.map_err(|failed| match failed {
-        CollectError::TooLarge => {
+        CollectError::TooLarge | CollectError::NoRoom => {
             error(Code::TooLarge, format!("the response is longer than {max_body} bytes"))
         }
         CollectError::Body(failed) => error(Code::Unavailable, failed.to_string()),

@@ -14,7 +14,7 @@ use crate::config::Listener;
 use crate::connection::{self, Abort, Handler, Refusal};
 use crate::exchange::{self, Gate, Peer};
 use crate::listener::accept_loop;
-use crate::net::{Drain, Permits, Timer};
+use crate::net::{Crowd, Drain, Member, Permits, Timer};
 use crate::telemetry::ListenerMetrics;
 use crate::tls::{Acceptor, HandshakeFailure};
 
@@ -34,9 +34,9 @@ struct Shared {
     drain: Drain,
 }
 
-/// How many connections each of `workers` may hold.
-fn share(listener: &Listener, workers: usize) -> usize {
-    listener.limits.connections.div_ceil(workers).max(1)
+/// How much of a listener's limit each of `workers` has.
+fn share(limit: usize, workers: usize) -> usize {
+    limit.div_ceil(workers).max(1)
 }
 
 impl Front {
@@ -49,11 +49,12 @@ impl Front {
         socket: TcpListener,
     ) -> Self {
         let metrics = gate.metrics.listener(&listener.name);
+        let exchanges = Permits::new(share(listener.limits.exchanges, workers));
         let shared = Rc::new(Shared {
             settings: RefCell::new(Rc::new(listener.clone())),
             acceptor: RefCell::new(acceptor),
-            proxy: Rc::new(Proxy { gate: Rc::clone(gate), metrics }),
-            permits: Permits::new(share(listener, workers)),
+            proxy: Rc::new(Proxy { gate: Rc::clone(gate), metrics, exchanges }),
+            permits: Permits::new(share(listener.limits.connections, workers)),
             drain: Drain::new(),
         });
         let mut front = Self { shared, accepting: Vec::new() };
@@ -83,7 +84,8 @@ impl Front {
     pub(super) fn refresh(&self, listener: &Listener, acceptor: Option<Arc<Acceptor>>, workers: usize) {
         self.shared.acceptor.replace(acceptor);
         if **self.shared.settings.borrow() != *listener {
-            self.shared.permits.set_limit(share(listener, workers));
+            self.shared.permits.set_limit(share(listener.limits.connections, workers));
+            self.shared.proxy.exchanges.set_limit(share(listener.limits.exchanges, workers));
             self.shared.settings.replace(Rc::new(listener.clone()));
         }
     }
@@ -120,7 +122,15 @@ impl Shared {
             let metrics = Arc::clone(&proxy.metrics);
             metrics.connection_opened();
             let mut stream = stream;
-            if let Some(peer) = peer(&mut stream, address, &settings, &metrics, &drain).await {
+            let peer = peer(&mut stream, address, &settings, &metrics, &drain).await;
+            let admitted = peer.and_then(|peer| {
+                let member = joined(&proxy.gate.crowd, &peer, &settings);
+                if member.is_err() {
+                    metrics.refused("connections-per-address");
+                }
+                Some((peer, member.ok()?))
+            });
+            if let Some((peer, _member)) = admitted {
                 match connection::admit(stream, peer, &settings, acceptor.as_deref()).await {
                     Ok((transport, peer)) => {
                         connection::serve(transport, Rc::new(peer), settings, proxy, drain).await;
@@ -162,10 +172,25 @@ async fn peer(
     }
 }
 
+/// Its address has more connections than it may.
+struct Crowded;
+
+/// Counts a connection of a peer. The operator's own proxies, which bring many clients, are not counted.
+fn joined(crowd: &Arc<Crowd>, peer: &Peer, settings: &Listener) -> Result<Option<Member>, Crowded> {
+    let address = peer.address.ip();
+    if exchange::is_trusted(address, &settings.trusted_proxies) {
+        return Ok(None);
+    }
+    let most = settings.limits.connections_per_address;
+    crowd.join(&settings.name, address, most).map(Some).ok_or(Crowded)
+}
+
 /// Answers requests by the routes.
 struct Proxy {
     gate: Rc<Gate>,
     metrics: Arc<ListenerMetrics>,
+    /// Places for requests.
+    exchanges: Permits,
 }
 
 impl Handler for Proxy {
@@ -176,6 +201,10 @@ impl Handler for Proxy {
         timer: Timer,
     ) -> Result<http::Response<Body>, Abort> {
         Ok(exchange::serve(&self.gate, peer, timer, request).await)
+    }
+
+    fn places(&self) -> Option<&Permits> {
+        Some(&self.exchanges)
     }
 
     fn refused(&self, refusal: Refusal, _peer: &Rc<Peer>) {

@@ -16,6 +16,7 @@ impl StartSettings {
         [
             ("gateway.id", then.gateway_id != now.gateway_id),
             ("workers", then.workers != now.workers),
+            ("buffered_bytes", then.buffered_bytes != now.buffered_bytes),
             ("store", then.store != now.store || then.remote_store != now.remote_store),
             ("ledger", then.ledger != now.ledger),
             ("telemetry", then.telemetry != now.telemetry),

@@ -14,10 +14,12 @@ use tokio::time::Instant;
 use super::caught::caught;
 use super::fetch;
 use super::front::Front;
+use crate::body::Room;
 use crate::chain::FaultReports;
 use crate::config::{Listener, Serve};
 use crate::exchange::Gate;
 use crate::metering::Metering;
+use crate::net::Crowd;
 use crate::snapshot::{Snapshot, WorkerParts};
 use crate::telemetry::{AccessLogBuffer, WorkerMetrics};
 use crate::tls::Acceptor;
@@ -54,6 +56,8 @@ pub(super) struct Equipment {
     pub(super) metering: Option<Arc<Metering>>,
     /// How many workers share the listeners' connection limits.
     pub(super) workers: usize,
+    pub(super) room: Arc<Room>,
+    pub(super) crowd: Arc<Crowd>,
 }
 
 impl Worker {
@@ -90,6 +94,8 @@ struct Desk {
     parts: WorkerParts,
     access_log: Rc<AccessLogBuffer>,
     workers: usize,
+    room: Arc<Room>,
+    crowd: Arc<Crowd>,
     gate: Option<Rc<Gate>>,
     open: HashMap<Arc<str>, Front>,
     /// Listeners that are no longer configured, while they have connections.
@@ -102,12 +108,14 @@ async fn work(
     mut told: oneshot::Receiver<Duration>,
 ) {
     let (fetch, jobs) = mpsc::unbounded_channel();
-    let Equipment { metrics, access_log, reports, metering, workers } = equipment;
+    let Equipment { metrics, access_log, reports, metering, workers, room, crowd } = equipment;
     let parts = WorkerParts::new(Upstreams::new(), metrics, fetch, reports, metering);
     let mut desk = Desk {
         parts,
         access_log: Rc::new(access_log),
         workers,
+        room,
+        crowd,
         gate: None,
         open: HashMap::new(),
         closing: Vec::new(),
@@ -177,7 +185,13 @@ impl Desk {
             }
             None => {
                 let metrics = Arc::clone(&self.parts.metrics);
-                let gate = Rc::new(Gate::new(own, metrics, Rc::clone(&self.access_log)));
+                let gate = Rc::new(Gate::new(
+                    own,
+                    metrics,
+                    Rc::clone(&self.access_log),
+                    Some(Arc::clone(&self.room)),
+                    Arc::clone(&self.crowd),
+                ));
                 self.gate = Some(Rc::clone(&gate));
                 gate
             }

@@ -166,7 +166,7 @@ impl Steps {
     /// The request passes every step, then the response, as one exchange.
     pub fn pass(&mut self) {
         let (request, response) = self.heads.take().expect("they came back from the last exchange");
-        let visit = Rc::new(Visit::new(view(&self.route), self.chain.len()));
+        let visit = Rc::new(Visit::new(view(&self.route), self.chain.len(), None));
         let verdict = finish(self.chain.on_request(&visit, request));
         let Ok(Verdict::Continue(request)) = verdict else { panic!("a guest did not let the request pass") };
         let response = finish(self.chain.on_response(&visit, response, crate::chain::Show::Whole));

@@ -1,8 +1,9 @@
 //! What both edges share: draining, connection permits, lazily armed alarms, reading a socket, the chunked coding, what an authority
-//! is, which fields are the gateway's own. All of it lives on one worker.
+//! is, which fields are the gateway's own. All of it but the crowd lives on one worker.
 
 mod alarm;
 mod chunks;
+mod crowd;
 mod drain;
 mod grammar;
 mod permits;
@@ -14,6 +15,7 @@ mod trailers;
 
 pub(crate) use alarm::Alarm;
 pub(crate) use chunks::{ChunkError, Chunks, Piece};
+pub(crate) use crowd::{Crowd, Member};
 pub(crate) use drain::{Drain, Watched};
 pub(crate) use grammar::{alphanumeric_and, host_of, is_authority};
 pub(crate) use permits::{Permit, Permits};

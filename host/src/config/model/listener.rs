@@ -48,8 +48,10 @@ pub(crate) struct ListenerTimeouts {
     pub(crate) handshake: Duration,
     /// For a whole request head.
     pub(crate) header: Duration,
-    /// Between two reads of a request body.
+    /// For bytes of a request body that do not come.
     pub(crate) body: Duration,
+    /// For bytes of a response that the client does not take.
+    pub(crate) write: Duration,
     /// Between two exchanges on one connection.
     pub(crate) idle: Duration,
     /// For a whole exchange.
@@ -64,6 +66,8 @@ impl Default for ListenerTimeouts {
             handshake: Duration::from_secs(10),
             header: Duration::from_secs(10),
             body: Duration::from_secs(30),
+            // Kernels say that there is room again when a third of it is: long enough for that third on a slow line.
+            write: Duration::from_secs(60),
             idle: Duration::from_secs(75),
             // To the last byte: long enough for a download, short enough for a client that never ends one.
             exchange: Duration::from_secs(300),
@@ -77,6 +81,12 @@ impl Default for ListenerTimeouts {
 pub(crate) struct ListenerLimits {
     /// Open connections, over all workers.
     pub(crate) connections: usize,
+    /// Of them, from one address.
+    pub(crate) connections_per_address: usize,
+    /// Requests under way, over all workers.
+    pub(crate) exchanges: usize,
+    /// Bytes a second that a client says and takes at least, once it has used up `body` or `write`.
+    pub(crate) min_rate: u64,
     /// Bytes of a request target.
     pub(crate) uri_bytes: usize,
     /// Bytes of a request body.
@@ -95,6 +105,9 @@ impl Default for ListenerLimits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            connections_per_address: 5_000,
+            exchanges: 10_000,
+            min_rate: 256,
             uri_bytes: 8 << 10,
             body: 1 << 30,
             requests: 100_000,

@@ -128,9 +128,13 @@ pub(in crate::config) struct RawListenerTimeouts {
     /// For a whole request head. Default: 10s.
     #[serde(default)]
     pub(in crate::config) header: Field<DurationText>,
-    /// Between two reads of a request body. Default: 30s.
+    /// For bytes of a request body that do not come. Bytes that come give it back at `limits.min_rate`. Default: 30s.
     #[serde(default)]
     pub(in crate::config) body: Field<DurationText>,
+    /// For bytes of a response that the client does not take. Bytes that it takes give it back at `limits.min_rate`. Default: 60s.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["send"]))]
+    pub(in crate::config) write: Field<DurationText>,
     /// Between two exchanges on one connection. Default: 75s.
     #[serde(default)]
     #[schemars(extend("x-aliases" = ["keepalive", "keep_alive"]))]
@@ -153,6 +157,19 @@ pub(in crate::config) struct RawListenerLimits {
     #[serde(default)]
     #[schemars(range(min = 1, max = 10_000_000))]
     pub(in crate::config) connections: Field<u64>,
+    /// Of them, from one address, or one network `/64` of IPv6; `trusted_proxies` may have more. Default: 5000.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10_000_000), extend("x-aliases" = ["connections_per_ip"]))]
+    pub(in crate::config) connections_per_address: Field<u64>,
+    /// Requests under way, over all workers; more are answered 503. Default: 10000.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10_000_000), extend("x-aliases" = ["concurrent_requests", "max_requests"]))]
+    pub(in crate::config) exchanges: Field<u64>,
+    /// Bytes a second that a client sends of a body and takes of a response at least, once `timeout.body` or `timeout.write` is used up by
+    /// waiting for it. 0B for none. Default: 256B.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["min_data_rate"]))]
+    pub(in crate::config) min_rate: Field<SizeText>,
     /// Size of a request target: path and query. Default: 8KiB.
     #[serde(default)]
     #[schemars(extend("x-aliases" = ["uri", "url_bytes"]))]

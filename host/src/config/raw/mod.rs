@@ -20,8 +20,8 @@ use super::field::{DurationText, Field, SizeText};
 
 pub(super) use consumer::{RawConsumer, RawKey, RawPassword, RawSignatureKey, RawToken};
 pub(super) use edge::{
-    RawDotSegments, RawEmptySegments, RawListener, RawListenerLimits, RawProtocol, RawProxyProtocol,
-    RawRefuseOrKeep, RawServe, RawTarget, RawUpstream,
+    RawDotSegments, RawEmptySegments, RawListener, RawProtocol, RawProxyProtocol, RawRefuseOrKeep, RawServe,
+    RawTarget, RawUpstream,
 };
 pub(super) use jwks::RawKeySet;
 pub(super) use metering::{
@@ -56,6 +56,10 @@ pub(in crate::config) struct RawConfig {
     #[serde(default)]
     #[schemars(range(min = 1, max = 1024))]
     pub(in crate::config) workers: Field<u64>,
+    /// Size of all bodies together that steps take whole; more are answered 503. Default: 256MiB.
+    #[serde(default)]
+    #[schemars(extend("x-aliases" = ["max_memory", "buffer_limit"]))]
+    pub(in crate::config) buffered_bytes: Field<SizeText>,
     /// Addresses that the gateway listens on.
     #[serde(default)]
     pub(in crate::config) listeners: Named<RawListener>,

@@ -9,14 +9,14 @@ use ipnet::IpNet;
 
 use super::at::At;
 use super::{Entry, Input, Resolver};
-use crate::config::field::SizeText;
+use crate::config::field::{Field, SizeText};
 use crate::config::model::{
     DotSegments, EmptySegments, Listener, ListenerLimits, ListenerTimeouts, PathRules, Protocols, Serve,
 };
 use crate::config::quantity::show_size;
 use crate::config::raw::{
-    List, RawDotSegments, RawEmptySegments, RawListener, RawListenerLimits, RawProtocol, RawProxyProtocol,
-    RawRefuseOrKeep, RawServe,
+    List, RawDotSegments, RawEmptySegments, RawListener, RawProtocol, RawProxyProtocol, RawRefuseOrKeep,
+    RawServe,
 };
 
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 3600);
@@ -157,10 +157,17 @@ impl Resolver<'_> {
         }
     }
 
-    fn body_limit(&mut self, table: &At<'_>, raw: &RawListenerLimits, default: u64) -> u64 {
-        let at = table.key("body");
-        let Some(&SizeText(size)) = self.given(&at, &raw.body) else { return default };
-        let range = 0..=1 << 50;
+    /// A size that is not one of memory.
+    fn large(
+        &mut self,
+        table: &At<'_>,
+        key: &'static str,
+        raw: &Field<SizeText>,
+        default: u64,
+        range: RangeInclusive<u64>,
+    ) -> u64 {
+        let at = table.key(key);
+        let Some(&SizeText(size)) = self.given(&at, raw) else { return default };
         if self.within(&at, size, &range, |bound| show_size(*bound)) { size } else { default }
     }
 
@@ -171,6 +178,7 @@ impl Resolver<'_> {
             handshake: self.duration(at, "handshake", &raw.handshake, default.handshake, TIMEOUT),
             header: self.duration(at, "header", &raw.header, default.header, TIMEOUT),
             body: self.duration(at, "body", &raw.body, default.body, TIMEOUT),
+            write: self.duration(at, "write", &raw.write, default.write, TIMEOUT),
             idle: self.duration(at, "idle", &raw.idle, default.idle, TIMEOUT),
             exchange: self.duration(at, "exchange", &raw.exchange, default.exchange, TIMEOUT),
             tunnel: self.duration(at, "tunnel", &raw.tunnel, default.tunnel, TIMEOUT),
@@ -183,8 +191,16 @@ impl Resolver<'_> {
         let bytes = 1 << 10..=16 << 20;
         ListenerLimits {
             connections: self.number(at, "connections", &raw.connections, default.connections),
+            connections_per_address: self.number(
+                at,
+                "connections_per_address",
+                &raw.connections_per_address,
+                default.connections_per_address,
+            ),
+            exchanges: self.number(at, "exchanges", &raw.exchanges, default.exchanges),
+            min_rate: self.large(at, "min_rate", &raw.min_rate, default.min_rate, 0..=1 << 30),
             uri_bytes: self.size(at, "uri_bytes", &raw.uri_bytes, default.uri_bytes, 64..=1 << 20),
-            body: self.body_limit(at, raw, default.body),
+            body: self.large(at, "body", &raw.body, default.body, 0..=1 << 50),
             requests: self.number(at, "requests", &raw.requests, default.requests),
             header_bytes: self.size(at, "header_bytes", &raw.header_bytes, default.header_bytes, bytes),
             headers: self.number(at, "headers", &raw.headers, default.headers),

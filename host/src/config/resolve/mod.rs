@@ -153,6 +153,7 @@ impl Resolver<'_> {
         Some(Config {
             gateway_id,
             workers,
+            buffered_bytes: self.buffered_bytes(&inputs),
             listeners,
             upstreams,
             plugins,

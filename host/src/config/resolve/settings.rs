@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use super::at::At;
 use super::{Input, Names, Resolver};
+use crate::config::field::SizeText;
 use crate::config::model::{
     AccessLog, Cache, LogFormat, OnStoreError, Reload, RemoteStore, Secret, Store, Telemetry,
 };
 use crate::config::problem::Problem;
+use crate::config::quantity::show_size;
 use crate::config::raw::{RawAccessLog, RawAccessLogWord, RawLogFormat, RawOnStoreError};
 use crate::config::similar::closest;
 
@@ -42,6 +44,18 @@ impl Resolver<'_> {
         let given = self.single(inputs, "workers", |raw| &raw.workers);
         let given = given.and_then(|(_, count)| NonZeroUsize::new(usize::try_from(*count).ok()?));
         given.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    pub(super) fn buffered_bytes(&mut self, inputs: &[Input<'_>]) -> usize {
+        const DEFAULT: usize = 256 << 20;
+        let Some((at, &SizeText(size))) = self.single(inputs, "buffered_bytes", |raw| &raw.buffered_bytes)
+        else {
+            return DEFAULT;
+        };
+        if !self.within(&at, size, &(1 << 20..=1 << 40), |bound| show_size(*bound)) {
+            return DEFAULT;
+        }
+        usize::try_from(size).unwrap_or(usize::MAX)
     }
 
     /// `None`: there is none. `Some(None)`: there is one that is broken.

@@ -115,7 +115,9 @@ fn a_slow_body_is_an_error_of_the_client_and_the_answer_gets_out() {
 #[test]
 fn the_time_for_a_body_counts_between_its_pieces() {
     run(async {
-        let gateway = Gateway::echo(with(|timeouts| timeouts.body = 3 * SHORT)).await;
+        let mut settings = with(|timeouts| timeouts.body = 3 * SHORT);
+        settings.limits.min_rate = 0;
+        let gateway = Gateway::echo(settings).await;
         let mut client = gateway.connect().await;
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n").await;
         for _ in 0..6 {
@@ -144,7 +146,7 @@ fn a_handler_that_takes_its_time_does_not_count_against_the_client() {
 #[test]
 fn a_client_that_stops_reading_is_closed_on() {
     run(async {
-        let gateway = Gateway::start(with(|timeouts| timeouts.idle = SHORT), |_, _| async {
+        let gateway = Gateway::start(with(|timeouts| timeouts.write = SHORT), |_, _| async {
             Ok(Response::new(Body::from("x".repeat(30 << 20))))
         })
         .await;

@@ -14,6 +14,16 @@ use crate::body::{BodyError, CollectError, Origin, Received};
 use crate::net::testing::{run, until};
 use crate::net::with_scratch;
 
+/// Tasks stay on their thread.
+#[derive(Clone, Copy)]
+struct Local;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(async move { drop(task.await) });
+    }
+}
+
 struct Plain(TcpStream);
 
 impl Read for Plain {
@@ -48,7 +58,7 @@ struct Client {
 impl Client {
     async fn connect(gateway: &Gateway) -> Self {
         let stream = Plain(TcpStream::connect(gateway.address).await.unwrap());
-        let (sender, connection) = http2::handshake(super::super::LocalExecutor, stream).await.unwrap();
+        let (sender, connection) = http2::handshake(Local, stream).await.unwrap();
         let ended = Rc::new(Cell::new(false));
         let over = Rc::clone(&ended);
         tokio::task::spawn_local(async move {

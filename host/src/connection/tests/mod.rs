@@ -60,6 +60,7 @@ pub(super) fn settings() -> config::Listener {
             handshake: Duration::from_secs(20),
             header: Duration::from_secs(20),
             body: Duration::from_secs(20),
+            write: Duration::from_secs(20),
             idle: Duration::from_secs(20),
             exchange: Duration::from_secs(20),
             tunnel: Duration::from_secs(20),
