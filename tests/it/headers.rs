@@ -30,13 +30,23 @@ fn a_strangers_claims_are_not_passed_on() {
         ("x-forwarded-host", "admin.example"),
         ("x-request-id", "chosen"),
         ("forwarded", "for=10.1.1.1"),
+        ("x-real-ip", "10.1.1.1"),
+        ("true-client-ip", "10.1.1.1"),
+        ("x-client-ip", "10.1.1.1"),
+        ("x-cluster-client-ip", "10.1.1.1"),
+        ("x-original-url", "/admin"),
+        ("x-rewrite-url", "/admin"),
+        ("x_real_ip", "10.1.1.1"),
+        ("x_forwarded_for", "10.1.1.1"),
     ];
     let answer = gateway.get_with("/", &claims).expect(200);
     assert_eq!(answer.sent("x-forwarded-for").as_deref(), Some("127.0.0.1"));
     assert_eq!(answer.sent("x-forwarded-proto").as_deref(), Some("http"));
     assert_eq!(answer.sent("x-forwarded-host"), Some(gateway.public.to_string()));
     assert_ne!(answer.sent("x-request-id").as_deref(), Some("chosen"));
-    assert_eq!(answer.sent("forwarded"), None);
+    for (gone, _) in &claims[4..] {
+        assert_eq!(answer.sent(gone), None, "{gone}");
+    }
 }
 
 #[test]
@@ -56,6 +66,20 @@ fn a_trusted_proxy_is_believed() {
     assert_eq!(answer.sent("x-forwarded-host").as_deref(), Some("shop.example"));
     assert_eq!(answer.header("x-request-id"), Some("from-the-front"));
     assert_eq!(gateway.wait_for_access(&["from-the-front"])["client"], "203.0.113.9");
+}
+
+#[test]
+fn a_trusted_proxy_may_speak_forwarded() {
+    let text = config::service(Origin::echo(), &[])
+        + "[listeners.public]\nbind = \"@public@\"\ntrusted_proxies = [\"127.0.0.0/8\"]\n";
+    let gateway = Gateway::start(&text);
+    let said = "for=\"[2001:db8::7]:4711\";proto=https;host=shop.example";
+    let answer = gateway.get_with("/told", &[("forwarded", said)]).expect(200);
+    assert_eq!(answer.sent("x-forwarded-for").as_deref(), Some("2001:db8::7, 127.0.0.1"));
+    assert_eq!(answer.sent("x-forwarded-proto").as_deref(), Some("https"));
+    assert_eq!(answer.sent("x-forwarded-host").as_deref(), Some("shop.example"));
+    assert_eq!(answer.sent("forwarded"), Some(format!("{said}, for=127.0.0.1;proto=http")));
+    assert_eq!(gateway.wait_for_access(&["/told"])["client"], "2001:db8::7");
 }
 
 #[test]

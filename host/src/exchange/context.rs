@@ -114,7 +114,7 @@ impl Context {
         let trusted = listener.map_or(&[][..], |listener| &listener.trusted_proxies);
         peer.judge(trusted);
         let version = request.version();
-        let request_id = forwarded::prepare_request(request.headers_mut(), peer, version);
+        let request_id = forwarded::prepare_request(request.headers_mut(), peer, trusted, version);
         let client = forwarded::client_address(request.headers(), peer, trusted);
         let exchange = listener
             .map_or_else(|| crate::config::ListenerTimeouts::default().exchange, |l| l.timeouts.exchange);

@@ -2,6 +2,7 @@
 
 mod completions;
 mod context;
+mod elements;
 mod failure;
 mod finish;
 mod forwarded;

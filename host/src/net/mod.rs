@@ -19,7 +19,7 @@ pub(crate) use crowd::{Crowd, Member};
 pub(crate) use drain::{Drain, Watched};
 pub(crate) use grammar::{alphanumeric_and, host_of, is_authority};
 pub(crate) use permits::{Permit, Permits};
-pub(crate) use present::{Field, Present, is_claim, is_disguised, is_identity};
+pub(crate) use present::{Field, Present, is_claim, is_disguised, is_forwarding, is_identity};
 pub(crate) use proxy_protocol::{Progress, announced};
 pub(crate) use scratch::with_scratch;
 pub(crate) use timer::Timer;

@@ -21,7 +21,7 @@ pub(crate) enum Field {
     ProxyAuthorization = 1 << 7,
     ProxyAuthenticate = 1 << 8,
     Forwarded = 1 << 9,
-    /// Any `x-forwarded-…`.
+    /// Any `x-forwarded-…`, and other names under which proxies tell who came, or under which servers take another path than the one asked for.
     XForwarded = 1 << 10,
     /// `client-cert` or `client-cert-chain` (RFC 9440).
     ClientCert = 1 << 11,
@@ -52,6 +52,11 @@ pub(crate) fn is_disguised(name: &HeaderName) -> bool {
     field(name) == Some(Field::Disguised)
 }
 
+/// Whether a name is a [`Field::XForwarded`].
+pub(crate) fn is_forwarding(name: &HeaderName) -> bool {
+    field(name) == Some(Field::XForwarded)
+}
+
 /// Whether a name is a [`Field::Identity`].
 pub(crate) fn is_identity(name: &HeaderName) -> bool {
     field(name) == Some(Field::Identity)
@@ -74,6 +79,11 @@ fn plain(name: &str) -> Option<Field> {
         6 if name == "expect" => Some(Field::Expect),
         7 if name == "upgrade" => Some(Field::Upgrade),
         9 if name == "forwarded" => Some(Field::Forwarded),
+        9 if name == "x-real-ip" => Some(Field::XForwarded),
+        11 if name == "x-client-ip" => Some(Field::XForwarded),
+        13 if name == "x-rewrite-url" => Some(Field::XForwarded),
+        14 if matches!(name, "true-client-ip" | "x-original-url") => Some(Field::XForwarded),
+        19 if name == "x-cluster-client-ip" => Some(Field::XForwarded),
         10 if name == "connection" => Some(Field::Connection),
         10 if name == "keep-alive" => Some(Field::KeepAlive),
         11 if name == "client-cert" => Some(Field::ClientCert),

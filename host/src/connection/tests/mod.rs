@@ -122,7 +122,7 @@ impl Gateway {
             let upstream = Rc::clone(&upstream);
             async move {
                 let version = request.version();
-                prepare_request(request.headers_mut(), &peer, version);
+                prepare_request(request.headers_mut(), &peer, &[], version);
                 match upstream.send(request, &Timer::own(), Instant::now()).await {
                     Ok(answer) => {
                         let mut response = answer.response;
