@@ -116,7 +116,8 @@ fn heads_that_are_broken() {
     for (headers, status, kind) in [
         (&[][..], 415, "media-type-unsupported"),
         (&[("content-type", "text/plain")], 415, "media-type-unsupported"),
-        (&[xml, type12[0]], 400, "content-type-ambiguous"),
+        // Servers differ in which of them they read: the edge lets none pass.
+        (&[xml, type12[0]], 400, "malformed"),
     ] {
         let problem = post(&gateway, "/soap", headers, &good).problem(status);
         assert_eq!(problem["type"], format!("urn:sluice:problem:{kind}"), "{problem}");
