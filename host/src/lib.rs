@@ -11,6 +11,9 @@ mod config;
 mod connection;
 mod consumers;
 mod exchange;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod gateway;
 mod http_client;
 mod jwks;

@@ -2,7 +2,7 @@
 
 use super::source::{Source, root, sources, words};
 
-const FOLDERS: &[&str] = &["host", "plugin-sdk", "plugins", "tests", "xtask", "bench"];
+const FOLDERS: &[&str] = &["host", "plugin-sdk", "plugins", "tests", "xtask", "bench", "fuzz"];
 
 /// The longest file, in lines.
 const MAX_LINES: usize = 600;

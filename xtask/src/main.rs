@@ -1,10 +1,11 @@
-//! The project's own commands: `cargo xtask run | test | plugins | guests | bench`.
+//! The project's own commands: `cargo xtask run | test | fuzz | plugins | guests | bench`.
 #![allow(clippy::print_stdout, reason = "talking to whoever typed the command is its purpose")]
 
 mod bench;
 mod build;
 #[path = "../../tests/harness/echo.rs"]
 mod echo;
+mod fuzz;
 mod instructions;
 mod run;
 mod seal;
@@ -21,6 +22,9 @@ cargo xtask COMMAND
   run [--once]     build everything, start a sample upstream and the gateway of gateway.toml;
                    --once tries the printed requests itself and exits
   test [ARGS]      set up and run every test; ARGS go to the first `cargo test`
+  fuzz [TARGET] [SECONDS]
+                   run a fuzz target, or all, each for a minute if nothing else is said
+  fuzz TARGET FILE run it with one input
   plugins [NAME]   build, seal and install plugins to target/plugins/
   guests           build, seal and install the test guests to target/guests/
   bench [--quick] [--only SCENARIO,..] [--peers PEER,..]
@@ -41,6 +45,9 @@ cargo xtask COMMAND
 ";
 
 fn main() -> ExitCode {
+    if let Some(code) = fuzz::as_compiler() {
+        return code;
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match dispatch(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,6 +70,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
             _ => bail!("`run` takes nothing but --once"),
         },
         "test" => test::test(rest),
+        "fuzz" => fuzz::fuzz(rest),
         "plugins" => build::plugins(rest).map(drop),
         "guests" => build::guests().map(drop),
         "bench" => bench::bench(rest),

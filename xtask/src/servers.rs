@@ -125,13 +125,13 @@ fn ensure_python(name: &str) -> Result<()> {
 }
 
 /// Whether there is such a program on the PATH.
-fn is_there(program: &str) -> bool {
+pub(crate) fn is_there(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
 /// Installs Debian packages.
-fn install(packages: &str) -> bool {
+pub(crate) fn install(packages: &str) -> bool {
     let arguments = format!("install -y -qq --no-install-recommends {packages}");
     ["update -qq", &arguments].into_iter().all(|arguments| run(root(), "apt-get", arguments))
 }

@@ -44,7 +44,7 @@ pub(crate) use model::{Cache, ListenerLimits, Reload, UpstreamTimeouts};
 pub(crate) use pattern::{HostPattern, PathPattern, RouteMatch, Segment};
 pub(crate) use problem::{Place, Problem, Problems};
 pub(crate) use resolve::{Doubts, Known, can_be_sent, is_name, is_time};
-pub(crate) use schema::schema;
+pub(crate) use schema::{Language, schema};
 pub(crate) use similar::{closest, known};
 pub(crate) use substitute::{Environment, ProcessEnvironment};
 pub(crate) use value::ConfigValue;
@@ -63,11 +63,20 @@ pub(crate) fn load(path: &Path, env: &dyn Environment) -> Result<Config, Problem
     read(path, env).map_err(|partial| partial.problems)
 }
 
+/// As [`load`], with a language that was made before: that takes longer than all the rest.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn load_in(language: &Language, path: &Path, env: &dyn Environment) -> Result<Config, Problems> {
+    read_in(language, path, env).map_err(|partial| partial.problems)
+}
+
 /// As [`load`]; what could be read of a file with problems can be examined for more of them.
 pub(crate) fn read(path: &Path, env: &dyn Environment) -> Result<Config, Box<Partial>> {
+    read_in(&Language::new(), path, env)
+}
+
+fn read_in(language: &Language, path: &Path, env: &dyn Environment) -> Result<Config, Box<Partial>> {
     let mut problems = Problems::default();
     let mut files = files::read(path, env, &mut problems);
-    let language = schema::Language::new();
     for document in &mut files.documents {
         for finding in language.check(&document.json, &document.places) {
             let missing = matches!(finding.kind, explain::Kind::Missing(_));

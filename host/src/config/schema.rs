@@ -11,13 +11,13 @@ use super::raw::RawConfig;
 
 /// The schema with its validator. Made for each reading and dropped with it: together they hold some MiB, which a gateway that
 /// is not being configured has no use for.
-pub(super) struct Language {
+pub(crate) struct Language {
     schema: Value,
     validator: Validator,
 }
 
 impl Language {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let schema = schema();
         let validator =
             explain::validator(&schema).expect("the schema of our own types is valid, as a test asserts");

@@ -4,6 +4,8 @@
 mod announced;
 mod answer;
 mod frames;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod head;
 mod io;
 mod link;

@@ -1,0 +1,4 @@
+//! The head of a request of HTTP/1.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sluice::fuzz::head(bytes));
