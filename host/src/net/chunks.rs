@@ -134,8 +134,8 @@ impl Chunks {
             (At::TrailerStart, b'\r') => At::LastFeed,
             // A line that starts with white space continues the one before: not in our time.
             (At::TrailerStart, b' ' | b'\t' | b':') => return false,
-            (At::TrailerStart | At::Trailer, _) if self.is_text(byte) => At::Trailer,
             (At::Trailer, b'\r') => At::TrailerFeed,
+            (At::TrailerStart | At::Trailer, _) if self.is_text(byte) => At::Trailer,
             (At::TrailerFeed, b'\n') => At::TrailerStart,
             (At::LastFeed, b'\n') => At::End,
             _ => return false,
@@ -165,6 +165,14 @@ mod tests {
             assert_eq!(look(&format!("{body}GET")), Ok((body.len(), true)), "{body:?}");
         }
         assert_eq!(look("5\r\nhel"), Ok((6, false)));
+    }
+
+    #[test]
+    fn extensions_and_trailers_are_bounded_together_and_line_ends_are_none() {
+        let body = format!("1;{}\r\na\r\n0\r\n{}\r\n", "x".repeat(20), "t: 4\r\n".repeat(3));
+        assert_eq!(look(&body), Ok((body.len(), true)));
+        let body = format!("1;{}\r\na\r\n0\r\n{}x\r\n\r\n", "x".repeat(20), "t: 4\r\n".repeat(3));
+        assert_eq!(look(&body), Err(body.len() - 5));
     }
 
     /// Data and trailers of a body that arrives in pieces of `stride` bytes.
