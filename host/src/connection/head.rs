@@ -32,11 +32,14 @@ struct Seen {
     fields: usize,
 }
 
+/// The longest method, in bytes. Those that are registered have up to 17.
+const METHOD: usize = 32;
+
 /// The length of the head that `bytes` begin with and what follows it, or `None` while its end has not arrived.
 pub(super) fn check(bytes: &[u8], limits: &Limits) -> Result<Option<(usize, Framing)>, Refusal> {
     let Some((line, mut at)) = line(bytes)? else {
-        // A method and a version are short.
-        let endless = limits.uri < limits.bytes && bytes.len() > limits.uri + 64;
+        // Wherever the bytes are cut, a line that passes as a whole is not refused before its end.
+        let endless = limits.uri < limits.bytes && bytes.len() > METHOD + limits.uri + "  HTTP/1.1\r".len();
         return if endless { Err(Refusal::UriTooLong) } else { incomplete(bytes, limits) };
     };
     let minor = version(line, limits.uri)?;
@@ -90,6 +93,9 @@ fn version(line: &[u8], longest: usize) -> Result<u8, Refusal> {
     let mut parts = line.split(|byte| *byte == b' ');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(_), Some(target), Some(_), None) if target.len() > longest => Err(Refusal::UriTooLong),
+        (Some(method), Some(_), Some(_), None) if method.len() > METHOD => {
+            Err(Refusal::Malformed("the method is longer than any that there is"))
+        }
         (Some(method), Some(target), Some(version), None) if is_token(method) && is_target(target)? => {
             match version {
                 b"HTTP/1.1" => Ok(1),
@@ -271,6 +277,18 @@ mod tests {
         }
         for line in ["GET / HTTP/2.0", "GET / HTTP/1.2", "PRI * HTTP/2.0"] {
             assert_eq!(verdict(&format!("{line}\r\n\r\n")), Err(Refusal::Version), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_request_line_is_taken_or_refused_wherever_it_is_cut() {
+        let limits = Limits { bytes: 1024, uri: 100, fields: 5 };
+        for (method, target, taken) in [(32, 100, true), (33, 1, false), (300, 1, false), (1, 101, false)] {
+            let (method, target) = ("M".repeat(method), "a".repeat(target - 1));
+            let head = format!("{method} /{target} HTTP/1.1\r\n\r\n");
+            assert_eq!(check(head.as_bytes(), &limits).is_ok(), taken, "{head:?}");
+            let cut = (0..head.len()).all(|end| check(&head.as_bytes()[..end], &limits) == Ok(None));
+            assert!(!taken || cut, "{head:?}");
         }
     }
 
