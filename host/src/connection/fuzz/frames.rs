@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::frames::{Budget, Frames};
+use super::super::frames::{Budget, Frames, Offence};
 use super::cut;
 
 /// What a connection begins with and can save up.
 const FIRST: i64 = 2_000;
 const MOST: i64 = 20_000;
+
+const CALM: Offence = Offence::Flood("flood-ping");
 
 /// How often short inputs are sent, to use that up.
 const TURNS: usize = 40;
@@ -34,10 +36,14 @@ pub(crate) fn frames(bytes: &[u8]) {
     // Without time to fill the budget, and with a little.
     for brought in [0, 300] {
         let flood = flood(&frames, brought);
-        for pieces in cut(bytes) {
-            let pieces = pieces.iter().copied().cycle().take(pieces.len() * turns);
-            look(pieces, preface, &frames, brought, flood);
-        }
+        let ends: Vec<Option<&str>> = cut(bytes)
+            .iter()
+            .map(|pieces| {
+                let pieces = pieces.iter().copied().cycle().take(pieces.len() * turns);
+                look(pieces, preface, &frames, brought, flood)
+            })
+            .collect();
+        assert!(ends.windows(2).all(|pair| pair[0] == pair[1]), "{ends:?}");
     }
     for pieces in cut(bytes) {
         sent(&pieces);
@@ -84,14 +90,14 @@ fn cost(frame: &Frame) -> i64 {
     }
 }
 
-/// Follows what a client sends, up to a flood, and holds each step against the whole.
+/// Follows what a client sends, up to a flood, and holds each step against the whole. What is malformed before that, if anything is.
 fn look<'a>(
     pieces: impl Iterator<Item = &'a [u8]>,
     preface: usize,
     whole: &[Frame],
     brought: i64,
     flood: Option<usize>,
-) {
+) -> Option<&'static str> {
     let start = Instant::now();
     let later = start + Duration::from_millis(2 * brought.unsigned_abs());
     let (budget, mut frames, mut at) = (Budget::new(start), Frames::new(preface), 0);
@@ -102,17 +108,22 @@ fn look<'a>(
             asked.set(asked.get() + 1);
             later
         };
-        let is_flood = frames.look(piece, &budget, now).is_err();
+        let is_flood = match frames.look(piece, &budget, now) {
+            Ok(()) => false,
+            Err(Offence::Flood(_)) => true,
+            Err(Offence::Malformed(what)) => return Some(what),
+        };
         assert_eq!(is_flood, flood.is_some_and(|flood| flood <= at), "{at}");
         assert_eq!(is_flood, budget.left() < 0);
         assert!(!is_flood || asked.get() > 0, "nobody is turned away who was not given what time brings");
         if is_flood {
-            return;
+            return None;
         }
     }
     let newest = whole.iter().filter(|frame| frame.kind == 1).map(|frame| frame.stream).max();
-    let words = frames.calm().expect("nothing was sent");
+    let words = frames.goaway(CALM).expect("nothing was sent");
     assert_eq!(words[words.len() - 8..][..4], newest.unwrap_or(0).to_be_bytes());
+    None
 }
 
 /// Last words stand between the frames that were sent, and nothing that is sent earns more than can be saved up.
@@ -124,7 +135,7 @@ fn sent(pieces: &[&[u8]]) {
         at += piece.len();
         frames.sent(piece, &budget);
         let is_between = at == 0 || whole.iter().any(|frame| frame.end == at);
-        assert_eq!(frames.calm().is_some(), is_between, "{at}");
+        assert_eq!(frames.goaway(CALM).is_some(), is_between, "{at}");
         assert!(budget.left() <= MOST);
     }
 }
