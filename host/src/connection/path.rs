@@ -75,7 +75,9 @@ fn arrange(path: &str, rules: &PathRules) -> Result<String, &'static str> {
     let mut is_open = false;
     for (index, segment) in segments.into_iter().enumerate() {
         is_open = false;
+        // Some decode before they look for parameters.
         let name = segment.split(';').next().unwrap_or(segment);
+        let name = name.split("%3B").next().unwrap_or(name);
         match segment {
             "" if index == last => is_open = true,
             "" => match rules.empty_segments {
@@ -190,6 +192,8 @@ mod tests {
             ("/a;b=c/d", Some("/a;b=c/d")),
             ("/a/..;/b", None),
             ("/a/.;x=y", None),
+            ("/a/..%3b/b", None),
+            ("/a/%2e%3Bx=y", None),
             ("/a\\b", None),
             ("/a%00", None),
             ("/a%0d%0a", None),
