@@ -217,6 +217,13 @@ impl Connection {
         bytes
     }
 
+    /// Everything that comes before the connection ends.
+    pub(crate) fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// The socket once more.
     pub(crate) fn try_clone(&self) -> io::Result<TcpStream> {
         self.reader.get_ref().try_clone()

@@ -328,7 +328,13 @@ impl Link {
             return Expired::Resume;
         }
         match overdue {
-            Overdue::End => return Expired::Close,
+            Overdue::End => {
+                // What it has not taken would look like all of it to a client of HTTP/1.0, and lie in the kernel for as long as that likes.
+                if self.taking.deadline().is_some() {
+                    self.set_cut();
+                }
+                return Expired::Close;
+            }
             Overdue::Nap => return Expired::Nap,
             Overdue::Body => self.sending.stop(|| now),
             Overdue::Head | Overdue::Request => self.parting.set(Some(now + GRACE)),
