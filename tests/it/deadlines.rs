@@ -142,7 +142,9 @@ fn a_client_that_does_not_take_its_answer() {
     client.send("GET /unread HTTP/1.1\r\nhost: a\r\n\r\n");
     takes(450, || gateway.wait_for_access(&["/unread"]));
     // What it has not taken does not look like all of it.
-    assert!(matches!(client.read_to_end(), Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset));
+    assert!(
+        matches!(client.read_to_end(), Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset)
+    );
 }
 
 #[test]
