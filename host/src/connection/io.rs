@@ -352,7 +352,7 @@ impl Write for Io {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
         let Self { stream, guard, link, .. } = &mut *self;
-        if link.has_offended() {
+        if link.offence().is_some() {
             // It is told nothing more.
             return Poll::Ready(Ok(buf.len()));
         }
@@ -371,7 +371,7 @@ impl Write for Io {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
         let Self { stream, guard, link, .. } = &mut *self;
-        if link.has_offended() {
+        if link.offence().is_some() {
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
         let written = Pin::new(stream).poll_write_vectored(cx, bufs);

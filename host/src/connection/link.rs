@@ -247,10 +247,6 @@ impl Link {
         self.offence.get()
     }
 
-    pub(super) fn has_offended(&self) -> bool {
-        self.offence.get().is_some()
-    }
-
     pub(super) fn take_offence(&self) -> Option<Offence> {
         self.offence.take()
     }

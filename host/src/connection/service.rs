@@ -47,7 +47,7 @@ async fn exchange<H: Handler>(
     let link = exchange.link();
     let (version, to_head) = (request.version(), *request.method() == Method::HEAD);
     let http2 = version == Version::HTTP_2;
-    let answered = Rc::new(Cell::new(false));
+    let answered: Option<Rc<Cell<bool>>> = http2.then(Rc::default);
     let refusal = match link.refusal() {
         Some(refusal) => Some(refusal),
         None => vet::vet(&mut request, &link.settings)
@@ -62,7 +62,7 @@ async fn exchange<H: Handler>(
         None => {
             let request = request.map(|incoming| match &offer {
                 Some(tunnel) => Body::Upgrade(tunnel.clone()),
-                None => receive(incoming, link, http2.then_some(&answered)),
+                None => receive(incoming, link, answered.as_ref()),
             });
             // Streams are tasks of their own.
             let timer = if http2 { Timer::own() } else { link.timer.clone() };
@@ -73,8 +73,8 @@ async fn exchange<H: Handler>(
             refusal.response()
         }
     };
-    answered.set(true);
-    if http2 {
+    if let Some(answered) = answered {
+        answered.set(true);
         link.budget.answered();
     } else {
         // Too late: the answer is there.

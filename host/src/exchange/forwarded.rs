@@ -14,6 +14,8 @@ use crate::net::{Field, Present, is_authority, is_disguised, is_forwarding, is_i
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
+const X_REWRITE_URL: HeaderName = HeaderName::from_static("x-rewrite-url");
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 
@@ -118,8 +120,8 @@ fn forget_claims(headers: &mut HeaderMap, present: Present) {
 /// reads either learns the same; then the gateway adds its own element. One that breaks its grammar tells nothing.
 fn adopt_forwarded(headers: &mut HeaderMap, peer: &Peer, trusted: &[IpNet]) {
     let lines: Vec<&[u8]> = headers.get_all(FORWARDED).iter().map(HeaderValue::as_bytes).collect();
-    let text = String::from_utf8(lines.join(&b", "[..])).unwrap_or_default();
-    let Some(elements) = elements::parse(&text) else {
+    let text = String::from_utf8(lines.join(&b", "[..])).ok();
+    let Some((elements, text)) = text.and_then(|text| Some((elements::parse(&text)?, text))) else {
         headers.remove(FORWARDED);
         return;
     };
@@ -150,13 +152,18 @@ fn adopt_forwarded(headers: &mut HeaderMap, peer: &Peer, trusted: &[IpNet]) {
     }
 }
 
-/// Who is asking is for the steps to say, whoever sends the request: a proxy in front passes on what its clients send.
+/// Who is asking is for the steps to say, and which path for the request line, whoever sends the request: a proxy in front passes on what its
+/// clients send.
 fn forget_identity(headers: &mut HeaderMap, present: Present) {
     if present.has(Field::Identity) {
         remove_all(headers, is_identity);
     }
     if present.has(Field::Disguised) {
         remove_all(headers, is_disguised);
+    }
+    if present.has(Field::OtherPath) {
+        headers.remove(X_ORIGINAL_URL);
+        headers.remove(X_REWRITE_URL);
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) enum Field {
     ProxyAuthorization = 1 << 7,
     ProxyAuthenticate = 1 << 8,
     Forwarded = 1 << 9,
-    /// Any `x-forwarded-…`, and other names under which proxies tell who came, or under which servers take another path than the one asked for.
+    /// Any `x-forwarded-…`, and other names under which proxies tell who came.
     XForwarded = 1 << 10,
     /// `client-cert` or `client-cert-chain` (RFC 9440).
     ClientCert = 1 << 11,
@@ -29,6 +29,8 @@ pub(crate) enum Field {
     Identity = 1 << 12,
     /// Such a name, or one that tells who came by which way, written with `_` for `-`. Many a server takes one for the other.
     Disguised = 1 << 13,
+    /// By which some servers take another path than the one that is asked for: `x-original-url`, `x-rewrite-url`.
+    OtherPath = 1 << 14,
 }
 
 impl Present {
@@ -43,8 +45,8 @@ impl Present {
 
 /// Whether a client that nobody vouches for has no say in a field: it tells who is asking, or who came by which way.
 pub(crate) fn is_claim(name: &HeaderName) -> bool {
-    use Field::{ClientCert, Disguised, Forwarded, Identity, XForwarded};
-    matches!(field(name), Some(Forwarded | XForwarded | ClientCert | Identity | Disguised))
+    use Field::{ClientCert, Disguised, Forwarded, Identity, OtherPath, XForwarded};
+    matches!(field(name), Some(Forwarded | XForwarded | ClientCert | Identity | Disguised | OtherPath))
 }
 
 /// Whether a name is a [`Field::Disguised`] one.
@@ -63,13 +65,13 @@ pub(crate) fn is_identity(name: &HeaderName) -> bool {
 }
 
 fn field(name: &HeaderName) -> Option<Field> {
-    use Field::{ClientCert, Disguised, Forwarded, Identity, XForwarded};
+    use Field::{ClientCert, Disguised, Forwarded, Identity, OtherPath, XForwarded};
     let name = name.as_str();
     if !name.as_bytes().contains(&b'_') {
         return plain(name);
     }
     let read = plain(&name.replace('_', "-"))?;
-    matches!(read, Forwarded | XForwarded | ClientCert | Identity).then_some(Disguised)
+    matches!(read, Forwarded | XForwarded | ClientCert | Identity | OtherPath).then_some(Disguised)
 }
 
 /// The length tells almost every other name apart.
@@ -81,8 +83,9 @@ fn plain(name: &str) -> Option<Field> {
         9 if name == "forwarded" => Some(Field::Forwarded),
         9 if name == "x-real-ip" => Some(Field::XForwarded),
         11 if name == "x-client-ip" => Some(Field::XForwarded),
-        13 if name == "x-rewrite-url" => Some(Field::XForwarded),
-        14 if matches!(name, "true-client-ip" | "x-original-url") => Some(Field::XForwarded),
+        13 if name == "x-rewrite-url" => Some(Field::OtherPath),
+        14 if name == "x-original-url" => Some(Field::OtherPath),
+        14 if name == "true-client-ip" => Some(Field::XForwarded),
         19 if name == "x-cluster-client-ip" => Some(Field::XForwarded),
         10 if name == "connection" => Some(Field::Connection),
         10 if name == "keep-alive" => Some(Field::KeepAlive),

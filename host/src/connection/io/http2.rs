@@ -33,7 +33,7 @@ impl Io {
         cx: &mut Context<'_>,
         buf: &mut ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.link.has_offended() {
+        if self.link.offence().is_some() {
             return self.poll_goaway(cx);
         }
         if self.deliver(buf) {

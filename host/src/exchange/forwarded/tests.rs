@@ -57,6 +57,9 @@ fn nobody_says_himself_who_he_is() {
             ("x-anonymous-consumer", "true"),
             ("x_forwarded_for", "10.0.0.1"),
             ("client_cert", ":AAAA:"),
+            ("x-original-url", "/admin"),
+            ("x-rewrite-url", "/admin"),
+            ("x_original_url", "/admin"),
             ("api_key", "kept"),
         ]);
         prepare_request(&mut headers, &peer("10.0.0.2", trusted), &[], Version::HTTP_11);
@@ -130,6 +133,10 @@ fn a_trusted_proxy_may_speak_forwarded() {
     assert_eq!((both.0.as_str(), both.1), ("203.0.113.6", some("203.0.113.6, 10.0.0.2")));
     let broken = told(&[("forwarded", "for=203.0.113.5, rubbish")]);
     assert_eq!((broken.0.as_str(), broken.1, broken.4), ("10.0.0.2", some("10.0.0.2"), None));
+    let binary = HeaderValue::from_bytes(b"for=\xff").unwrap();
+    let mut headers = HeaderMap::from_iter([(FORWARDED, binary)]);
+    prepare_request(&mut headers, &peer("10.0.0.2", true), &trusted, Version::HTTP_11);
+    assert!(!headers.contains_key(FORWARDED));
     let hidden = told(&[("forwarded", "for=_hidden;proto=https, for=10.0.0.1")]);
     assert_eq!((hidden.0.as_str(), hidden.2), ("10.0.0.1", some("https")));
 }
