@@ -160,11 +160,12 @@ async fn exchange(
     let mut sender = sender.ready().await.map_err(io::Error::other)?;
     let ends_here = body.is_empty() && trailers.is_none();
     let (answer, mut stream) = sender.send_request(request, ends_here).map_err(io::Error::other)?;
+    // An early answer may have ended the stream by now; what went wrong otherwise is seen where the answer is read.
     if !ends_here {
-        stream.send_data(body, trailers.is_none()).map_err(io::Error::other)?;
+        let _ = stream.send_data(body, trailers.is_none());
     }
     if let Some(trailers) = trailers {
-        stream.send_trailers(trailers).map_err(io::Error::other)?;
+        let _ = stream.send_trailers(trailers);
     }
     let (head, mut incoming) = answer.await.map_err(io::Error::other)?.into_parts();
     let mut response =
